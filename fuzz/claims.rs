@@ -1,4 +1,4 @@
-//! What must hold for any bytes, one function for each claim. cargo-fuzz looks for bytes that break one;
+//! Claims about arbitrary bytes, one function for each. cargo-fuzz searches for bytes that break one;
 //! `tests/engine/fuzz.rs` replays those that did, and the seeds.
 
 use ipcd::engine::text;
@@ -28,7 +28,7 @@ mod loop_latency;
 #[path = "../src/bin/ipcctl/tables.rs"]
 mod tables;
 
-/// A claim, as it is called and as it is tested.
+/// A claim, with its name and its test.
 pub type Claim = (&'static str, fn(&[u8]));
 
 /// Every claim; each has a target of its name in `fuzz_targets` and its seeds in `seeds`.
@@ -72,7 +72,7 @@ pub const CLAIMS: &[Claim] = &[
     ("changed_records_never_say_what_was_not_said", records::changed_records_never_say_what_was_not_said),
 ];
 
-/// What `ipcctl watch` prints for a line, which it has cleaned before and JSON has escaped.
+/// The output of `ipcctl watch` for a line, which it has cleaned before and JSON has escaped.
 pub fn watch_prints_lines_whatever_the_daemon_sends(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
         let shown = match event::WatchLine::of(&line) {

@@ -1,4 +1,4 @@
-//! What must hold of conversations with the engine, whatever a peer sends.
+//! Claims about conversations with the engine, for all input of a peer.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::is_obeyed;
 use super::services::{choose, is_report};
 use super::stage::Stage;
 
-/// The first line is a name, the others are what its owner says. Another member, who says nothing, hears no line that only the
-/// room itself says to it alone.
+/// The first line is a name, the others are its owner's messages. Another, silent member hears no line that only the
+/// room itself sends to it alone.
 pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
     let bob = stage.connect(Service::Chat, Transport::TCP);
@@ -39,7 +39,8 @@ pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     }
 }
 
-/// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
+/// The first byte chooses the service, the second the number of cuts, which follow with a byte each; the rest is the
+/// client's input.
 pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
     let service = choose(*service, Transport::TCP, |service| !is_report(service));
@@ -49,14 +50,14 @@ pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     if !sends.ends_with(b"\n") || sends.len() > Settings::default().of(service).message_bytes_max {
         return;
     }
-    // Another protocol is answered as soon as it is known, however it would have gone on.
+    // Another protocol is answered as soon as it is recognized, whatever follows.
     if (1..=sends.len().min(64)).any(|end| matches!(wrong_protocol::look(&sends[..end]), Guess::Is(_))) {
         return;
     }
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
     places.extend([0, sends.len()]);
     places.sort_unstable();
-    // And a length, a NUL or a Telnet command makes it another kind of client as soon as it is there.
+    // And a length, a NUL or a Telnet command makes it another kind of client at once.
     let is_text = |begun: &[u8]| matches!(shape::of(begun, sends.len()), Shape::Text | Shape::Unclear);
     if !places.iter().all(|place| is_text(&sends[..*place])) {
         return;
@@ -126,7 +127,7 @@ pub fn fifo_answers_the_same_at_every_cut(bytes: &[u8]) {
     assert_eq!(heard(&pieces), heard(&[sends]), "{places:?}");
 }
 
-/// Each line is a packet to one and a line to the other, who hear the same but for the ends of the lines.
+/// Each line is a packet to one and a line to the other; they hear the same except for the ends of the lines.
 pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
     // A line client's burst that begins with IAC has Telnet's commands in it.
     if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max
@@ -134,7 +135,7 @@ pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
     {
         return;
     }
-    const FIRST: &[u8] = b"1 1\n"; // no other protocol begins so, and no other kind of client
+    const FIRST: &[u8] = b"1 1\n"; // no other protocol begins like this, and no other kind of client
     let lines = [FIRST, bytes, b"\n"].concat();
     let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
     let mut stage = Stage::new(Settings::default());

@@ -1,5 +1,5 @@
-//! What must hold of the forms of clients: how messages are written and read, what the first bytes tell, and that nobody waits
-//! for ever.
+//! Claims about the forms of clients: how messages are written and read, what the first bytes show, and that nobody
+//! waits for ever.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
         let mut written = Vec::new();
         encoding.encode(&message, &mut written);
         let mut read = Vec::new();
-        // Where each message goes out on its own, an LF that is not sent stands behind each piece.
+        // If each message goes out on its own, an LF that is not sent follows each piece.
         let sends: Vec<&[u8]> = match encoding.is_one_by_one() {
             true => {
                 written.split_inclusive(|byte| *byte == b'\n').map(|send| &send[..send.len() - 1]).collect()
@@ -59,8 +59,8 @@ pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
     }
 }
 
-/// The first byte chooses the kind, two say how long a message is, and the rest are cuts in it, two bytes each. It stands
-/// between two others: whatever its length, and however it comes, both are answered, and it is, once.
+/// The first byte chooses the kind, two are the length of a message, and the rest are cuts in it, two bytes each. It
+/// is between two others: whatever its length and its pieces, both are answered, and so is it, once.
 pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     let [kind, high, low, cuts @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
@@ -85,7 +85,7 @@ pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     }
     stage.send(client, &written(&["5 10"]));
     stage.pass(pause);
-    // With a raw client an overlong message ends with a pause, and any other with its burst.
+    // With a raw client a pause ends an overlong message; with any other its burst does.
     let is_alone = kind == FramingMode::Raw;
     let wire = if is_alone { written(&[&long]) } else { written(&[&long, "3 4"]) };
     let mut places: Vec<usize> =
@@ -140,13 +140,13 @@ pub fn every_prefix_has_a_deadline(bytes: &[u8]) {
             stage.pass(pause);
         }
     }
-    // And that is a short while: nobody who is no member sits longer than the longest patience there is.
+    // And that is a short time: a client that is not a member stays no longer than the longest timeout.
     stage.pass(Duration::from_secs(700));
     assert!(!stage.ends[client].is_open || stage.engine.members() > 0, "{service}");
 }
 
-/// Bursts to multiply. The kind is decided once, but for a raw client that ends a line after all; and from then on all that
-/// the client hears is in the form of its kind.
+/// Bursts to multiply. The kind is decided once, except for a raw client that ends a line later; and from then on all
+/// output for the client has the form of its kind.
 pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
     let client = stage.connect(Service::Multiply, Transport::TCP);
@@ -159,7 +159,7 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     for event in &stage.events {
         match event {
             EventKind::Decided(kind) => kinds.push(*kind),
-            EventKind::Closed(CloseReason::PeerWrongProtocol(_)) => return, // is told so in the form of its protocol
+            EventKind::Closed(CloseReason::PeerWrongProtocol(_)) => return, // gets the error in the form of its protocol
             _ => {}
         }
     }

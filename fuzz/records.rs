@@ -1,4 +1,4 @@
-//! What comes to a TLS endpoint: records of any content, and those of a true client, changed on their way.
+//! Input for a TLS endpoint: records of any content, and those of a real client, changed on their way.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 4096;
 /// Cuts that are tried, evenly over the input.
 const CUTS_MAX: usize = 24;
 
-/// What the true client says, a record each.
+/// The real client's messages, a record each.
 const SAID: [&str; 4] = ["5 10\n", "6 7\n8 9\n", "ada\nhello, everybody\n", "{quit}\n"];
 
 const REPLY: &[u8] = b"Data received\n50.0\n";
@@ -46,7 +46,7 @@ fn sides() -> &'static Sides {
     })
 }
 
-/// One server's wire, and what was heard through it.
+/// One server's wire, and the input from it.
 struct Server {
     wire: Wire,
     heard: Vec<u8>,
@@ -65,7 +65,7 @@ impl Server {
     fn note(&mut self, heard: Heard<'_>) {
         assert!(!self.has_failed || heard == Heard::End, "{heard:?} after a failure");
         match heard {
-            // What is text is none of the wire's: nobody listens.
+            // Text is not for the wire: nobody listens.
             Heard::Bytes { .. } if self.events.iter().any(|event| event == "plain text") => {}
             Heard::Bytes { bytes, .. } => {
                 assert!(!self.has_ended || bytes.is_empty(), "{bytes:?} after the end");
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// What comes in one read.
+    /// The bytes of one read.
     fn take(&mut self, bytes: &[u8]) {
         let mut buffer = bytes.to_vec();
         let mut wire = std::mem::take(&mut self.wire);
@@ -97,7 +97,7 @@ impl Server {
         self.wire = wire;
     }
 
-    /// What is written once `said` is said; `None`: nothing can be said.
+    /// The bytes to write for `said`; `None`: output is impossible.
     fn say(&mut self, said: &[&[u8]]) -> Option<Vec<u8>> {
         let mut written = Vec::new();
         let taken = self.wire.send(said, |pieces| {
@@ -109,7 +109,7 @@ impl Server {
     }
 }
 
-/// A peer who never finishes a handshake is told the same, and the log says the same of it, wherever its bytes are cut.
+/// A peer that never finishes a handshake gets the same answer, and the same log line, wherever its bytes are cut.
 pub fn strange_records_are_refused_the_same_at_every_cut(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
     let outcome = |pieces: &[&[u8]]| {
@@ -121,15 +121,15 @@ pub fn strange_records_are_refused_the_same_at_every_cut(bytes: &[u8]) {
         server.events
     };
     let whole = outcome(&[bytes]);
-    // SSL 2 is told from text by its third byte, and what is text is so from the first.
+    // The third byte distinguishes SSL 2 from text, and text is recognized from the first one.
     let first = if bytes.first().is_some_and(|first| first & 0x80 != 0) { 3 } else { 1 };
     for cut in (first..bytes.len()).step_by(bytes.len() / CUTS_MAX + 1) {
         assert_eq!(outcome(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
     }
 }
 
-/// Records are heard as they were said, or not at all: whoever changes, leaves out, repeats or exchanges bytes on the way, the
-/// server hears a beginning of what the client said, and its end only behind all of it.
+/// Records arrive as they were sent, or not at all: if anyone changes, leaves out, repeats or exchanges bytes on the
+/// way, the server receives a beginning of the client's output, and its end only after all of it.
 pub fn changed_records_never_say_what_was_not_said(bytes: &[u8]) {
     let (&kind, script) = bytes.split_first().unwrap_or((&0, &[]));
     let script = &script[..script.len().min(64)];
@@ -177,7 +177,7 @@ pub fn changed_records_never_say_what_was_not_said(bytes: &[u8]) {
     assert!(server.has_ended);
 }
 
-/// What the client has to write.
+/// The bytes that the client has to write.
 fn drain(client: &mut ClientConnection) -> Vec<u8> {
     let mut bytes = Vec::new();
     while client.wants_write() {
@@ -186,7 +186,7 @@ fn drain(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// What the client hears of a reply.
+/// The client's input from a reply.
 fn reply(server: &mut Server, client: &mut ClientConnection) -> Vec<u8> {
     let records = server.say(&[&REPLY[..5], &REPLY[5..]]).expect("the client still hears");
     client.read_tls(&mut &records[..]).expect("memory gives everything");
@@ -196,7 +196,7 @@ fn reply(server: &mut Server, client: &mut ClientConnection) -> Vec<u8> {
     heard
 }
 
-/// Does to records what the script says, three bytes for each change; whether any byte is another than before.
+/// Changes records as the script says, three bytes for each change; returns whether any byte differs.
 fn change(records: &mut Vec<u8>, script: &[u8]) -> bool {
     let before = records.clone();
     for step in script.chunks_exact(3) {
@@ -227,7 +227,7 @@ fn change(records: &mut Vec<u8>, script: &[u8]) -> bool {
     *records != before
 }
 
-/// Where the record around this byte begins and ends, as their lengths say.
+/// The beginning and end of the record around this byte, according to the lengths.
 fn record(records: &[u8], at: usize) -> (usize, usize) {
     let mut start = 0;
     while let Some([high, low]) = records.get(start + 3..start + 5) {

@@ -11,7 +11,7 @@ pub fn choose(byte: u8, transport: Transport, is_one: impl Fn(Service) -> bool) 
     services[usize::from(byte) % services.len()]
 }
 
-/// Whether what it says depends on more than what the client says: on the time, and on other connections.
+/// Whether its output depends on more than the client's input: on the time, and on other connections.
 pub fn is_report(service: Service) -> bool {
     matches!(service.facts().replies, Replies::Report | Replies::Events)
 }

@@ -1,4 +1,4 @@
-//! What every stage does between two inputs: it carries out what the engine asks, until nothing is left to be done at this time.
+//! The step of every stage between two inputs: it executes the engine's requests, until there are none at this time.
 
 use ipcd::engine::Engine;
 use ipcd::engine::message::{ConnectionId, Event, Input, Output, Timestamp};
@@ -15,7 +15,7 @@ pub trait Stage {
     fn handle_event(&mut self, event: Event);
 }
 
-/// Does what the engine asks, until nothing is left to be done at this time.
+/// Executes the engine's requests, until there are none at this time.
 pub fn settle(stage: &mut impl Stage) {
     loop {
         let (engine, now) = stage.engine();

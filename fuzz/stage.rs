@@ -1,4 +1,4 @@
-//! The engine with peers that take what it says, and a clock of its own.
+//! The engine with peers that accept its output, and a clock of its own.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Stage {
         }
     }
 
-    /// Does what the engine asks, until nothing is left to be done at this time.
+    /// Executes the engine's requests, until there are none at this time.
     pub fn settle(&mut self) {
         settle::settle(self);
     }
@@ -143,7 +143,7 @@ impl Stage {
         self.settle();
     }
 
-    /// What a client hears after it sends these pieces at one moment and half-closes.
+    /// A client's input after it sends these pieces at one time and half-closes.
     pub fn hold(service: Service, pieces: &[&[u8]]) -> Vec<u8> {
         let mut stage = Stage::new(Settings::default());
         let client = stage.connect(service, Transport::TCP);

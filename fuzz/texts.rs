@@ -1,4 +1,4 @@
-//! What must hold of texts that are read: endpoints, numbers, configurations, names, reports, filters and hints.
+//! Claims about parsed texts: endpoints, numbers, configurations, names, reports, filters and hints.
 
 use std::path::Path;
 
@@ -87,7 +87,7 @@ pub fn control_characters_are_removed(bytes: &[u8]) {
     assert!(!cleaned.chars().any(is_obeyed), "{cleaned:?}");
 }
 
-/// As it is printed: what was read, what was read and is written again, and what is no JSON at all.
+/// Printed JSON: parsed, parsed and written again, and invalid.
 pub fn escaped_json_keeps_its_meaning(bytes: &[u8]) {
     let said = String::from_utf8_lossy(bytes);
     let escaped = json::escape(&said);

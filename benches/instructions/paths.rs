@@ -1,5 +1,5 @@
-//! The hot paths, each run once under callgrind and counted in instructions. Knows what is counted; `check` knows what it
-//! may be.
+//! The hot paths, each run once under callgrind and counted in instructions. Knows what is counted; `check` knows the
+//! bounds.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -39,7 +39,7 @@ const LARGE_RESULTS: [f64; 8] =
     [1e16, 1.5e300, 1.7976931348623157e308, 5e-324, 1e22, -2.5e-7, 6.02e23, f64::INFINITY];
 
 fn ready<T>(value: T) -> T {
-    black_box(multiply::evaluate(b"1.5 x").is_err()); // what is looked up once is looked up
+    black_box(multiply::evaluate(b"1.5 x").is_err()); // lookups that happen only once are done
     value
 }
 
@@ -167,7 +167,7 @@ fn engine_deadlines((mut stage, wait): (Box<Stage>, Duration)) -> Box<Stage> {
     stage
 }
 
-// ---- the loop: a turn with its system calls, of which what the kernel does is not counted
+// ---- the loop: a turn with its system calls, without the kernel's part
 
 fn house(burst: usize) -> Box<House> {
     let mut house = House::with(Service::Multiply, 1, |_| "5 10\n".repeat(2));

@@ -1,5 +1,5 @@
-//! What the paths are counted on: the engine with a kernel that takes everything, and the whole loop over socket pairs.
-//! Knows how a turn goes; has never seen a count.
+//! The stage for counting: the engine with a kernel that accepts everything, and the whole loop over socket pairs.
+//! Knows the course of a turn; has never seen a count.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -24,13 +24,13 @@ fn binding(service: Service) -> Binding {
     Binding { endpoint: "stage".into(), service, transport: Transport::UNIX, allowed: None }
 }
 
-/// The engine, and a reactor without a kernel: it asks the engine what the real one asks, in the same order.
+/// The engine, and a reactor without a kernel: it calls the engine like the real one, in the same order.
 pub struct Stage {
     engine: Engine,
     binding: Rc<Binding>,
     now: Timestamp,
     peers: u32,
-    /// What it is to have said when it is asked.
+    /// Its output when it is asked.
     expected: u64,
 }
 
@@ -93,7 +93,7 @@ impl Stage {
         self.finish_turn();
     }
 
-    /// A turn after so much time, in which nothing comes.
+    /// A turn after this time, without input.
     pub fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
         self.finish_turn();
@@ -124,7 +124,7 @@ impl Stage {
         }
     }
 
-    // Into its callers, however large a note is: what is counted is the engine, not calls of this.
+    // Inlined into its callers, however large an event is: we count the engine, and not calls of this.
     #[inline(always)]
     fn note(&mut self) {
         while let Some(event) = self.engine.poll_event() {
@@ -132,7 +132,7 @@ impl Stage {
         }
     }
 
-    /// From here on so many bytes are to be said.
+    /// The number of bytes to write from here on.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = self.engine.counters().bytes_out() + bytes as u64;
     }
@@ -199,7 +199,7 @@ impl House {
         }
     }
 
-    /// From here on so many bytes are to be said.
+    /// The number of bytes to write from here on.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = self.reactor.engine.counters().bytes_out() + bytes as u64;
     }

@@ -1,4 +1,5 @@
-//! `ipcctl bench`: every mechanism is measured, in each form, and nothing is left behind. How fast is nobody's promise.
+//! `ipcctl bench`: every mechanism is measured, in each form, and nothing is left behind. No test depends on the
+//! speed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 
-/// Every mechanism, and who answers.
+/// Every mechanism, and its responder.
 const MECHANISMS: [(&str, &str); 12] = [
     ("tcp", "ipcd"),
     ("unix", "ipcd"),
@@ -59,7 +60,7 @@ fn children(of: u32) -> Vec<i32> {
 
 fn is_running(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // One that has ended and was not waited for is no longer there to us: its parent may be a busy one.
+    // A process that has ended counts as gone, even if its parent, which may be busy, has not waited for it.
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
@@ -102,7 +103,7 @@ fn time_one_request_and_one_choice_of_mechanism_are_enough() {
 
 #[test]
 fn processes_are_pinned_only_with_two_processors() {
-    // It is set for this thread and inherited by what it starts.
+    // It is set for this thread and inherited by its child processes.
     let allowed = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
     one.set((0..CpuSet::MAX_CPU).find(|processor| allowed.is_set(*processor)).unwrap());
@@ -238,12 +239,12 @@ fn unresponsive_peer_times_out_as_asked() {
     assert!(text(&output.stderr).contains("no answer within 100ms; --timeout changes this time"));
 }
 
-/// One that goes on until somebody ends it, and the process that answers it.
+/// A bench that runs until somebody ends it, and the process that answers it.
 fn endless(temporary: &Path, mechanism: &str) -> (Child, i32) {
     let arguments = ["--duration", "1h", "--only", mechanism];
     let bench = bench(temporary, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let partner = wait_until("the other process runs", || children(bench.id()).first().copied());
-    // It has become what it is to be: it works, in a group of its own.
+    // It has reached its final state: it works, in a group of its own.
     wait_until("they talk", || {
         let io = std::fs::read_to_string(format!("/proc/{partner}/status")).ok()?;
         let switches = io.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
@@ -316,7 +317,7 @@ fn undeliverable_result_is_a_failure() {
     assert!(text(&output.stderr).starts_with("ipcctl: standard output: no space left"), "{output:?}");
 }
 
-/// What docs/mechanisms.md shows between two marks: the command's arguments, and what it said.
+/// The contents of docs/mechanisms.md between two marks: the command's arguments, and its output.
 fn shown() -> Vec<(Vec<&'static str>, &'static str)> {
     let parts = include_str!("../../docs/mechanisms.md").split("<!-- ipcctl ").skip(1);
     let parts = parts.map(|part| part.split_once(" -->").unwrap());
@@ -390,7 +391,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         let output = command.env("PATH", directory.path()).stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success() && !mark.exists(), "{task:?}: {output:?}");
     }
-    // Nor is it the daemon with a configuration of somebody else's, though that one is its parent.
+    // Nor does it become the daemon with another user's configuration, although that user is its parent.
     let config = directory.path().join("good.toml");
     std::fs::write(&config, "[multiply]\nlisten = [\"unix:///x\"]\n").unwrap();
     for task in ["daemon-on-pipes", "daemon", "lines"] {
@@ -400,7 +401,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         let refusal = "ipcctl: bench-responder is only for ipcctl bench\n";
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), refusal), "{task}");
     }
-    // Nor does the bench find its daemon where a variable says.
+    // Nor does the bench look for its daemon in a variable.
     let temporary = tempfile::tempdir().unwrap();
     let mut command = bench(temporary.path(), &["--count", "30", "--only", "unix,stdio"]);
     let output = command.env("PATH", directory.path()).output().unwrap();

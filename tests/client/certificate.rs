@@ -1,4 +1,4 @@
-//! `ipcctl certificate`: its files, what other programs think of them, and what it refuses.
+//! `ipcctl certificate`: its files, whether other programs accept them, and its refusals.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn certificate(directory: &Path, arguments: &[&str]) -> Output {
     command.arg("certificate").args(arguments).current_dir(directory).output().unwrap()
 }
 
-/// Makes what is asked for, and returns what is printed.
+/// Makes the requested certificates, and returns the output.
 #[track_caller]
 pub fn made(directory: &Path, arguments: &[&str]) -> String {
     let output = certificate(directory, arguments);
@@ -63,7 +63,7 @@ fn certificates_are_whole_and_keys_are_for_their_owner_alone() {
     assert_eq!(names(directory), files.map(|(name, _)| name));
     for (name, mode) in files {
         let found = fs::metadata(directory.join(name)).unwrap().permissions().mode() & 0o777;
-        // What the umask of this test's user takes from the public ones may be missing.
+        // The umask of this test's user may restrict the public ones further.
         assert!(
             found == mode || mode == 0o644 && found & !mode == 0 && found & 0o600 == 0o600,
             "{name} {found:o}"
@@ -232,7 +232,7 @@ fn wrong_arguments_say_what_would_be_right() {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert_eq!(names(directory), [""; 0]);
-    // Root may write nearly everywhere, but for here.
+    // Root may write nearly everywhere, except here.
     let error = refused(directory, &["a.example", "--directory", "/proc"], 1);
     assert!(error.contains("/proc/ca.pem: ") && error.contains("--directory"), "{error}");
 }

@@ -18,7 +18,7 @@ use crate::harness::{Daemon, USUAL};
 use rustix::process::Signal;
 
 fn ipcctl(arguments: &[&str]) -> Output {
-    // Neither an own nor a system-wide daemon is meant by these tests.
+    // These tests must not find the user's or the system's daemon.
     Command::new(env!("CARGO_BIN_EXE_ipcctl")).args(arguments).output().unwrap()
 }
 

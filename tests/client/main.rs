@@ -1,4 +1,4 @@
-//! `ipcctl`, and what it shows.
+//! `ipcctl`, and its output.
 
 #[path = "../harness/mod.rs"]
 mod harness;

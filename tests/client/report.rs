@@ -1,5 +1,5 @@
-//! `ipcctl report` and `ipcctl top`: this machine's figures reach the daemon, and go on reaching it when it comes back; and
-//! whoever looks sees those of all machines.
+//! `ipcctl report` and `ipcctl top`: this machine's figures reach the daemon, also after it comes back; and viewers
+//! see those of all machines.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -29,7 +29,7 @@ fn at(daemon: &Daemon) -> String {
     format!("tcp://{}:{STATS}", daemon.ip)
 }
 
-/// What the daemon knows of a machine; nothing if it never heard of it.
+/// The daemon's data about a machine; none if it has never reported.
 fn latest(daemon: &Daemon, host: &str) -> Option<Value> {
     let mut client = daemon.tcp(STATS);
     client.say(format!("latest {host}\n"));

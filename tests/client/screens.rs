@@ -58,7 +58,7 @@ fn hint_is_coloured_or_bold_with_a_word_without_colour() {
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");
-    // It reads what it is told: leaving that unread would be another mistake.
+    // It reads its input: unread input would be another mistake.
     let mut browser = daemon.tcp(MULTIPLY);
     browser.say("GET / HTTP/1.1\r\n");
     browser.hear(not_http("multiply"));
@@ -152,7 +152,7 @@ fn scrolled_back_view_keeps_its_place_at_any_size() {
     assert!(first[0].ends_with(" -- watching: all") && first[1].ends_with("  opened"), "{first:?}");
     let below: usize = first[22].split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((100..1000).contains(&below), "{first:?}");
-    // At another size the last line in view stays there.
+    // At another size the last visible line stays visible.
     let last = first[21].clone();
     pty.resize(12, 160);
     pty.wait_for("the same line at the bottom", |screen| {
@@ -199,7 +199,7 @@ fn filter_is_edited_and_invalid_one_shows_the_daemons_error() {
     pty.see("filter>");
     pty.press("service=chess\r");
     pty.see(" unknown service: 'chess' (known: multiply, ");
-    // Nothing has changed, and what was typed can be had again.
+    // Nothing has changed, and the typed text is still available.
     ask(&daemon, 1..2);
     pty.see("reply '1.0'");
     pty.press("/\x1b[A");
@@ -291,7 +291,7 @@ fn watched_text_cannot_control_the_terminal() {
              {{\"event\":\"{orders}\",\"endpoint\":\"{orders}\",\"peer\":\"{orders}\",\"text\":\"{orders}\"}}\n\
              Error: \x1b[2J{orders}\n"
         );
-        // Who speaks before it is asked is taken for a service that greets.
+        // A server that sends before it is asked is taken for a service that greets.
         assert_ne!(stream.read(&mut [0; 64]).unwrap(), 0);
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
@@ -340,7 +340,7 @@ fn top_sorts_machines_and_follows_the_terminal_size() {
     daemon.stop();
 }
 
-/// How old the first machine's report is, in seconds.
+/// The age of the first machine's report, in seconds.
 fn age(screen: &vt100::Screen) -> Option<u64> {
     rows(screen)[1].rsplit(' ').next()?.strip_suffix('s')?.parse().ok()
 }
@@ -410,7 +410,7 @@ fn reconnecting_clients_do_not_delay_the_daemons_stop() {
     let [chat, talk, watch, top] = [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(pty);
     chat.see("you are in the room as ann");
     talk.see("your lines go to your partner");
-    watch.see("watch | all | "); // what it began with may have scrolled away for what the others do
+    watch.see("watch | all | "); // its beginning may have scrolled away while the others work
     top.see("0 machines");
     daemon.stop();
     for mut pty in [chat, talk, watch, top] {

@@ -118,7 +118,7 @@ fn each_connection_is_listed_with_its_state() {
 struct Asker(Client);
 
 impl Asker {
-    /// What the configuration must contain.
+    /// The configuration must contain this.
     const ENDPOINT: &str = "[status]\nlisten = [\"unix://{dir}/status.sock\"]\n";
 
     fn new(daemon: &Daemon) -> Asker {
@@ -298,7 +298,7 @@ fn status_reports_resources_and_the_last_reload() {
     assert!(used < first["memory_max"].as_u64().unwrap());
     let descriptors = first["descriptors"].as_u64().expect("a number");
     let now = daemon.descriptors() as u64;
-    assert!(descriptors.abs_diff(now) <= 3, "{descriptors}, {now}"); // who asks has one, and who looks
+    assert!(descriptors.abs_diff(now) <= 3, "{descriptors}, {now}"); // for the member and the viewer
     assert!(first["descriptors_max"].as_u64().unwrap() > descriptors);
     assert_eq!((&first["log_lines_dropped"], &first["last_reload"]), (&0.into(), &Value::Null));
     for (config, ok) in [("[multiply]\nlisten = 5\n", false), (USUAL, true)] {
@@ -324,7 +324,7 @@ fn bytes_behind_a_choice_count_for_the_chosen_service() {
         let services = report["services"].as_array().unwrap();
         services.iter().find(|one| one["service"] == service).unwrap().clone()
     };
-    // The line ends of a request count as well, but for the one that ended a choice.
+    // The line ends of a request count as well, except the one that ended a selection.
     let (multiply, mux) =
         (of("multiply")["bytes_in"].as_u64().unwrap(), of("mux")["bytes_in"].as_u64().unwrap());
     assert!((9..=10).contains(&multiply), "{multiply}");

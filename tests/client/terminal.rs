@@ -1,4 +1,4 @@
-//! The client on a real terminal: what a person sees, and what is left when it has gone.
+//! The client on a real terminal: the screen as a person sees it, and the terminal after the end.
 
 mod jobs;
 mod room;
@@ -29,7 +29,7 @@ fn two_members_see_each_message_once() {
     ann.see("bob: and aloud");
     ann.see_once("ann: hello bob");
     ann.see_once("psst");
-    // A name has its colour, the same on both screens; and not that of what was said.
+    // A name has its colour, the same on both screens; and it differs from that of the message.
     let colour = |pty: &PtySession, column: u16| {
         let shown = pty.shown.0.lock().unwrap();
         let screen = shown.parser.screen();
@@ -233,7 +233,7 @@ fn member_regains_its_name_after_a_broken_connection() {
         ann.see(&format!("ann: {said}"));
         bob.hear(format!("ann: {said}\n"));
     }
-    // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
+    // The client notices it, and the daemon does not: bytes to it are on their way for ever.
     let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
     near.shutdown(std::net::Shutdown::Write).unwrap();
     ann.see("trying again until the daemon is back");

@@ -1,5 +1,5 @@
-//! A watcher sees what connections do, and each classic mistake of a first client named in words, whatever the filter's
-//! form. A slow watcher misses events, learns how many, and delays nobody.
+//! A watcher sees the activity of connections, and each classic mistake of a first client in words, with every form of
+//! filter. A slow watcher misses events, learns how many, and delays nobody.
 
 use crate::harness::{BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, USUAL, wait_until};
 use serde_json::Value;
@@ -18,7 +18,7 @@ fn watcher(daemon: &Daemon, filter: &str) -> Client {
     watcher
 }
 
-/// Hears events until one has this in it.
+/// Reads events until one contains this.
 #[track_caller]
 fn hear_of(watcher: &mut Client, what: &str) -> Vec<String> {
     let mut heard = Vec::new();
@@ -328,7 +328,7 @@ fn watchers_see_the_same_events_but_not_each_other() {
     };
     let (one, other) = (what(&one), what(&other));
     assert!(one.ends_with(&other), "{one:?} {other:?}");
-    // The first saw the second arrive, and nothing of what the second is shown.
+    // The first saw the second arrive, and none of the second's events.
     let of_second: Vec<&String> = one[..one.len() - other.len()].iter().collect();
     assert!(of_second.last().unwrap().ends_with("chose watch"), "{of_second:?}");
     daemon.stop();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::promises::{root, tests_in};
 
-/// The files whose commands are checked: the gate, the pages, and what test programs say of themselves.
+/// The files whose commands are checked: the gate, the pages, and the comments of test programs.
 fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         [".ci/run", "README.md", "CONTRIBUTING.md"].map(|file| root().join(file)).into();
@@ -42,7 +42,7 @@ fn paths(folder: &Path) -> Vec<String> {
     paths
 }
 
-/// What a command selects: its program (`--test NAME` or `--lib`), and the filters of its tests.
+/// A command's selection: its program (`--test NAME` or `--lib`), and the filters of its tests.
 struct Selection<'a> {
     program: Option<&'a str>,
     is_lib: bool,
@@ -50,7 +50,7 @@ struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// Reads what stands behind `cargo test`, up to the end of the command.
+    /// Reads the arguments after `cargo test`, up to the end of the command.
     fn of(command: &'a str) -> Selection<'a> {
         let mut selection = Selection { program: None, is_lib: false, filters: Vec::new() };
         let mut words = command.split_whitespace();
@@ -66,7 +66,7 @@ impl<'a> Selection<'a> {
         selection
     }
 
-    /// The paths of the tests in what it selects.
+    /// The paths of the tests in a selection.
     fn tests(&self) -> Vec<String> {
         let program = self.program.map(|name| root().join("tests").join(name));
         match program {

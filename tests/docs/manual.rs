@@ -39,7 +39,7 @@ fn options_of_page(page: &str) -> BTreeSet<String> {
     options.collect()
 }
 
-/// What a program prints on `--help`.
+/// A program's output for `--help`.
 fn help(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).arg("--help").output().unwrap();
     assert!(output.status.success(), "{program} {arguments:?} --help: {}", output.status);
@@ -167,7 +167,7 @@ fn client_manual_lists_exactly_its_options_and_commands() {
     let general = help(ipcctl, &[]);
     let listed = general.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| line.starts_with("  "));
-    // A description that goes on in another line is indented further.
+    // The continuation of a description is indented further.
     let names =
         listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
     let commands: BTreeSet<String> = set(names.filter(|name| *name != "help"));

@@ -7,7 +7,7 @@ pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What stands between backquotes and is the name of a test: `binary::module::function`, `binary::function` or `binary::module::`.
+/// The names of tests in backquotes: `binary::module::function`, `binary::function` or `binary::module::`.
 fn named(page: &str) -> Vec<Vec<String>> {
     let pieces = page.split('`').skip(1).step_by(2);
     let names = pieces.filter(|piece| piece.contains("::") && !piece.contains(' '));

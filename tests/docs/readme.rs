@@ -25,7 +25,7 @@ const ALONE: &str = "IPCD_TEST_IS_ALONE";
 /// The end of a command's output, which no command of the tour writes.
 const END: u8 = 0x1e;
 
-/// One thing to do, and what is seen then.
+/// One thing to do, and the expected output.
 #[derive(Debug, PartialEq)]
 enum Step {
     /// The daemon starts, with these lines in its log.
@@ -128,9 +128,10 @@ fn tour_matches_a_real_run() {
     tour.stop();
 }
 
-/// This test once more, in a network and a runtime directory that no other daemon uses; `None`: that is not permitted here.
+/// Runs this test again, in a network and a runtime directory that no other daemon uses; `None`: that is not permitted
+/// here.
 fn in_a_world_of_its_own() -> Option<Command> {
-    // As root the socket is under /run; others have a directory of their own, and stay who they are.
+    // As root the socket is under /run; other users have a directory of their own, and stay the same user.
     let (flags, prepare): (&[&str], _) = match geteuid().is_root() {
         true => (&["--net", "--mount"], "ip link set lo up && mount -t tmpfs tmpfs /run"),
         false => (&["--user", "--map-current-user", "--keep-caps", "--net"], "ip link set lo up"),
@@ -158,8 +159,8 @@ struct Tour {
     directory: TempDir,
     daemon: Option<Program>,
     bash: Program,
-    /// Commands go to the shell by a way of their own, so that its input is that of the commands: a terminal's, where nobody
-    /// types anything.
+    /// Commands reach the shell through a descriptor of their own, so that its standard input is that of the commands:
+    /// a terminal's, on which nobody types.
     commands: File,
     people: BTreeMap<String, Program>,
 }
@@ -226,12 +227,12 @@ impl Tour {
     }
 }
 
-/// What every terminal of the tour has: the directory of the README, our programs, and a runtime directory.
+/// Common to all terminals of the tour: the directory of the README, our programs, and a runtime directory.
 fn settle(command: &mut Command, directory: &TempDir) {
     let programs = Path::new(env!("CARGO_BIN_EXE_ipcd")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", path);
-    command.env("XDG_RUNTIME_DIR", directory.path()); // at which a daemon of root's does not look
+    command.env("XDG_RUNTIME_DIR", directory.path()); // where a daemon of root does not look
 }
 
 #[test]

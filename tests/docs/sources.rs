@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Characters. A longer name is no name but a paragraph.
 const NAME_MAX: usize = 70;
 
-/// Lines. Somebody who reads a longer file has lost its beginning at its end.
+/// Lines. In a longer file, a reader has forgotten the beginning at its end.
 const FILE_LINES_MAX: usize = 520;
 
 /// Half of the files have fewer lines.

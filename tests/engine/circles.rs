@@ -1,5 +1,5 @@
-//! No two files import each other, and no circle of files does. What is followed is where a name is defined: a file that only
-//! passes names on stands in no circle.
+//! No two files import each other, and there is no circle of files. Each import counts for the file that defines the
+//! name: a file that only re-exports names is in no circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn expand(tree: &str) -> Vec<String> {
     parts.flat_map(|part| expand(part)).map(|rest| format!("{}{rest}", &tree[..open])).collect()
 }
 
-/// One file: what it brings into scope, name by name, and every path that it names.
+/// One file: the names that it brings into scope, and every path that it mentions.
 struct File {
     scope: BTreeMap<String, String>,
     paths: BTreeSet<String>,
@@ -126,7 +126,7 @@ impl Files {
         Some((module, path.first().cloned()))
     }
 
-    /// Where the name is defined that a path asks for.
+    /// The file that defines the name of a path.
     fn definition(&self, from: &Module, path: &str) -> Option<Module> {
         let (mut module, mut name) = self.find(from, path)?;
         for _ in 0..8 {

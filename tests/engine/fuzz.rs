@@ -1,5 +1,5 @@
-//! What fuzzing started from and what it found holds: every committed input, and many that chance makes of them, break no
-//! claim. `cargo +nightly fuzz run CLAIM` looks for more.
+//! The committed inputs of the fuzzer still break no claim, and neither do many random mutants of each. `cargo
+//! +nightly fuzz run CLAIM` searches for more.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ mod claims;
 use claims::CLAIMS;
 use ipcd::engine::record::{Record, reader};
 
-/// Mutants made of each input; a fuzzer makes millions, guided by what they reach.
+/// Mutants of each input; a fuzzer makes millions, guided by the code that they reach.
 const MUTANTS: u64 = 3000;
 
 /// The same for claims about TLS, each of which is a handshake or several.

@@ -14,7 +14,7 @@ use ipcd::engine::service::Service;
 use scenes::{SCENES, Scene};
 use stage::Stage;
 
-/// The services that a scene is played with, for a key in the table of that name: under `[limits]` all of them.
+/// The services for which a scene runs, for a key in the table of that name: under `[limits]` all of them.
 fn cast(scene: &Scene, table: &str) -> Vec<Service> {
     let may_have = |service: &Service| config::keys().contains(&(service.name(), scene.key));
     match Service::named(table) {
@@ -27,7 +27,7 @@ fn cast(scene: &Scene, table: &str) -> Vec<Service> {
     }
 }
 
-/// Why the key means nothing to the service, if that is so: the configuration warns of it.
+/// Why the key has no meaning for the service, if it has none: the configuration warns about it.
 fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     config::without_effect(key, service)
 }

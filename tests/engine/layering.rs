@@ -112,7 +112,7 @@ pub(crate) fn modules() -> Vec<(String, PathBuf, String)> {
         .collect()
 }
 
-/// What a file imports of ours: the paths behind `crate::` and `ipcd::`.
+/// A file's imports of ours: the paths after `crate::` and `ipcd::`.
 fn imports(code: &str) -> Vec<String> {
     let behind = |root: &'static str| code.split(root).skip(1);
     let path = |text: &str| {
@@ -164,7 +164,7 @@ fn reactor_transport_and_wire_know_no_service() {
     }
 }
 
-/// Where JSON is written that no person ever sees: the record of a restart.
+/// Places that write JSON that no person ever sees: the record of a restart.
 const JSON_FOR_NOBODY: &str = "src/engine/record/piece.rs";
 
 #[test]
@@ -183,7 +183,7 @@ fn visible_json_is_written_in_one_place() {
     assert_eq!(writers, ["src/engine/json.rs", JSON_FOR_NOBODY]);
 }
 
-/// The code with `unsafe` in it, all of it together, is no longer than this: it is to be read in one go.
+/// The most lines of code with `unsafe` in it: a reader must be able to read all of it at once.
 const UNSAFE_LINES_MAX: usize = 100;
 
 #[test]

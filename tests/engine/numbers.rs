@@ -19,7 +19,7 @@ const SEED: u64 = 20_250_101;
 /// Mismatches shown before the rest is only counted.
 const SHOWN_MAX: usize = 10;
 
-/// What CPython answers to the lines `left operator right`.
+/// CPython's answers to the lines `left operator right`.
 const PYTHON: &str = r#"
 import operator
 OPERATORS = {
@@ -44,7 +44,7 @@ with open(0, encoding="utf-8", newline="\n") as questions, open(1, "w", encoding
         answers.write(answer(line[:-1]) + "\n")
 "#;
 
-/// What the daemon answers, in the words of [`PYTHON`].
+/// The daemon's answers, in the form of [`PYTHON`].
 fn answer(left: &str, operator: &str, right: &str, out: &mut Vec<u8>) {
     let operator = Operator::named(operator).expect("a known operator");
     match (number::parse(left), number::parse(right)) {

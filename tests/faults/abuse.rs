@@ -118,7 +118,7 @@ fn resets(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// Byte after byte, and away amid a message.
+/// Byte after byte, and away in the middle of a message.
 fn slow_writers(daemon: &Daemon, chance: &mut Chance) {
     let mut writers: Vec<Socket> = (0..50).filter_map(|_| anywhere(daemon, chance)).collect();
     for byte in b"12345 67890 123".iter().take(1 + chance.below(15)) {
@@ -139,7 +139,7 @@ fn endless_line(daemon: &Daemon, chance: &mut Chance) {
     go(socket, chance);
 }
 
-/// Thousands of requests at once, of whose replies some are read.
+/// Thousands of requests at once; some of the replies are read.
 fn firehose(daemon: &Daemon, chance: &mut Chance) {
     let Some(socket) = tcp(daemon, MULTIPLY) else { return };
     say(&socket, "123456 7890\n".repeat(1 + chance.below(20_000)));
@@ -179,7 +179,7 @@ fn member(daemon: &Daemon, chance: &mut Chance, name: impl AsRef<[u8]>) -> Optio
     say(&socket, [name.as_ref(), b"\n"].concat()).then_some(socket)
 }
 
-/// In the middle of what they say.
+/// In the middle of a message.
 fn killed_members(daemon: &Daemon, chance: &mut Chance) {
     let salt = chance.next();
     let members: Vec<Socket> = (0..30)
@@ -192,7 +192,7 @@ fn killed_members(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// Members who hear nothing while one of them does not stop talking.
+/// Members that read nothing while another one talks without end.
 fn deaf_room(daemon: &Daemon, chance: &mut Chance) {
     let salt = chance.next() % 1_000_000;
     let deaf: Vec<Socket> =
@@ -303,7 +303,7 @@ fn datagrams(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// Hundreds of requests by one who reads no answer, until there is no room for more.
+/// Hundreds of requests by a client that reads no answer, until there is no room for more.
 fn unread_replies(daemon: &Daemon, chance: &mut Chance) {
     let own = daemon.directory.path().join(format!("own.{}", chance.next()));
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).unwrap();
@@ -319,7 +319,7 @@ fn unread_replies(daemon: &Daemon, chance: &mut Chance) {
     udp.into_iter().for_each(|udp| (0..300).for_each(|_| drop(udp.send(b"5 10"))));
 }
 
-/// Writers and readers of FIFOs who come and go, also amid a line.
+/// Writers and readers of FIFOs that come and go, also in the middle of a line.
 fn fifos(daemon: &Daemon, chance: &mut Chance) {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     for _ in 0..20 {

@@ -1,5 +1,5 @@
-//! One fault after another, and several at once, in the order that the seed chooses: on every kind of endpoint, by every
-//! kind of client, and by whoever has the machine in hand.
+//! One fault after another, and several at once, in an order that the seed chooses: on every kind of endpoint, by
+//! every kind of client, and by the owner of the machine.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -42,8 +42,8 @@ const ROGUES: u64 = 4;
 /// A port that is in use, at the daemon's address.
 const TAKEN: u16 = 7001;
 
-/// What stays of everything that was there at once: tables that have grown, the room's history, the machines' reports, and
-/// pieces of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
+/// The memory that stays after everything at once: tables that have grown, the room's history, the machines' reports,
+/// and pieces of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 fn descriptors_allowed(fixture: &Fixture, count: u64) {
@@ -75,7 +75,7 @@ fn reload(fixture: &Fixture, chance: &mut Chance) {
     }
 }
 
-/// What is done to the process itself.
+/// Faults of the process itself.
 fn to_the_process(fixture: &Fixture, chance: &mut Chance) -> &'static str {
     match chance.below(8) {
         0..4 => {
@@ -94,7 +94,7 @@ fn to_the_process(fixture: &Fixture, chance: &mut Chance) -> &'static str {
             "stood still"
         }
         _ => {
-            // The next reload makes it anew.
+            // The next reload creates it again.
             let name = chance.pick(&["chat.sock", "chat.seq", "multiply.gram", "chat.in"]);
             let _ = std::fs::remove_file(fixture.directory.path().join(name));
             "files removed"
@@ -104,7 +104,7 @@ fn to_the_process(fixture: &Fixture, chance: &mut Chance) -> &'static str {
 
 /// Every service answers on every kind of endpoint.
 fn everything_serves(fixture: &Fixture) {
-    // An earlier reload may still be running, with another file: this one is known by an endpoint of its own.
+    // An earlier reload may still be running, with another file: this one is recognized by an endpoint of its own.
     let last = fixture.directory.path().join("last.sock");
     let own = format!("[talk]\nlisten = [\"unix://{}\", ", last.display());
     for config in [&EVERYTHING.replace("[talk]\nlisten = [", &own), EVERYTHING] {

@@ -1,4 +1,5 @@
-//! A fault's surroundings: a daemon, a healthy client beside the fault, and what must be as before when it is over.
+//! The fixture of a fault: a daemon, a healthy client beside the fault, and the state that must be as before when it
+//! is over.
 
 use std::ops::Deref;
 use std::sync::Mutex;
@@ -8,14 +9,15 @@ use std::time::{Duration, Instant};
 pub use crate::harness::healthy::{Healthy, Wait, step_back};
 use crate::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 
-/// Longer than the healthy client ever waits for its reply, also where ten other tests share two processors. What it
-/// waited is printed: that is the figure, this only finds a loop that stood still. Not counted: the wait for a processor.
+/// Longer than the healthy client ever waits for its reply, even if ten other tests share two processors. Its waits
+/// are printed: they are the result, and this bound only finds a loop that stood still. Not counted: the wait for a
+/// processor.
 const HEALTHY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Resident memory that may stay with the allocator after a fault.
 pub const MEMORY_KEPT_BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// How much of a fault: little, or with `IPCD_FAULTS=full` as much as the catalogue says.
+/// The extent of a fault: small, or with `IPCD_FAULTS=full` as large as the catalogue says.
 pub fn effort<T>(little: T, full: T) -> T {
     if is_full() { full } else { little }
 }
@@ -34,7 +36,7 @@ pub fn number(name: &str, usual: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number"))
 }
 
-/// Chance that can be repeated: `IPCD_SEED` chooses it, and the salt what it is for.
+/// Repeatable random choices: `IPCD_SEED` chooses them, and the salt tells uses apart.
 pub struct Chance(u64);
 
 impl Chance {
@@ -134,7 +136,7 @@ impl Fixture {
         self
     }
 
-    /// The daemon stands still for so long; what the healthy client waits for it is not counted.
+    /// The daemon stands still for this time; the healthy client's wait for it is not counted.
     pub fn stand_still(&self, span: Duration) {
         let begun = Instant::now();
         self.daemon.freeze();
@@ -143,12 +145,12 @@ impl Fixture {
         self.still.lock().unwrap().push((begun, Instant::now()));
     }
 
-    /// From when to when the daemon was made to stand still.
+    /// The periods in which the daemon was stopped on purpose.
     pub fn stood_still(&self) -> Vec<(Instant, Instant)> {
         self.still.lock().unwrap().clone()
     }
 
-    /// Resident memory beyond what it was, in bytes.
+    /// Resident memory beyond the initial one, in bytes.
     pub fn grown(&self) -> usize {
         self.daemon.resident_bytes().saturating_sub(self.resident)
     }
@@ -168,7 +170,8 @@ impl Fixture {
         kept
     }
 
-    /// The end of a fault: everything is as it was, the daemon stops when asked, and its log holds nothing unexpected.
+    /// The end of a fault: everything is as before, the daemon stops when asked, and its log contains nothing
+    /// unexpected.
     pub fn end(mut self, row: &str) {
         self.settle(row);
         let expected = std::mem::take(&mut self.expected);

@@ -126,7 +126,7 @@ fn storm_of_good_and_bad_reloads_costs_no_session() {
     fixture.end(&format!("{rounds} reloads, {requests} requests beside them"));
 }
 
-/// SIGKILL at any moment, also amid a start, leaves nothing that keeps the next one from starting.
+/// SIGKILL at any time, also during a start, leaves nothing that prevents the next start.
 #[test]
 fn start_after_a_kill_serves() {
     let rounds = effort(30, 1_000);
@@ -273,7 +273,7 @@ fn suspended_daemon_times_nobody_out() {
     // Not to wait for something, but to let time pass: longer than every timeout.
     std::thread::sleep(Duration::from_millis(pause));
     daemon.thaw();
-    answered(&mut daemon.tcp(MULTIPLY)); // it has had its turn before anybody goes on
+    answered(&mut daemon.tcp(MULTIPLY)); // it has had its turn before the others continue
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));
     for client in &mut begun {
         client.say("10\n");

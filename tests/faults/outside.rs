@@ -118,7 +118,7 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let mut control = fixture.unix();
     control.say("control\n");
     for _ in 0..effort(20, 2_000) {
-        // Only what is not TOML: a valid mutant would close endpoints, and rightly.
+        // Only text that is not TOML: a valid mutant would rightly close endpoints.
         let mut bytes = mutated(&mut chance);
         bytes.extend_from_slice(b"\n[[[\n");
         std::fs::write(fixture.directory.path().join("ipcd.toml"), bytes).unwrap();
@@ -173,7 +173,7 @@ fn non_configuration_is_refused_at_once_even_on_reload() {
     fixture.end("a FIFO, a directory, 1 GiB, a loop of links in the configuration's place");
 }
 
-/// A million mistakes: most are counted, few are written, and nobody waits.
+/// A million mistakes: most are counted, few are logged, and nobody waits.
 #[test]
 fn flood_of_mistakes_is_counted_not_logged() {
     let count = effort(50_000, 1_000_000);
@@ -196,7 +196,7 @@ fn flood_of_mistakes_is_counted_not_logged() {
     fixture.end(&format!("{count} mistakes, {lines} lines in the log"));
 }
 
-/// Standard error takes nothing: a full disk, a pipe whose reader sleeps, or nobody.
+/// Standard error accepts nothing: a full disk, a pipe whose reader sleeps, or no reader.
 #[test]
 fn blocked_log_costs_only_lines() {
     let mut sleeper = Command::new("sleep").arg("600").stdin(Stdio::piped()).spawn().unwrap();
@@ -307,7 +307,7 @@ fn deaf_or_missing_manager_delays_nothing() {
     drop(receiver);
 }
 
-/// Datagrams of every wrong kind, and two daemons that are told to have written to each other.
+/// Datagrams of every wrong kind, and forged datagrams that make two daemons write to each other.
 #[test]
 fn datagrams_get_at_most_one_reply_and_loops_end() {
     let config =
@@ -352,14 +352,14 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             spoof(from, to, b"5 10");
         }
     }
-    // Nothing is on its way any more when both are idle: the next two answers are those to the next question.
+    // Nothing is on its way any more when both are idle: the next two answers are those to the next request.
     socket.send_to(b"2 3", to).unwrap();
     for reply in ["Data received", "6.0"] {
         let count = socket.recv(&mut buffer).unwrap();
         assert_eq!(std::str::from_utf8(&buffer[..count]), Ok(reply));
     }
     let ticks = (fixture.cpu_ticks(), other.cpu_ticks());
-    // To let time pass: it is looked at what the two do when nobody asks.
+    // Time must pass: the two daemons are observed while nobody asks anything.
     std::thread::sleep(Duration::from_millis(500));
     assert!(fixture.cpu_ticks() - ticks.0 < 10 && other.cpu_ticks() - ticks.1 < 5, "they go on answering");
     other.stop();

@@ -40,7 +40,7 @@ impl Drop for Crowd {
     }
 }
 
-/// What a member has heard up to the last message: messages of the speaker in order, and how often who left.
+/// A member's input up to the last message: messages of the speaker in order, and how often each other member left.
 fn hear_to_the_end(client: &mut Client) -> (usize, HashMap<String, usize>) {
     let (mut next, mut left) = (0, HashMap::new());
     loop {
@@ -81,7 +81,7 @@ fn assert_each_left_once(left: &HashMap<String, usize>, count: usize) {
     assert!(all_once && left.len() == count, "each has left once: {left:?}");
 }
 
-/// What one in a hundred exceeds.
+/// The wait that one in a hundred exceeds.
 fn p99(mut waits: Vec<Duration>) -> Duration {
     waits.sort();
     waits[waits.len() * 99 / 100]
@@ -141,7 +141,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
         crowd.signal(signal);
         let mut rest = 200;
         while rest > 0 {
-            // They leave when they are too far behind, or at once; and then it goes on for a while.
+            // They leave when they are too far behind, or at once; and then the room continues for a while.
             rest -= usize::from(say(&mut speaker, &mut waits[1]) >= count);
             assert!(waits[1].len() < 20_000, "they never leave");
         }
@@ -177,7 +177,7 @@ fn killing_half_the_members_mid_broadcast_costs_the_others_nothing() {
     half_of_the_room(effort(40, 500), Signal::KILL);
 }
 
-/// What a terminal would obey, what looks like nothing, what turns text around, and what would forge a line.
+/// Control sequences, invisible characters, characters that reverse text, and forged lines.
 pub(super) const CORPUS: &[&str] = &[
     "\u{1b}[2J\u{1b}[H",
     "\u{1b}]0;title\u{7}",
@@ -250,7 +250,7 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
     let mut count = 0;
     for bytes in &said {
         count += 1;
-        // As a name, as a message, as a request, as what one talks, and as what nobody asked for.
+        // As a name, as a message, as a request, in talk, and where nobody asked for anything.
         if count % 16 == 0 {
             // A client whose first message has a NUL ends all messages with one.
             let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();

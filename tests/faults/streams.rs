@@ -181,7 +181,7 @@ fn client_that_never_closes_is_bounded_by_lingering() {
     fixture.end(&format!("{count} never closed, gone {took:.1?} after the last was told"));
 }
 
-/// Each batch of events holds closes, and right behind them newcomers who get the same places.
+/// Each batch of events contains closes, and right after them new clients that get the same places.
 #[test]
 fn reused_slot_never_gets_its_predecessors_bytes() {
     let (rounds, batch) = effort((40, 250), (4_000, 250));
@@ -195,7 +195,7 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
         // All of this waits in the kernel, and comes as one batch.
         fixture.freeze();
         for (number, stream) in old.drain(..) {
-            // Half of them with requests that are answered to nobody.
+            // Half of them with requests whose answers reach nobody.
             if number % 2 == 0 {
                 let _ = (&stream).write_all(format!("{number} 1\n{number} 1\n").as_bytes());
             }
@@ -224,7 +224,7 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
     fixture.end(&format!("{} places taken again, 0 bytes to the wrong peer", rounds * batch));
 }
 
-/// What a browser and a TLS client say first, to a port that speaks something else.
+/// A browser's and a TLS client's first bytes, on a port of another protocol.
 #[test]
 fn foreign_protocol_gets_one_error_and_is_closed() {
     let fixture = Fixture::with(&format!("{USUAL}{BESIDE}"));
@@ -276,7 +276,7 @@ fn descriptor_shortage_idles_then_serves_the_waiting() {
     fixture.wait_for_log("cannot accept now");
     let ticks = fixture.cpu_ticks();
     let quiet = Instant::now();
-    // To let time pass: it is looked at what the daemon does beside the healthy client's hundred requests a second.
+    // Time must pass: the daemon is observed beside the healthy client's hundred requests a second.
     std::thread::sleep(Duration::from_secs(1));
     let share = (fixture.cpu_ticks() - ticks) as f64 / 100.0 / quiet.elapsed().as_secs_f64();
     assert!(share < 0.15, "it idles: {share}");

@@ -1,4 +1,4 @@
-//! The surroundings of a daemon: other processes, commands that end, a standard error that nobody reads.
+//! The surroundings of a daemon: other processes, short commands, a standard error that nobody reads.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -38,7 +38,7 @@ impl Helper {
         )
     }
 
-    /// One that listens on a Unix socket and greets who connects.
+    /// A process that listens on a Unix socket and greets its clients.
     pub fn on_unix(path: &std::path::Path) -> Helper {
         Helper::python(
             "import socket, sys, threading\n\
@@ -67,7 +67,7 @@ impl Drop for Helper {
     }
 }
 
-/// Runs a command that ends by itself, and soon.
+/// Runs a command that soon ends by itself.
 #[track_caller]
 pub fn outcome(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -79,7 +79,7 @@ pub fn outcome(command: &mut Command) -> Output {
     Output { status, stdout, stderr }
 }
 
-/// Runs a command that must fail with this status; what it said on standard error.
+/// Runs a command that must fail with this status; returns its standard error.
 #[track_caller]
 pub fn failure(command: &mut Command, status: i32) -> String {
     let output = outcome(command);
@@ -92,7 +92,7 @@ pub fn failure(command: &mut Command, status: i32) -> String {
 /// Whether a process has ended. One that init has yet to wait for has: when that happens is init's own business.
 pub fn has_ended(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    // The state stands behind the name, which is in parentheses and can have any in it (proc_pid_stat(5)).
+    // The state follows the name, which is in parentheses and can contain any (proc_pid_stat(5)).
     stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
 }
 
@@ -110,7 +110,7 @@ pub fn in_namespaces(options: &[&str], prepare: &str, command: &Command) -> Comm
     outer
 }
 
-/// Whether this user may make namespaces; where not, what needs them is not tested, and that is said.
+/// Whether this user may create namespaces; if not, tests that need them are skipped with a message.
 pub fn may_unshare() -> bool {
     let mut probe = Command::new("unshare");
     let may = probe.args(["--net", "--mount", "true"]).stderr(Stdio::null()).status();
@@ -121,7 +121,7 @@ pub fn may_unshare() -> bool {
     may
 }
 
-/// Whether this user may become another; where not, that is said.
+/// Whether this user may become another; if not, a message says so.
 pub fn is_root() -> bool {
     let is = rustix::process::geteuid().is_root();
     if !is {
@@ -130,7 +130,8 @@ pub fn is_root() -> bool {
     is
 }
 
-/// Does something as another user, in a thread of its own: there alone the kernel takes it for that one. Needs root.
+/// Does something as another user, in a thread of its own: for the kernel, only that thread has the other user. Needs
+/// root.
 pub fn as_user<T: Send>(uid: u32, gid: u32, act: impl FnOnce() -> T + Send) -> T {
     let change = || {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -156,7 +157,7 @@ impl TestDir {
         self.directory.path().join("ipcd.sock")
     }
 
-    /// Starts ipcd without looking at what it says, and waits until somebody can connect.
+    /// Starts ipcd without looking at its output, and waits until clients can connect.
     pub fn start_unheard(self, mut command: Command, stderr: Stdio, port: u16) -> Daemon {
         let child = command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
         let log = Arc::new(Log::default());
@@ -166,11 +167,11 @@ impl TestDir {
         daemon
     }
 
-    /// The command that starts ipcd as another user, who may read what is in the directory.
+    /// The command that starts ipcd as another user, with access to the directory.
     pub fn command_as(&self, uid: u32) -> Command {
         let program = self.directory.path().join("ipcd");
-        // By another process: what another test starts just then would inherit our file, open for writing, and the kernel runs
-        // no such program (execve(2), ETXTBSY).
+        // By another process: a program that another test starts at the same time would inherit our file, open for
+        // writing, and the kernel would not run it (execve(2), ETXTBSY).
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ipcd")).arg(&program).status().unwrap();
         assert!(copied.success(), "{copied}");
         fs::set_permissions(self.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -183,7 +184,7 @@ impl TestDir {
 }
 
 impl Daemon {
-    /// Stops the process as Ctrl-Z does, and waits until it stands still.
+    /// Stops the process as Ctrl-Z does, and waits until it has stopped.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
         wait_until("it stands still", || {
@@ -243,7 +244,7 @@ pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
     Client::of(socket.into())
 }
 
-/// A port that is free on every address, and that the kernel gives nobody who asks for any (ip_local_port_range, ip(7)).
+/// A port that is free on every address, and that the kernel never assigns by itself (ip_local_port_range, ip(7)).
 pub fn free_port() -> u16 {
     let seed = TestDir::new().ip.octets();
     let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;

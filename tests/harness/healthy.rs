@@ -1,4 +1,4 @@
-//! The healthy client, H: beside whatever is done to a daemon it asks a hundred times a second, and is answered.
+//! The healthy client, H: during every fault it sends a hundred requests a second, and each is answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::Client;
 /// Between two requests of the healthy client: a hundred a second.
 const PACE: Duration = Duration::from_millis(10);
 
-/// The processor is the others' first: what is measured is the daemon's delay, not the test's own crowd.
+/// Other processes have priority: we measure the daemon's delay, not that of the test's own threads.
 pub fn step_back() {
     let _ = rustix::process::setpriority_process(None, 10);
 }
@@ -41,7 +41,7 @@ impl Healthy {
         Healthy::with(client, None)
     }
 
-    /// The same, who knows the daemon's process.
+    /// The same client, which knows the daemon's process.
     pub fn of(client: Client, daemon: i32) -> Healthy {
         Healthy::with(client, Some(daemon.to_string()))
     }
@@ -79,7 +79,7 @@ impl Healthy {
         waits
     }
 
-    /// The same without the waits that a daemon which was made to stand still from here to there owes nobody.
+    /// The same without waits during which the daemon was stopped on purpose.
     pub fn waits_but_for(self, still: &[(Instant, Instant)]) -> Vec<Wait> {
         self.over.store(true, Ordering::Relaxed);
         let mut waits = self.thread.join().expect("the healthy client had no error");

@@ -1,4 +1,4 @@
-//! A service manager for tests: hears what a daemon says, keeps descriptors, and hands them to the next one.
+//! A service manager for tests: receives a daemon's messages, stores descriptors, and hands them to the next daemon.
 
 use std::collections::HashMap;
 use std::io::IoSliceMut;
@@ -48,7 +48,7 @@ impl Manager {
         self.command_by("export LISTEN_PID=$$; exec \"$@\"", test_dir, descriptors)
     }
 
-    /// The same by a script of one's own, whose arguments are the command.
+    /// The same with a script, whose arguments are the command.
     pub fn command_by(
         &self,
         script: &str,
@@ -79,7 +79,7 @@ impl Manager {
         self.heard.lock().unwrap().messages.clone()
     }
 
-    /// How many descriptors are stored, by name.
+    /// The number of stored descriptors, by name.
     pub fn stored(&self) -> HashMap<String, usize> {
         let mut counts = HashMap::new();
         self.heard
@@ -91,13 +91,13 @@ impl Manager {
         counts
     }
 
-    /// Copies of what is stored, which stays.
+    /// Copies of the stored descriptors, which stay.
     pub fn copy_stored(&self) -> Vec<(String, OwnedFd)> {
         let heard = self.heard.lock().unwrap();
         heard.store.iter().map(|(name, fd)| (name.clone(), fd.try_clone().unwrap())).collect()
     }
 
-    /// Takes what is stored, for the next process.
+    /// Takes the stored descriptors, for the next process.
     pub fn take_stored(&self) -> Vec<(String, OwnedFd)> {
         let mut heard = self.heard.lock().unwrap();
         heard.messages.clear();

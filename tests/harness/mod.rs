@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything may take before a test fails: far longer than it ever does.
+/// How long anything may take before a test fails: much longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The services on their usual ports, at an address of the test's own, and the Unix socket; `{ip}` and `{dir}` are filled in.
@@ -124,7 +124,7 @@ impl TestDir {
     /// Starts a command that ends in ipcd, and waits until it is ready.
     pub fn start(self, mut command: Command) -> Daemon {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(command); // and what it was to pass on
+        drop(command); // and its descriptors
         let log = Arc::new(Log::default());
         let (stderr, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
         std::thread::spawn(move || {
@@ -182,7 +182,7 @@ impl Daemon {
     pub fn write_config(&self, text: &str) {
         let directory = self.directory.path().to_str().unwrap();
         let text = text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory);
-        // In one step: a reload under way reads the old one or the new one.
+        // In one step: a reload that is running reads the old file or the new one.
         let (new, file) =
             (self.directory.path().join("ipcd.toml.new"), self.directory.path().join("ipcd.toml"));
         std::fs::write(&new, text).unwrap();
@@ -349,7 +349,7 @@ impl Client {
         .unwrap();
     }
 
-    /// Sends it, unless the other end has closed; whether it was taken.
+    /// Sends it, unless the other end has closed; returns whether it was accepted.
     pub fn try_say(&mut self, bytes: &[u8]) -> bool {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes),
@@ -364,11 +364,11 @@ impl Client {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
-        // The other end may be gone already; what it said can still be read.
+        // The other end may be gone already; its bytes can still be read.
         assert!(outcome.is_ok() || outcome.is_err_and(|error| error.kind() == ErrorKind::NotConnected));
     }
 
-    /// One recv(1024), as the classroom's clients call it: what comes, or nothing at end of file.
+    /// One recv(1024), as in the classroom's clients: the received bytes, or none at end of file.
     #[track_caller]
     pub fn recv(&mut self) -> Vec<u8> {
         let mut buffer = [0; 1024];
@@ -383,7 +383,7 @@ impl Client {
         }
     }
 
-    /// Expects exactly these bytes next, however they are cut.
+    /// Expects exactly these bytes next, in any pieces.
     #[track_caller]
     pub fn hear(&mut self, expected: impl AsRef<[u8]> + Debug) {
         let expected = expected.as_ref();
@@ -426,7 +426,7 @@ impl Client {
 
     /// Reads whatever comes, until nothing more can.
     pub fn hear_until_gone(&mut self) {
-        // However long nothing is said: the daemon ends it.
+        // Without a time limit of its own: the daemon ends the connection.
         match &self.stream {
             Stream::Tcp(stream) => stream.set_read_timeout(None),
             Stream::Unix(stream) => stream.set_read_timeout(None),
@@ -443,7 +443,7 @@ impl Client {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
-    /// In the room already: connects, gives a name as a line client, and hears the welcome.
+    /// A member of the room: connects, gives a name as a line client, and receives the welcome.
     pub fn member(daemon: &Daemon, name: &str) -> Client {
         let mut client = daemon.tcp(CHAT);
         client.say(format!("{name}\n"));
@@ -453,7 +453,7 @@ impl Client {
     }
 }
 
-/// A connection of its own that asks something, to know how far the daemon has come with the others.
+/// Asks something on a connection of its own, to know that the daemon has handled the others so far.
 pub struct Probe(Client);
 
 impl Probe {
@@ -461,8 +461,8 @@ impl Probe {
         Probe(daemon.tcp(MULTIPLY))
     }
 
-    /// Whatever was sent to the daemon before this call has been read by it after it: who is ready is served in order,
-    /// and accepting and reading take a turn each.
+    /// Returns once the daemon has read everything that was sent to it before this call: connections are served in
+    /// order of readiness, and accepting and reading take a turn each.
     #[track_caller]
     pub fn wait(&mut self) {
         for _ in 0..3 {

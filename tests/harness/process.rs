@@ -22,8 +22,8 @@ struct Block {
 }
 
 impl Block {
-    /// One that no other process has. An abstract name stands for it: the kernel frees it when the process ends, and each
-    /// network namespace, which has a loopback of its own, has its own names.
+    /// An address that no other process uses. An abstract name reserves it: the kernel frees the name when the process
+    /// ends, and each network namespace, which has a loopback of its own, has its own names.
     fn claim() -> Block {
         let (first, count) = (std::process::id(), BLOCKS);
         for number in (0..count).map(|step| (first + step) % count) {

@@ -1,4 +1,4 @@
-//! A program that a test runs: what it is told, what it says, and its end, each with a deadline.
+//! A program that a test runs: its input, its output, and its end, each with a deadline.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// How long anything may take before a test fails: far longer than it ever does.
+/// How long anything may take before a test fails: much longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
@@ -50,7 +50,7 @@ pub struct Finished {
     pub took: Duration,
 }
 
-/// What a program says, collected by a thread of its own.
+/// A program's output, collected by a thread of its own.
 #[derive(Clone, Default)]
 struct Heard(Arc<(Mutex<Said>, Condvar)>);
 
@@ -85,7 +85,7 @@ impl Heard {
         heard
     }
 
-    /// Waits until `look` finds something in what was said; `Err`: what there is when it ended or patience did.
+    /// Waits until `look` finds something in the output; `Err`: the output at the end of the program or of the time.
     fn wait<T>(&self, mut look: impl FnMut(&mut Said) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + PATIENCE;
         let (said, changed) = &*self.0;
@@ -120,7 +120,7 @@ impl Program {
         Program { name, begun, child, input, output, errors }
     }
 
-    /// Starts it in a terminal of its own, which echoes what is typed and writes CR LF, as terminals do.
+    /// Starts it in a terminal of its own, which echoes typed characters and writes CR LF, as terminals do.
     #[track_caller]
     pub fn in_terminal(mut command: Command) -> Program {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -212,7 +212,7 @@ impl Program {
         self.child.id() as i32
     }
 
-    /// Waits until it has ended; what it said that nobody expected yet.
+    /// Waits for its end; returns the output that no step has expected yet.
     #[track_caller]
     pub fn finish(&mut self) -> Finished {
         let all = |heard: &Heard| heard.wait(|said| said.ended.then(|| std::mem::take(&mut said.bytes)));

@@ -1,4 +1,4 @@
-//! ipcctl on a terminal of its own, and what a person sees there. For tests with the feature `tui` alone.
+//! ipcctl on a terminal of its own, as a person sees it. Only for tests with the feature `tui`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::harness::{Daemon, wait_until};
 
-/// How long anything may take to be seen: keys and signals go through three processes.
+/// How long anything may take to appear: keys and signals go through three processes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// ipcctl on a terminal of its own, and what the terminal shows.
+/// ipcctl on a terminal of its own, and the terminal's contents.
 pub struct PtySession {
     child: Child,
     master: File,
@@ -33,7 +33,7 @@ pub struct Shown {
     bytes: Vec<u8>,
 }
 
-/// What can be compared of a terminal's settings.
+/// The comparable part of a terminal's settings.
 fn settings(termios: &Termios) -> String {
     format!("{termios:?}")
 }
@@ -49,7 +49,7 @@ impl PtySession {
         PtySession::of(command, prepare)
     }
 
-    /// A shell with job control, whose terminal this is; ipcctl is found by its name.
+    /// A shell with job control, which owns the terminal; ipcctl is found by its name.
     pub fn shell(shell: &[&str]) -> PtySession {
         let mut command = Command::new("setsid");
         command.arg("--ctty").args(shell);
@@ -59,7 +59,7 @@ impl PtySession {
         PtySession::of(command, |_| {})
     }
 
-    /// ipcctl alone, whose terminal this is, without a shell.
+    /// ipcctl alone, which owns the terminal, without a shell.
     pub fn session(arguments: &[&str]) -> PtySession {
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(env!("CARGO_BIN_EXE_ipcctl")).args(arguments);
@@ -150,7 +150,7 @@ impl PtySession {
     pub fn see_typed(&self, text: &str, column: u16) {
         self.wait_for(&format!("{text:?} typed, and the cursor at {column}"), |screen| {
             let height = screen.size().0.get();
-            // Below it are the keys, where there is room for them.
+            // The keys are below it, if there is room for them.
             let typed = if height >= 10 { height - 2 } else { height - 1 };
             rows(screen)[usize::from(typed)].trim_end() == format!("> {text}").trim_end()
                 && screen.cursor_position() == (typed, column + 2)
@@ -160,7 +160,7 @@ impl PtySession {
     pub fn resize(&self, height: u16, width: u16) {
         self.shown.0.lock().unwrap().parser.screen_mut().set_size(extent(height), extent(width));
         tcsetwinsize(&self.master, size(height, width)).unwrap();
-        // The kernel tells the terminal's foreground group; this one has no session of its own.
+        // The kernel signals the terminal's foreground group; this one has no session of its own.
         self.signal(Signal::WINCH);
     }
 
@@ -168,7 +168,7 @@ impl PtySession {
         kill_process(Pid::from_raw(self.child.id() as i32).unwrap(), signal).unwrap();
     }
 
-    /// Waits for the end; the terminal is as it was.
+    /// Waits for the end; the terminal is as before.
     #[track_caller]
     pub fn end(mut self) -> (ExitStatus, Vec<u8>) {
         let status = wait_until("ipcctl ends", || self.child.try_wait().unwrap());
@@ -220,7 +220,7 @@ pub fn count(rows: &[String], text: &str) -> usize {
     rows.iter().filter(|row| row.contains(text)).count()
 }
 
-/// What a terminal was sent has none of the control sequences that a peer wrote.
+/// The terminal's output has none of the control sequences that a peer wrote.
 #[track_caller]
 pub fn assert_no_control_sequences(bytes: &[u8]) {
     let bytes = String::from_utf8_lossy(bytes);

@@ -124,7 +124,7 @@ fn pid_file_and_log_are_private_to_the_owner() {
     let test_dir = TestDir::new();
     test_dir.write_config(CONFIG);
     let (pid_file, log) = (test_dir.directory.path().join("pid"), test_dir.directory.path().join("log"));
-    // One that somebody could have locked, as an earlier version made it.
+    // A file that another user could have locked, as an earlier version created it.
     fs::write(&pid_file, "4711\n").unwrap();
     fs::set_permissions(&pid_file, PermissionsExt::from_mode(0o644)).unwrap();
     assert!(start(&test_dir, "pid").status.success());
@@ -133,7 +133,7 @@ fn pid_file_and_log_are_private_to_the_owner() {
     daemon.stop();
     assert!(!pid_file.exists());
 
-    // A file that is no pid file is neither written to nor removed.
+    // A file that is not a pid file is neither written to nor removed.
     fs::write(&pid_file, "somebody's words\n").unwrap();
     let output = start(&test_dir, "pid");
     let text = String::from_utf8(output.stderr).unwrap();
@@ -163,7 +163,7 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
         assert!(!fs::read_to_string(at(old)).unwrap().contains(outcome));
         assert_eq!(mode(&at("log")), 0o640);
     }
-    // Where it cannot be opened, the log goes on, and says so.
+    // If it cannot be opened, the log continues, and says so.
     fs::rename(at("log"), at("log.0")).unwrap();
     fs::create_dir(at("log")).unwrap();
     kill_process(daemon.0, Signal::HUP).unwrap();
@@ -190,7 +190,7 @@ fn failure_in_the_log_file_has_a_time() {
     assert!(text.lines().all(is_timed), "{text}");
 }
 
-/// What user and groups a process has, all of them, as proc_pid_status(5) says.
+/// A process's user and groups, all of them, from proc_pid_status(5).
 fn identity(pid: Pid) -> [String; 4] {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
     ["Uid:", "Gid:", "Groups:", "CapPrm:"].map(|name| {
@@ -199,7 +199,7 @@ fn identity(pid: Pid) -> [String; 4] {
     })
 }
 
-/// Starts a daemon as root that goes on as `user`.
+/// Starts a daemon as root that continues as `user`.
 fn start_as(test_dir: &TestDir, user: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
     command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
@@ -208,7 +208,7 @@ fn start_as(test_dir: &TestDir, user: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// A reload keeps what only root could open, and cannot open more of it.
+/// A reload keeps files that only root could open, and cannot open more of them.
 fn assert_reload_keeps_low_port(test_dir: &TestDir, daemon: &Detached, log: &Path, config: &str) {
     test_dir.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
     kill_process(daemon.0, Signal::HUP).unwrap();
@@ -259,7 +259,8 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     }
     assert_eq!(shown, groups, "its groups, and none of root's");
     assert_eq!(capabilities.trim_start_matches('0'), "", "nothing of root's is left");
-    // The pid file stays root's: whoever is told to stop what stands in it believes it. The log is the daemon's to rotate.
+    // The pid file stays root's: a program that stops its process must be able to trust it. The log is the daemon's to
+    // rotate.
     assert_eq!((fs::metadata(&pid_file).unwrap().uid(), mode(&pid_file)), (0, 0o600));
     assert_eq!((fs::metadata(&log).unwrap().uid(), mode(&log)), (uid, 0o640));
     for name in ["s", "mux", "f.in", "f.out", "s.lock"] {
@@ -341,7 +342,7 @@ fn start_without_descriptors_leaves_no_files() {
     let test_dir = TestDir::new();
     test_dir.write_config(CONFIG);
     for limit in 4..=7 {
-        // Without the descriptors that whoever runs the tests may have passed on.
+        // Without the descriptors that the runner of the tests may have passed on.
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec "$@""#, "sh", "prlimit"]);
         command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
@@ -354,7 +355,8 @@ fn start_without_descriptors_leaves_no_files() {
     }
 }
 
-/// What fails in the starter, in the process between, or in the daemon, and how many of its first uses there are tried.
+/// Failing calls in the starter, in the process between, or in the daemon, and how many of each one's first uses are
+/// tried.
 const FAILING: &[(&str, &str, usize)] = &[
     ("wait4", "ECHILD", 1),
     ("wait4", "EINTR", 1),
@@ -369,7 +371,7 @@ const FAILING: &[(&str, &str, usize)] = &[
     ("dup2,dup3", "EBUSY", 2),
 ];
 
-/// One start of which one call fails; what was told.
+/// One start in which one call fails; returns the message.
 fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     let test_dir = TestDir::new();
     test_dir.write_config(&format!("{CONFIG}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
@@ -377,7 +379,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     let beside = tempfile::tempdir().unwrap();
     let said = beside.path().join("said");
     let mut command = Command::new("strace");
-    // With -D it is the starter that is our child, and with -f the daemon is traced as well.
+    // With -D our child is the starter, and with -f the daemon is traced as well.
     command.args(["-D", "-f", "-qq", "-esignal=none", "-o"]).arg(beside.path().join("trace"));
     command.arg(format!("-etrace={call}")).arg(format!("-einject={call}:error={errno}:when={when}"));
     command.arg(env!("CARGO_BIN_EXE_ipcd")).args(["--config", "ipcd.toml", "--daemon"]);
@@ -411,7 +413,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
             (!serves() && is_gone && !at("ipcd.sock").exists()).then_some(())
         });
     }
-    // The first write of the starter is what it tells the terminal.
+    // The starter's first write is its message to the terminal.
     let (is_mute, lines) = ((call, when) == ("write", 1), said.matches('\n').count());
     assert!(lines == usize::from(!status.success()) || is_mute && lines == 0, "{case}");
     case

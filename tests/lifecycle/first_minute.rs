@@ -23,8 +23,8 @@ struct Window(Child);
 
 impl Window {
     fn open(test_dir: &TestDir, shell: &str) -> (Window, Pid) {
-        // What the tests themselves were started with, as by nohup, is not what a window's shell has. And a window stays when
-        // nobody has its terminal open any more, as nohup's program has not.
+        // The environment of the tests themselves, for example under nohup, differs from that of a window's shell. And
+        // a window stays when nobody has its terminal open any more, which nohup's program has not.
         const PYTHON: &str = "import os, pty, signal, sys\n\
             pid, terminal = pty.fork()\n\
             if pid == 0: signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
@@ -80,7 +80,7 @@ fn closed_terminal_ends_a_foreground_daemon() {
         let test_dir = TestDir::new();
         test_dir.write_config(CONFIG);
         let (window, pid) = Window::open(&test_dir, shell);
-        // As long as it is there, SIGHUP is what it always was.
+        // As long as it exists, SIGHUP has its usual meaning.
         kill_process(pid, Signal::HUP).unwrap();
         told(&test_dir, "reloaded: ");
         answers(Client::tcp((test_dir.ip, MULTIPLY).into()));
@@ -303,7 +303,7 @@ fn localhost_is_found_under_the_machines_own_name() {
     daemon.stop();
 }
 
-/// What `--check` says on standard output, and on standard error.
+/// The output of `--check`, and its errors.
 fn checked(command: &mut Command) -> (String, Vec<String>) {
     let output = outcome(command.arg("--check"));
     let said = String::from_utf8(output.stderr).unwrap();

@@ -1,5 +1,5 @@
-//! Sockets that somebody else holds for ipcd, and that are in the way: each is named with its unit and what to change, and
-//! nobody is sent to look for ipcd itself.
+//! Sockets that another program holds for ipcd, and that block an endpoint: each is named with its unit and the
+//! remedy, and no message blames ipcd itself.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;

@@ -1,4 +1,4 @@
-//! The log: a line a thing, whatever peers say, and however it is (or is not) read.
+//! The log: one line for each event, whatever peers send, and whether or not it is read.
 
 use std::fs::File;
 use std::io::Read;
@@ -362,7 +362,7 @@ fn terminal_lines_begin_with_the_time_of_day() {
     assert!(wait_until("it ends", || shown.0.try_wait().unwrap()).success());
 }
 
-/// Whose the port for multiplications is.
+/// The user of multiply's port.
 fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
     let error = ipcd::transport::owner::of_tcp((ip, MULTIPLY).into());
     error.expect("somebody listens").pid

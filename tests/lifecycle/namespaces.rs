@@ -1,5 +1,5 @@
-//! Clients outside the daemon's PID namespace, of which the kernel tells the user and no process id: each is who it is, and
-//! whom the kernel does not name is nobody.
+//! Clients outside the daemon's PID namespace: the kernel reports their user, but no process id. Each keeps its
+//! identity, and a user that the kernel does not identify has none.
 
 use std::fs::{Permissions, set_permissions};
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
 
-/// The number that the kernel gives for whom it does not name, and a user of most systems.
+/// The kernel's number for users that it does not identify, which is a real user on most systems.
 const NOBODY: u32 = 65_534;
 
 const LISTED: &str = r#"
@@ -27,7 +27,7 @@ mode = "0666"
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// A daemon in a PID namespace of its own, which it is the first process of.
+/// A daemon in a PID namespace of its own, as its first process.
 struct Apart(Daemon);
 
 impl Drop for Apart {

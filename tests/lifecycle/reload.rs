@@ -1,4 +1,4 @@
-//! A reload changes everything that the new configuration says, or nothing; and costs nobody a word.
+//! A reload changes everything that the new configuration says, or nothing; and no client loses a message.
 
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
@@ -8,13 +8,13 @@ use crate::harness::around::{Helper, free_port};
 use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, TestDir, USUAL};
 use rustix::process::Signal;
 
-/// Makes this configuration count; what the daemon says of it.
+/// Loads this configuration; returns the daemon's log lines about it.
 #[track_caller]
 fn reload(daemon: &Daemon, config: &str) -> Vec<String> {
     daemon.write_config(config);
     let since = daemon.log().len();
     daemon.signal(Signal::HUP);
-    // Whether it succeeded or failed; who asked for it was said before.
+    // Whether it succeeded or failed; the line about its cause came before.
     crate::harness::wait_until("the outcome is told", || {
         let told = |line: &String| line.starts_with("info: reloaded: ") || line.contains("reload failed");
         daemon.log()[since..].iter().any(told).then_some(())
@@ -102,7 +102,7 @@ fn reload_changes_backlog_and_mode_in_place() {
     answered(&mut through);
     good(&daemon, &format!("[limits]\nlisten_backlog = 1\n{USUAL}mode = \"0600\"\n"));
     daemon.freeze();
-    let mut queued = [daemon.tcp(MULTIPLY), daemon.tcp(MULTIPLY)]; // the kernel keeps one more than it was told
+    let mut queued = [daemon.tcp(MULTIPLY), daemon.tcp(MULTIPLY)]; // the kernel keeps one more than the limit
     let third = TcpStream::connect_timeout(&daemon.address(MULTIPLY), Duration::from_millis(300));
     assert!(third.is_err(), "the queue is short now");
     daemon.thaw();

@@ -1,4 +1,4 @@
-//! Under a service manager: what it hears, the sockets it hands over, and connections that outlive a restart.
+//! Under a service manager: the messages to it, the sockets it hands over, and connections that outlive a restart.
 
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -77,7 +77,7 @@ fn restart_under_a_manager_goes_unnoticed() {
     let stored = manager.stored();
     assert_eq!((stored["ipcd-connections"], stored["ipcd-record"], stored["ipcd-listener"]), (1, 1, 3));
 
-    // Said while nobody serves; a connection made then waits in the queue.
+    // Sent while nobody serves; a connection made then waits in the queue.
     half.say("0\n");
     alice.say("anybody here?\n");
     let mut early = before.tcp(MULTIPLY);

@@ -1,4 +1,4 @@
-//! How ipcd starts, and what it says when it cannot.
+//! How ipcd starts, and its errors when it cannot.
 
 mod defaults;
 mod sockets;
@@ -138,7 +138,7 @@ fn non_configuration_file_is_refused_at_once() {
             }
             let said = failure(&mut command, 78);
             assert!(said.contains(at(name).to_str().unwrap()) && said.contains(says), "{said}");
-            // A place comes first; what is about the whole file begins with the program's name.
+            // A position comes first; a line about the whole file begins with the program's name.
             assert_eq!(said.starts_with("ipcd: "), name != "latin1", "{said}");
             assert_eq!(said.matches('\n').count(), 1, "{said}");
         }
@@ -181,7 +181,7 @@ fn all_endpoints_in_use_are_reported_together() {
             file.display()
         )
     );
-    // What is in the way of the rest is told, each for itself, when somebody else has something.
+    // The errors of all endpoints are listed, each of them, when another program has one.
     let other = TestDir::new();
     let holder = Helper::on_tcp(other.ip, MULTIPLY);
     std::fs::write(

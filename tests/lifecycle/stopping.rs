@@ -1,4 +1,4 @@
-//! How ipcd stops: nothing that was sent to it is lost, and nobody keeps it from going.
+//! How ipcd stops: no received request is lost, and no client can prevent its end.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -245,7 +245,7 @@ fn stop_finishes_a_partly_written_reply() {
     stream.shutdown(Shutdown::Write).unwrap();
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).unwrap();
-    // A request cut by the end of what the kernel took is one all the same, with another result or an error.
+    // A request that was cut at the end of the kernel's buffer is still a request, with another result or an error.
     let whole = sent / 5;
     assert!(
         heard.starts_with("Data received\n50.0\n".repeat(whole).as_bytes()),

@@ -10,7 +10,7 @@ use crate::harness::{CHAT, Client, MULTIPLY, STATS, TALK, TestDir};
 use ipcd::host::fd_bundle;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
-/// As 0.1.0 wrote it, but for the numbers of the descriptors, which stand in braces, and the address.
+/// As 0.1.0 wrote it, except for the numbers of the descriptors, which are in braces, and the address.
 const RECORD: &str = include_str!("upgrade/record-0.1.0.json");
 
 const CONFIG: &str = r#"

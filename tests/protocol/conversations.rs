@@ -52,14 +52,14 @@ fn fifo_requests_are_answered_at_every_cut_and_never_end() {
     assert!(stage.open[fifo.index as usize]);
 }
 
-/// What alice says in the room and hears of it, her name not asked for: a FIFO called `alice` has its name.
+/// Alice's messages in the room and her input, without the request for her name: a FIFO called `alice` has its name.
 fn in_the_room_by_fifo(table: &[Dialogue]) -> Vec<Dialogue> {
     let named = format!("{CAVE}{WELCOME}");
     let of_a_fifo = |dialogue: &Dialogue| {
         let hears = dialogue.hears.strip_prefix(named.as_bytes())?;
         let said = dialogue.sends.strip_prefix(b"alice\n")?;
         let ends = String::from_utf8_lossy(hears).contains("{quit}"); // it never leaves
-        // There are no commands here: what begins with a slash is said as it is.
+        // There are no commands here: a line with a slash at its beginning is sent unchanged.
         let commands = said.split(|byte| *byte == b'\n').any(|line| line.trim_ascii().starts_with(b"/"));
         let sends = [said, &b"\n"[..]].concat();
         (!ends && !commands).then(|| Dialogue { sends, hears: hears.to_vec(), ..dialogue.clone() })
@@ -140,7 +140,7 @@ fn classroom_client_gets_two_messages_in_two_recvs_200_times() {
         let start = Instant::now();
         client.say("5 10");
         let first = client.recv();
-        // The promise is to who calls recv() within the gap; this process may have been kept from it.
+        // The promise is to a client that calls recv() within the gap; this process may have been too late.
         if start.elapsed() < Duration::from_millis(20) {
             assert_eq!(first, b"Data received");
             assert_eq!(client.recv(), b"50.0");

@@ -1,4 +1,5 @@
-//! Datagrams over UDP and Unix sockets: one is a message, each message of its answer is one, and nobody is waited for.
+//! Datagrams over UDP and Unix sockets: one is a message, each message of its answer is one, and no sender is waited
+//! for.
 
 mod addresses;
 mod floods;
@@ -34,8 +35,8 @@ fn udp(daemon: &Daemon, port: u16) -> Packets {
     Packets::udp(daemon.address(port))
 }
 
-/// How many were dropped of a service, as the status in the log tells: it leaves out a service that nobody has used. Another
-/// status behind it shows that it is whole.
+/// The number of drops of a service in the log's status, which leaves out unused services. Another status after it
+/// shows that it is complete.
 fn dropped(daemon: &Daemon, service: &str) -> u64 {
     let first = daemon.log().len();
     daemon.signal(Signal::USR1);
@@ -215,8 +216,8 @@ fn two_daemons_aimed_at_each_other_fall_silent() {
     for service in ["multiply", "hello", "greeting"] {
         forger.send_to(b"5 10", gram(&other, service)).unwrap();
     }
-    // Each answer reached the first daemon, which knows its own words, and answered only what it does not know: the bare
-    // result, to the forger's name, which is its own: that has an end too.
+    // Each answer reached the first daemon, which recognizes its own words, and answered only the bare result, to the
+    // forged sender, itself: that has an end too.
     wait_until("dropped words", || (dropped(&one, "hello") >= 3).then_some(()));
     let client = udp(&one, HELLO);
     client.say("hi");

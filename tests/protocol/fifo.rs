@@ -19,7 +19,7 @@ listen = ["fifo://{dir}/multiply"]
 listen = ["tcp://{ip}:33000", "fifo://{dir}/chat"]
 "#;
 
-/// The far ends of a FIFO: somebody who writes, and somebody who reads and never waits for ever.
+/// The far ends of a FIFO: a writer, and a reader with a deadline.
 struct Far {
     input: PathBuf,
     output: File,
@@ -42,7 +42,7 @@ impl Far {
         self.writer().write_all(text.as_ref()).unwrap();
     }
 
-    /// Reads what comes next, before the deadline.
+    /// Reads the next bytes, before the deadline.
     fn more(&mut self) {
         let mut buffer = vec![0; 65536];
         let count = wait_until("something to read", || match self.output.read(&mut buffer) {
@@ -90,7 +90,7 @@ fn requests_are_answered_line_by_line() {
     let mut far = at(&directory(&daemon), "multiply");
     far.say("5 10\n\r\n 10 / 4\r\n");
     far.hear("Data received\n50.0\nData received\n2.5\n");
-    // In pieces, and by two writers; no HTTP is looked for.
+    // In pieces, and by two writers; other protocols are not detected.
     far.say("5 ");
     far.say("x\nGET / HTTP/1.1\n");
     far.hear("Data received\nError: not a number: 'x'\n");
@@ -147,7 +147,7 @@ fn concurrent_writers_lose_nothing() {
     daemon.stop();
 }
 
-/// How often the process went to sleep: each time it was woken for something.
+/// How often the process went to sleep: each time it had been woken for something.
 fn naps(daemon: &Daemon) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap();
@@ -183,7 +183,7 @@ fn newest_unread_replies_are_kept() {
     for number in 0..50_000 {
         writer.write_all(format!("{number} 1\n").as_bytes()).unwrap(); // waits for the daemon if it must
     }
-    // A session that answers all the same: the requests were taken though nobody read.
+    // A session that answers nevertheless: the requests were accepted although nobody read.
     writer.write_all(b"7 ^ 7\n").unwrap();
     let lines = far.hear_up_to("Error: unknown operator: '^' (known: + - * / // % **)");
     assert_eq!(
@@ -191,7 +191,7 @@ fn newest_unread_replies_are_kept() {
         ["Data received", "0.0", "Data received", "1.0"],
         "what is in the pipe comes first"
     );
-    // In what the backlog kept, every line is whole, and the last ones are there.
+    // In the bytes that the backlog kept, every line is whole, and the last ones are there.
     let numbers: Vec<f64> = lines.iter().filter_map(|line| line.parse().ok()).collect();
     assert!(
         lines
@@ -205,7 +205,7 @@ fn newest_unread_replies_are_kept() {
     let line = daemon.wait_for_log("status: multiply:");
     let dropped: u64 = line.split(", ").last().unwrap().split(' ').next().unwrap().parse().unwrap();
     assert_eq!(dropped as usize, 2 * 50_001 - lines.len(), "{line}");
-    // It goes on where it is read again.
+    // It continues once somebody reads again.
     far.say("5 10\n");
     far.hear("Data received\n50.0\n");
     daemon.stop();

@@ -155,7 +155,7 @@ fn two_numbers_in_two_sends_get_their_error_after_a_second() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("12");
-    std::thread::sleep(3 * GAP); // the pause between the two is what is tried
+    std::thread::sleep(3 * GAP); // the test is about the pause between the two
     client.say("34");
     let start = Instant::now();
     client.hear(format!("Data received{COUNT}"));
@@ -167,7 +167,7 @@ fn byte_by_byte_typing_has_five_seconds_to_end_the_line() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5");
-    std::thread::sleep(SECOND + 3 * GAP); // the pause is what is tried
+    std::thread::sleep(SECOND + 3 * GAP); // the test is about the pause
     hear_nothing(&mut client);
     for byte in [" ", "1", "0", "\n"] {
         std::thread::sleep(2 * GAP);
@@ -229,7 +229,7 @@ fn byte_order_mark_is_dropped_and_decides_nothing() {
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
     client.say(b"\xef\xbb\xbf");
-    std::thread::sleep(SECOND + GAP); // the pause is what is tried
+    std::thread::sleep(SECOND + GAP); // the test is about the pause
     client.say("zoe\n");
     client.hear(welcome("zoe") + "\n");
     for (request, reply) in
@@ -261,7 +261,7 @@ fn typed_name_waits_for_its_line_end() {
     client.hear(format!("{CAVE}\n"));
     for byte in ["b", "o", "b"] {
         client.say(byte);
-        std::thread::sleep(3 * GAP); // somebody types
+        std::thread::sleep(3 * GAP); // a person types
     }
     hear_nothing(&mut client);
     client.say("\n");
@@ -374,7 +374,7 @@ fn no_two_replies_share_a_recv(reading_pause: Duration) {
     });
     for number in 1..=MESSAGES {
         client.say(format!("1 {number}"));
-        probe.wait(); // it has been read: the next one is a burst of its own
+        probe.wait(); // it was read: the next one is a burst of its own
         std::thread::sleep(Duration::from_millis(1 + (number as u64 * 7) % 50));
     }
     listener.join().unwrap();
@@ -399,7 +399,7 @@ fn burst_right_after_a_result_is_acknowledged_a_gap_later() {
     for number in 1..5 {
         recv_each(&mut client, &["Data received"]);
         let Stream::Tcp(stream) = &client.stream else { unreachable!() };
-        stream.peek(&mut [0]).unwrap(); // the result is there, and nobody has read it
+        stream.peek(&mut [0]).unwrap(); // the result has arrived, and nobody has read it
         client.say(format!("1 {}", number + 1));
         probe.wait();
         recv_each(&mut client, &[&format!("{number}.0")]);

@@ -49,7 +49,7 @@ fn any_port() -> SocketAddr {
     SocketAddr::from((harness::process::address(), 0))
 }
 
-/// A listener whose queue is full, what fills it, and a folder to be removed.
+/// A listener with a full queue, the connections that fill it, and a directory to remove.
 fn full_unix_listener() -> (UnixListener, PathBuf, Vec<OwnedFd>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");

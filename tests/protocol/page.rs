@@ -148,7 +148,7 @@ fn every_service_is_a_websocket_of_its_own() {
     say(&mut other, "bye");
     hear(&mut one, "bye");
     hear_close(&mut one, 1000);
-    // What is sent right behind the request, before it is answered, is not lost.
+    // Bytes directly after the request, before it is answered, are not lost.
     let mut hasty = daemon.tcp(PORT);
     hasty.say([upgrade("multiply", "").as_bytes(), &client_frame(0x81, b"3 4")].concat());
     hasty.hear(OPENED);

@@ -1,5 +1,5 @@
-//! First programs that send without line ends, or in pieces, many times in a row beside others who take all the processors:
-//! none is answered wrong, and none gets two messages in one recv() that is called in time.
+//! First programs that send without line ends, or in pieces, many times in a row beside others that take all the
+//! processors: none gets a wrong answer, and none gets two messages in one recv() that is called in time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::harness::{Client, Daemon, MULTIPLY, Stream, show};
 /// Bursts closer than this belong together, and so far apart are two replies.
 const GAP: Duration = Duration::from_millis(20);
 
-/// A program that sends so, what it hears, and how many recv() calls that takes.
+/// A program that sends like this, its input, and the number of its recv() calls.
 struct Program {
     name: &'static str,
     sends: &'static [&'static [u8]],
@@ -133,7 +133,7 @@ fn run_all(times: usize) {
     daemon.stop();
 }
 
-/// The busy threads end with the test, however that ends.
+/// The busy threads end with the test, in every case.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {

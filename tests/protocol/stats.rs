@@ -247,7 +247,7 @@ fn reports_survive_a_restart_and_a_list_resumes() {
 #[test]
 fn reporter_evicts_only_its_own_machines() {
     let daemon = daemon();
-    // On the Unix socket, and so somebody else than whoever comes from the network.
+    // On the Unix socket, and so another source than clients on the network.
     let mut lab = daemon.unix();
     lab.say("stats\n");
     for number in 0..30 {

@@ -247,7 +247,7 @@ fn still_sending_socket_client_gets_its_last_words_without_reset() {
 #[test]
 fn shared_descriptor_never_keeps_o_nonblock() {
     let test_dir = TestDir::new();
-    // Pipes are opened anew, and are as they were even while it runs.
+    // Pipes are reopened, and keep their state even while it runs.
     let ((input, mut writer), (mut reader, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
     let (shared_input, shared_output) = (input.try_clone().unwrap(), output.try_clone().unwrap());
     let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(input).stdout(output).spawn().unwrap());
@@ -280,7 +280,7 @@ fn terminal_gets_lines_and_keeps_its_flags() {
     let copy = || terminal.try_clone().unwrap();
     let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(copy()).stdout(copy()).spawn().unwrap());
     let mut master = File::from(master);
-    // Several lines in one write: of a terminal each read is one of them.
+    // Several lines in one write: each read from a terminal is one of them.
     master.write_all(b"5 10\n1 2\n3 4\n").unwrap();
     let mut heard = String::new();
     while !heard.ends_with("12.0\r\n") {

@@ -1,4 +1,4 @@
-//! Clients of other protocols: each is told in one sentence where it is, and nothing that it says is done.
+//! Clients of other protocols: each gets one sentence about where it is, and nothing of its input is executed.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,7 +11,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// Every service that listens to what it is told, its port, and what it says before.
+/// Every service that reads input, its port, and its first words.
 const SERVICES: [(u16, &str, &str); 5] = [
     (MULTIPLY, "multiply", ""),
     (CHAT, "chat", CAVE),
@@ -20,7 +20,7 @@ const SERVICES: [(u16, &str, &str); 5] = [
     (STATS, "stats", ""),
 ];
 
-/// What a client of each says first.
+/// The first bytes of a client of each protocol.
 const FIRST_WORDS: &[(&str, &[u8])] = &[
     ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     ("SSH", b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"),
@@ -39,7 +39,7 @@ const FIRST_WORDS: &[(&str, &[u8])] = &[
 fn each_protocol_is_named_and_its_client_closed() {
     let daemon = daemon();
     for (port, service, before) in SERVICES {
-        // Two who wait for talk at once would be partners, and end together.
+        // Two clients that wait for talk at once would be partners, and end together.
         let at_once = if service == "talk" { 1 } else { FIRST_WORDS.len() };
         for strangers in FIRST_WORDS.chunks(at_once) {
             let mut clients: Vec<Client> = strangers.iter().map(|_| daemon.tcp(port)).collect();
@@ -68,7 +68,7 @@ fn request_in_pieces_gets_one_answer_and_reaches_no_member() {
             for client in &mut clients {
                 client.try_say(piece.as_bytes()); // it may have been answered and closed already
             }
-            sleep(Duration::from_millis(50)); // the pause is what is tried: longer than any `raw_gap`
+            sleep(Duration::from_millis(50)); // the test is about the pause: longer than any `raw_gap`
         }
         for (mut client, (_, service, before)) in clients.into_iter().zip(SERVICES) {
             client.hear(format!("{before}{}", not_http(service)));
@@ -80,7 +80,7 @@ fn request_in_pieces_gets_one_answer_and_reaches_no_member() {
     daemon.stop();
 }
 
-/// What a WebSocket client and a client of HTTP/2 see.
+/// The answers to a WebSocket client and a client of HTTP/2.
 #[test]
 fn upgrade_and_http_2_preface_are_answered_as_http() {
     let daemon = daemon();

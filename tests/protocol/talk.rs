@@ -1,4 +1,4 @@
-//! Two who come one after the other talk to each other, until one says bye or leaves.
+//! Two clients that come one after the other talk to each other, until one says bye or leaves.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn raw_messages_stay_separate_while_kept() {
     for message in ["two", "three"] {
         let received = daemon.log().len();
         first.say(message);
-        // A message of another connection's shows that this one has been read.
+        // A message on another connection shows that this one has been read.
         let mut probe = daemon.tcp(HELLO);
         probe.say("hi\n");
         daemon.wait_for_log_since(received, "message 'hi'");
@@ -254,7 +254,7 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     alone.say("kept\n");
     let mut hello = before.tcp(HELLO);
     hello.say("hi\n");
-    hello.hear("Hello from server\n"); // so that what was said before this has been read
+    hello.hear("Hello from server\n"); // so that the daemon has read everything before this
     let mut control = before.unix();
     control.say("control\nhandover\n");
     control.hear("OK\n");
@@ -270,7 +270,7 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     late.hear("kept\n");
     say_and_hear(&mut late, &mut alone, "hi");
 
-    // Once more, and one of the four connections does not come through.
+    // Again, and one of the four connections does not continue.
     let mut after = after;
     let mut control = after.unix();
     control.say("control\nhandover\n");

@@ -1,4 +1,4 @@
-//! TLS endpoints: the same services, the ends, who comes wrongly, and certificates.
+//! TLS endpoints: the same services, the ends, wrong clients, and certificates.
 
 mod certificates;
 mod choice;
@@ -19,7 +19,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::harness::{CHAT, Daemon, TestDir, USUAL};
 use client::{Authority, TlsClient, write};
 
-/// Where multiply is on TLS; on its usual port it is in the clear.
+/// Multiply's TLS port; its usual port has no TLS.
 pub const MULTIPLY: u16 = 65433;
 
 /// The certificate of the usual services, which are all on TLS.

@@ -38,7 +38,7 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
     RemoteAddress::Process { uid, gid, pid: 1 }
 }
 
-/// What a client hears that is admitted, and its end when it does not close.
+/// The input of a client that is admitted, and its end if it does not close.
 fn come(engine: &mut Engine, index: u32, remote: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
     engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), remote });
@@ -109,7 +109,7 @@ fn unlisted_users_datagram_gets_no_reply() {
 
 // ---- a daemon, and other users
 
-/// A daemon whose directory everybody may enter; `{list}` stands for the lists.
+/// A daemon whose directory everyone may enter; `{list}` stands for the lists.
 fn open_to_all(config: &str, list: &str) -> Daemon {
     let daemon = Daemon::with(&config.replace("{list}", list));
     set_permissions(daemon.directory.path(), Permissions::from_mode(0o755)).unwrap();
@@ -219,7 +219,7 @@ fn reload_changes_the_list_for_newcomers_only() {
 
 // ---- a share for each
 
-/// How many connections one can have here at once.
+/// The number of connections that a client can have here at once.
 fn crowd() -> usize {
     getrlimit(Resource::Nofile)
         .maximum

@@ -1,5 +1,5 @@
-//! The bounds and the memory that they add up to: the daemon says the sum, and under attack it takes less, and not much
-//! less than so large a sum would make believe; and when the queues of all are full, it is those who hold most that go.
+//! The bounds and the sum of their memory: the daemon reports the sum, and under attack it takes less, and not much
+//! less than such a large sum suggests; and when the queues of all are full, the largest ones are closed.
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -44,7 +44,7 @@ fn memory(daemon: &Daemon, line: &str) -> usize {
     value.trim_start_matches(':').trim().parse::<usize>().unwrap() * 1024
 }
 
-/// Memory of its own, without the pages of the program.
+/// The process's own memory, without the pages of the program.
 fn own(daemon: &Daemon) -> usize {
     memory(daemon, "RssAnon")
 }
@@ -130,7 +130,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
         probe.wait();
     }
     all.append(&mut dribblers);
-    // Members who do not listen, to whom everybody speaks, and to each alone.
+    // Members that do not read, while everyone speaks to all of them, and to each alone.
     let mut members: Vec<Client> = (0..40).map(|_| deaf(daemon, CHAT)).collect();
     for (number, member) in members.iter_mut().enumerate() {
         member.say(format!("m{number}\n"));
@@ -189,7 +189,8 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
         student.say(format!("{} 2\n", "3,14".repeat(20)));
         student.hear("Data received\nError: ");
     }
-    // A list goes on as far as it may wait to be sent: of all, those who do not read it have most waiting.
+    // A list continues as far as unsent bytes are allowed: of all clients, those that do not read it have the longest
+    // queues.
     let mut askers: Vec<Client> = (0..CONNECTIONS - 2).map(|_| deaf(&daemon, STATS)).collect();
     send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), &mut probe);
     largest = largest.max(own(&daemon) - before);
@@ -201,7 +202,7 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
     daemon.stop();
 }
 
-/// Connections that ask for much and read nothing: each holds what it was not sent of two lists.
+/// Connections that request much and read nothing: each holds the unsent part of two lists.
 const DEAF: usize = 9000;
 const MORE: usize = 600;
 
@@ -241,7 +242,8 @@ fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     }
     probe.wait();
     largest = largest.max(own(&daemon) - before);
-    // These hold about as much as is allowed. A few more that hold twice as much exceed it, however much the kernel takes.
+    // These hold about as much as is allowed. A few more that hold twice as much exceed it, however much the kernel
+    // takes.
     for _ in 0..MORE {
         let mut deaf = daemon.unix();
         deaf.say(format!("stats\n{}", "latest\n".repeat(20)));
@@ -296,7 +298,7 @@ fn unread_peer_leaves_little_in_kernel_buffers() {
     wait_until("the daemon's kernel holds some of it", || {
         send_without_end(std::slice::from_mut(&mut client), asked.as_bytes(), &mut probe);
         let unread = unread(&daemon, &client);
-        // A segment on the loopback interface has up to 64 KiB, and one that is let in is taken whole.
+        // A segment on the loopback interface has up to 64 KiB, and one that is accepted is accepted whole.
         assert!(unread <= 64 * 1024, "{unread}");
         (unread > 0).then_some(())
     });

@@ -1,4 +1,5 @@
-//! The limit on open files: reached at the start or while running, it slows nobody down and is got over by itself.
+//! The limit on open files: reaching it, at the start or while running, slows nobody down, and the daemon recovers by
+//! itself.
 
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
@@ -11,7 +12,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 const REFUSED: &str = "Error: too many connections, try again later\n";
 
-/// How many descriptors the running daemon may have from now on. The hard limit stays.
+/// The number of descriptors that the running daemon may have from now on. The hard limit stays.
 fn limit(daemon: &Daemon, files: usize) {
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     let new = Rlimit { current: Some(files as u64), maximum };
@@ -83,7 +84,7 @@ fn descriptor_shortage_refuses_newcomers_and_idles() {
     inside.iter_mut().for_each(answered);
     assert_eq!(daemon.descriptors(), count);
     let ticks = daemon.cpu_ticks();
-    // To let time pass: it is looked at what the daemon does when nothing happens.
+    // Time must pass: the daemon is observed while nothing happens.
     std::thread::sleep(Duration::from_secs(1));
     assert!(daemon.cpu_ticks() - ticks < 15, "it idles, but for a hundred requests");
     healthy.end();
@@ -103,7 +104,7 @@ fn newcomer_is_served(daemon: &Daemon) -> Option<()> {
     heard[..count].starts_with(b"Data").then_some(())
 }
 
-/// Clients in the queue that cannot even be told: not one descriptor below the limit is the daemon's to use.
+/// Clients in the queue that cannot even get an error: not one descriptor below the limit is the daemon's to use.
 fn queued(daemon: &Daemon) -> Vec<Client> {
     limit(daemon, 0);
     let mut waiting: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
@@ -111,7 +112,7 @@ fn queued(daemon: &Daemon) -> Vec<Client> {
     waiting.iter_mut().for_each(|client| client.say("5 10\n"));
     daemon.wait_for_log("cannot accept now");
     let ticks = daemon.cpu_ticks();
-    // To let time pass: it is looked at what the daemon does when nothing happens.
+    // Time must pass: the daemon is observed while nothing happens.
     std::thread::sleep(Duration::from_secs(1));
     assert!(daemon.cpu_ticks() - ticks < 10, "it idles");
     for client in &mut waiting {
@@ -160,7 +161,7 @@ fn closed_connections_resume_accept() {
     drop(inside);
     let mut served = 0;
     for client in &mut waiting {
-        // In the moment before the others have left, one or another may be told that there is no room.
+        // At the time before the others have left, some clients may be refused for lack of room.
         match client.recv() {
             words if words.starts_with(b"Data received\n") => served += 1,
             words => assert!(words.starts_with(b"Error: too many"), "{}", crate::harness::show(&words)),

@@ -69,7 +69,7 @@ fn any_failing_call_is_survived_or_explains_the_failed_start() {
     let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
     assert!(strace.is_ok_and(|status| status.success()), "this needs strace: apt-get install strace");
     if !is_root() {
-        return; // who else cannot give a file to another group
+        return; // other users cannot give a file to another group
     }
     let (seed, full) =
         (number("IPCD_SEED").unwrap_or(1), std::env::var("IPCD_FAULTS").is_ok_and(|it| it == "full"));
@@ -112,6 +112,6 @@ fn any_failing_call_is_survived_or_explains_the_failed_start() {
     let [happened, failures] = [happened, failures].map(AtomicUsize::into_inner);
     eprintln!("{} faults, of which {happened} happened, {failures} failures, seed {seed}", faults.len());
     assert_eq!(failures, 0, "see above; repeat with IPCD_SEED={seed}");
-    // How often a call is made depends a little on how bytes come together.
+    // How often a call is made depends a little on the arrival of bytes.
     assert!(happened * 20 > faults.len() * 19, "too many faults never happened");
 }

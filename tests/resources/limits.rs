@@ -1,4 +1,5 @@
-//! Every bound of the contract: who is refused, who is told that time is up, and that last words are never lost.
+//! Every bound of the contract: which clients are refused, which are told of a timeout, and that last words are never
+//! lost.
 
 mod overlong;
 mod pace;
@@ -19,7 +20,7 @@ use ipcd::engine::limits::PLACES_KEPT;
 const TOO_MANY: &str = "Error: too many connections, try again later\n";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
 
-/// Set when it is dropped, also by a test that fails: who waits for it ends.
+/// Set when it is dropped, also by a failing test: threads that wait for it end.
 struct Closed<'a>(&'a AtomicBool);
 
 impl Drop for Closed<'_> {
@@ -78,7 +79,7 @@ fn total_limit_holds() {
 
 #[test]
 fn service_limit_holds_through_the_mux_too() {
-    // On the Unix socket this is the daemon's own user, who has more places.
+    // On the Unix socket this is the daemon's own user, which has more places.
     let config = USUAL.replace("[mux]\nlisten = [", "[mux]\nlisten = [\"tcp://{ip}:33100\", ");
     let daemon = Daemon::with(&config.replace("[multiply]", "[multiply]\nmax_connections = 1"));
     let mut one = daemon.tcp(MULTIPLY);
@@ -122,7 +123,7 @@ fn user_limit_holds_on_the_unix_socket() {
     let share = 2 + PLACES_KEPT;
     let daemon = Daemon::with(&USUAL.replace("[mux]", "[mux]\nmax_connections_per_address = 2"));
     let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
-    // Nothing is said yet: who has chosen another service counts there.
+    // No message yet: a client that has selected another service counts there.
     let mut probe = Probe::new(&daemon);
     probe.wait();
     is_refused(daemon.unix());
@@ -267,7 +268,7 @@ fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
             }
             std::thread::sleep(Duration::from_millis(150));
         }
-        // From here on there is always a message begun, but none that takes a second.
+        // From here on there is always an unfinished message, but none that takes a second.
         for _ in 0..5 {
             let next = Instant::now();
             if !client.try_say(b"\n5 10") || begun.elapsed() > Duration::from_millis(900) {
@@ -286,7 +287,7 @@ fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
 
 #[test]
 fn nonreader_is_not_read_from_and_gets_all_replies_later() {
-    // Neither silence nor the time of the message that was cut in the middle counts meanwhile.
+    // Neither silence nor the time of the message that was cut in the middle counts in between.
     let daemon = limited("message_timeout = \"1s\"\nidle_timeout = \"1s\"");
     let connects: [fn(&Daemon) -> Client; 2] = [|daemon| daemon.tcp(MULTIPLY), |daemon| daemon.unix()];
     for connect in connects {
@@ -377,7 +378,7 @@ fn client_that_never_closes_is_closed_after_two_seconds() {
     wait_until("the last closes", || (daemon.descriptors() <= before).then_some(()));
     let spent = start.elapsed();
     assert!(spent >= Duration::from_millis(1700), "{spent:?}");
-    // Nobody receives what is sent to it now.
+    // Nobody receives its output now.
     wait_until("a reset", || (!clients[0].try_say(b"x")).then_some(()));
 }
 

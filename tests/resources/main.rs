@@ -1,4 +1,4 @@
-//! What clients may use, and what happens when something runs out.
+//! The resources that clients may use, and the daemon's behaviour when one runs out.
 
 #[path = "../harness/mod.rs"]
 mod harness;

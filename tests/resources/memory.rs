@@ -14,7 +14,8 @@ use crate::harness::packets::Packets;
 use crate::harness::{CHAT, Client, MULTIPLY, PATIENCE, TestDir, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
-/// Every kind of endpoint that leaves something in the file system, and more room than there is for what nobody reads.
+/// Every kind of endpoint that leaves something in the file system, and larger limits for unread bytes than there is
+/// memory.
 const CONFIG: &str = r#"
 [limits]
 backlog = "1GiB"
@@ -29,13 +30,13 @@ group = "{group}"
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// What a daemon leaves when it has stopped.
+/// The files that a daemon leaves when it has stopped.
 const LEFT: [&str; 3] = ["ipcd.toml", "multiply.in", "multiply.out"];
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// How Rust says it.
+/// Rust's message.
 const WORD: &str = "memory allocation of ";
 
 /// SIGABRT, by which it ends the process.
@@ -69,7 +70,7 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
     assert_eq!(show(&line), "Data received\\n");
 }
 
-/// A place for daemons, whose group is ours, so that nothing is to be warned of.
+/// A directory for daemons, whose group is ours, so that there are no warnings.
 fn test_dir() -> TestDir {
     let test_dir = TestDir::new();
     let group = uzers::get_effective_groupname().unwrap().into_string().unwrap();
@@ -92,7 +93,7 @@ fn start(test_dir: &TestDir) -> Helper {
     daemon
 }
 
-/// How it ended, and what it had said.
+/// Its exit status, and its output.
 fn end_of(test_dir: &TestDir, daemon: &mut Helper) -> (ExitStatus, String) {
     let status = wait_until("it ends", || daemon.0.try_wait().unwrap());
     let stderr = test_dir.directory.path().join("stderr");
@@ -101,7 +102,7 @@ fn end_of(test_dir: &TestDir, daemon: &mut Helper) -> (ExitStatus, String) {
     (status, log)
 }
 
-/// A daemon that starts where another one has ended serves on every endpoint, and leaves what it should.
+/// A daemon that starts where another one has ended serves on every endpoint, and leaves the right files.
 #[track_caller]
 fn starts_as_if_nothing_had_been(test_dir: &TestDir) {
     let mut daemon = start(test_dir);
@@ -182,7 +183,7 @@ fn start_without_enough_memory_fails_cleanly() {
     assert!(refused > 0 && served == 3, "{refused} refused, {served} served");
 }
 
-/// From now on the process gets so many bytes more than it has.
+/// From now on the process may have this many more bytes than it has.
 fn limit(pid: Pid, more: u64) {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
@@ -191,8 +192,8 @@ fn limit(pid: Pid, more: u64) {
     prlimit(Some(pid), Resource::As, Rlimit { current: Some(size + more), maximum }).unwrap();
 }
 
-/// Members of the room who never read, pipelining clients who never read, and one who says what nobody hears: so many bytes,
-/// or fewer if the daemon ends. Whoever it is that they reach, nothing is waited for.
+/// Members of the room that never read, pipelining clients that never read, and one whose messages nobody hears: this
+/// many bytes, or fewer if the daemon ends. No client waits for anything.
 fn attack(ip: Ipv4Addr, bytes: u64) {
     let connect = |port: u16| TcpStream::connect((ip, port)).ok();
     let mut deaf: Vec<TcpStream> = (0..20).filter_map(|_| connect(CHAT)).collect();
@@ -214,7 +215,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
         if talker.write_all(line.as_bytes()).is_err() {
             return;
         }
-        // As fast as it is taken, and no faster, so that the talker is not deaf as well.
+        // As fast as it is accepted, and no faster, so that the sender also reads.
         while heard < line.len() {
             match talker.read(&mut buffer) {
                 Ok(0) | Err(_) => return,
@@ -258,7 +259,7 @@ fn memory_shortage_under_attack_ends_with_a_message_and_not_before() {
     }
 }
 
-/// A daemon that nobody waits for; a test that fails does not leave it behind.
+/// A daemon that nobody waits for; a failing test does not leave it behind.
 struct Detached(Pid);
 
 impl Drop for Detached {

@@ -14,13 +14,13 @@ use rustix::process::Signal;
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
 const ASKED_FOR_A_NAME: &str = "Greetings from the cave! Now type your name and press enter!\n";
 
-/// Members of the room who stay from the first message to the last.
+/// Members of the room that stay from the first message to the last.
 const MEMBERS: usize = 30;
 
 /// Resident memory that may stay with the allocator after a thousand clients have gone. Measured: less than 1 MiB.
 const MEMORY_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What all clients share.
+/// The state that all clients share.
 struct Soak {
     daemon: Daemon,
     over: AtomicBool,
@@ -60,7 +60,7 @@ fn product(chance: &mut Chance) -> (String, String) {
     (format!("{a} {b}"), format!("{}.0", a * b))
 }
 
-/// Requests by the line, and what is to be heard.
+/// Requests by the line, and the expected replies.
 fn products(chance: &mut Chance, count: usize) -> (String, String) {
     let (mut requests, mut replies) = (String::new(), String::new());
     for _ in 0..count {
@@ -210,7 +210,8 @@ fn visiting(soak: &Soak, chance: &mut Chance, number: usize) {
     });
 }
 
-/// Says numbered messages; returns all that was said in the room while it was in it, without comings and goings.
+/// Sends numbered messages; returns everything that was said in the room while it was in it, without comings and
+/// goings.
 fn member(soak: &Soak, chance: &mut Chance, number: usize, all_in: &Barrier) -> Vec<String> {
     let mut client = Client::member(&soak.daemon, &format!("member-{number}"));
     all_in.wait();

@@ -1,4 +1,4 @@
-//! The room, from the inside: joining, leaving, and who hears what in which order.
+//! The room, from the inside: joining, leaving, and the order in which members hear messages.
 
 mod slow;
 mod transcript;
@@ -15,7 +15,7 @@ fn welcome(name: &str) -> String {
     format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
 }
 
-/// In the room already, as a raw client.
+/// A raw client that is already in the room.
 fn raw_member(mut client: Client, name: &str) -> Client {
     client.hear(format!("{CAVE}\n"));
     client.say(name);

@@ -1,9 +1,9 @@
-//! A lesson: who comes in, who is put out, and what a teacher sees of thirty students.
+//! A lesson: who may join, who is kicked, and a teacher's view of thirty students.
 
 mod addresses;
 mod class;
 mod orders;
 mod passphrase;
 
-/// At the end nobody waits for clients that a test keeps open.
+/// At the end it does not wait for clients that a test keeps open.
 const BRISK: &str = "[limits]\nshutdown_grace = \"200ms\"\n";

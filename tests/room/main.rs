@@ -1,4 +1,4 @@
-//! The chat room: its members, a lesson in it, and what nobody is told.
+//! The chat room: its members, a lesson in it, and its secrets.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -1,5 +1,5 @@
-//! What two members tell one another is for the two: no watcher and no log has its text, whatever way it took. And who may
-//! watch at all.
+//! Private messages of two members stay private: no watcher and no log has their text, whatever way it took. And who
+//! may watch at all.
 
 use std::collections::HashMap;
 use std::fs::{Permissions, set_permissions};
@@ -21,7 +21,7 @@ const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
 const TEACHERS: u32 = 64_100;
 
-/// Watchers of both kinds, who began before anything was said.
+/// Watchers of both kinds, which began before the first message.
 fn watchers(daemon: &Daemon) -> [Client; 2] {
     ["all", "json"].map(|filter| {
         let mut watcher = daemon.unix();
@@ -31,7 +31,7 @@ fn watchers(daemon: &Daemon) -> [Client; 2] {
     })
 }
 
-/// Hears what all have done until somebody says `that is all`, and asserts that nothing of the secret is in it.
+/// Reads everyone's events until somebody says `that is all`, and asserts that they contain nothing of the secret.
 fn see(daemon: &Daemon, watchers: [Client; 2]) -> [Vec<String>; 2] {
     Client::member(daemon, "zoe").say("that is all\n");
     let seen = watchers.map(|mut watcher| {
@@ -81,17 +81,17 @@ fn whisper_text_is_in_no_watch_and_no_log() {
     drop((alice, bob, carol, dave));
     for lines in see(&daemon, watchers) {
         assert_eq!(count(&lines, "(private, 15 bytes)"), 3, "{lines:#?}"); // two of alice's, and carol's
-        assert_eq!(count(&lines, "(private, 22 bytes)"), 1, "{lines:#?}"); // what bob hears from alice
+        assert_eq!(count(&lines, "(private, 22 bytes)"), 1, "{lines:#?}"); // bob's input from alice
         assert_eq!(count(&lines, "a /msg that reached nobody"), 1, "{lines:#?}");
         assert_eq!(count(&lines, "unknown command: /mgs"), 2, "{lines:#?}"); // told, and the reply
-        assert!(count(&lines, "alice: hello") >= 2, "{lines:#?}"); // what is said to all is seen
+        assert!(count(&lines, "alice: hello") >= 2, "{lines:#?}"); // messages to all are seen
     }
     daemon.stop();
 }
 
 // ---- the engine alone
 
-/// An engine whose peers take what they are sent when it is asked to [`send`](Stage::send).
+/// An engine whose peers accept their output when it is asked to [`send`](Stage::send).
 struct Stage(Engine);
 
 const WATCHER: ConnectionId = ConnectionId { index: 0, generation: 1 };
@@ -115,7 +115,7 @@ impl Stage {
         self.0.handle(Timestamp::at(0), Input::Bytes { peer, bytes: text.as_bytes(), more: false });
     }
 
-    /// What follows after a restart.
+    /// The input after a restart.
     fn restart(self) -> Stage {
         let mut bytes = Vec::new();
         let mut write = |piece: Piece<'_>| {
@@ -177,7 +177,7 @@ fn queued_whisper_stays_private_on_leave_restart_and_in_pieces() {
             assert!(heard[&BEN].contains("ann (to you): sesame\n"), "{heard:?}");
             let seen = &heard[&WATCHER];
             assert!(seen.contains("(private, "), "{seen}");
-            // Not even in pieces: what is shown of replies, together.
+            // Not even in pieces: the displayed replies, joined.
             let shown = seen.lines().filter_map(|line| line.split_once("reply '")?.1.strip_suffix('\''));
             let shown = shown.collect::<String>();
             assert!(shown.contains("hello"), "{piece} {restarted}: {shown}");
@@ -198,7 +198,7 @@ fn talk_text_is_in_no_watch_and_no_log() {
         // Its text counts as a message once somebody hears it.
         daemon.wait_for_log(&format!(":{TALK}: 127.0.0.1:"));
         let mut second = daemon.unix();
-        // Where talk is the mux's own, the first word is said in it.
+        // If talk is the mux's own service, the first message is sent in it.
         second.say(if config.contains("default") {
             format!("{SECRET}\n")
         } else {
@@ -258,7 +258,7 @@ listen = ["unix://{dir}/watch.sock"]
 const NOT_WATCH: &str = "Error: watch is only for root, the daemon's own user, and those in allow_users or allow_groups under [watch]";
 const NOT_STATUS: &str = "Error: status is only for root, the daemon's own user, and those in allow_users or allow_groups under [status]";
 
-/// What a user hears who chooses a service on the mux and says a word.
+/// The input of a user that selects a service on the mux and sends a word.
 fn choose(daemon: &Daemon, (uid, gid): (u32, u32), words: &str) -> String {
     let mut client = as_user(uid, gid, || daemon.unix());
     client.say(words);

@@ -1,5 +1,5 @@
-//! Datagrams between the engine and partners that lose them, do not take them, or answer whatever they hear: servers of
-//! other people's, of whom somebody has made the engine believe that they have asked it something.
+//! Datagrams between the engine and partners that lose them, do not accept them, or answer everything they receive:
+//! servers of others, which a forged request makes part of a conversation.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -22,7 +22,7 @@ const DELAY_MAX_OF_TWO: usize = 40_000;
 /// The most that may be in flight at once. More means an endless loop.
 const ON_THE_WAY_MAX: usize = 100_000;
 
-/// After so long nobody may still be talking who has not been asked.
+/// After this time, no partner that was not asked may still be sending.
 const SILENCE: u64 = 120_000_000;
 
 const BURST: u64 = 100;
@@ -47,7 +47,7 @@ enum Words {
     Echo,
 }
 
-/// What is on its way to the engine. Ordered by its time, and by its number within it.
+/// A datagram on its way to the engine. Ordered by its time, and by its number within it.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     at: std::cmp::Reverse<(u64, u64)>,
@@ -65,7 +65,7 @@ pub struct Net {
     number: u64,
     /// The percentage of datagrams that are lost.
     loss: usize,
-    /// What each partner has been answered, and what has not reached it.
+    /// The answers to each partner, and the datagrams that have not reached it.
     answered: BTreeMap<usize, u64>,
     /// Datagrams that came to the engine.
     came: u64,
@@ -165,7 +165,7 @@ impl Net {
         true
     }
 
-    /// Until nobody says anything any more.
+    /// Until nobody sends anything any more.
     fn run(&mut self) {
         while self.step() {
             assert!(self.last < SILENCE, "they talk for ever: {} datagrams", self.came);
@@ -173,7 +173,8 @@ impl Net {
     }
 }
 
-/// How many datagrams come of one of one byte in the name of each of so many servers that answer everything at once.
+/// The number of datagrams that one forged datagram causes, in the name of each of several servers that answer
+/// everything at once.
 pub fn length_of_loops(servers: usize) -> u64 {
     let partners = (0..servers).map(|index| Partner {
         remote: RemoteAddress::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
@@ -191,7 +192,7 @@ pub fn length_of_loops(servers: usize) -> u64 {
     net.came
 }
 
-/// Some of them, all kinds; and somebody who only asks, and hears what it asked for.
+/// Some of them, of all kinds; and a client that only asks, and hears the answers to its requests.
 pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let (mut random, mut totals) = (Random::new(seed), Totals::default());
     let servers = random.within(1, 3);
@@ -231,7 +232,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
             }
         }
     }
-    // Ten a second are never too many, whatever else goes on.
+    // Ten a second are never too many, whatever else happens.
     for at in 0..steps.min(200) {
         let before = net.number;
         net.send(at * 100_000, asker, 0, b"6 7".to_vec());

@@ -1,5 +1,5 @@
-//! FIFOs on the engine alone: lines cut anywhere by writers that come and go, a reader that often is not there, and time.
-//! What comes out are whole lines in their order; the newest is among them; and what is missing was counted.
+//! FIFOs on the engine alone: lines cut anywhere by writers that come and go, a reader that is often absent, and time.
+//! The output is whole lines in order, with the newest among them; and every missing one was counted.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -21,10 +21,10 @@ use super::totals::Totals;
 /// Bytes that a pipe holds.
 const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
 
-/// One FIFO, or the one ordinary member of the room, who always reads.
+/// One FIFO, or the one ordinary member of the room, which always reads.
 struct End {
     peer: ConnectionId,
-    /// What waits in `.in`, and in `.out`.
+    /// The contents of `.in` and of `.out`.
     inbound: Bytes,
     outbound: usize,
     room: usize,
@@ -43,7 +43,7 @@ struct World {
     ends: Vec<End>,
 }
 
-/// What the lines of one FIFO's `.in` were.
+/// The kinds of the lines in one FIFO's `.in`.
 #[derive(Default)]
 struct Told {
     lines: usize,
@@ -103,7 +103,7 @@ impl World {
         self.ends[index].inbound.push(bytes);
     }
 
-    /// Reads as much as there is, if it is wanted, and does what the engine asks.
+    /// Reads the available bytes, if they are wanted, and does what the engine asks.
     fn turn(&mut self) {
         for index in 0..self.ends.len() {
             let peer = self.ends[index].peer;
@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// A reader takes what is in `.out`.
+    /// A reader takes the contents of `.out`.
     fn read_out(&mut self, index: usize) {
         let end = &mut self.ends[index];
         end.outbound = 0;

@@ -1,5 +1,5 @@
-//! A room in which one floods, some read slowly and some not at all, and everybody else talks now and then; and beside it
-//! those who ask the other services without reading. Time passes evenly here, so that it can be said how long one waits.
+//! A room in which one member floods, some read slowly and some not at all, and all others talk now and then; and
+//! besides, clients of the other services that do not read. Time passes evenly here, so that waits can be measured.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use super::totals::Totals;
 
 const STEP: Duration = Duration::from_millis(50);
 
-/// How long an ordinary word may take to reach those who read.
+/// How long an ordinary message may take to reach the members that read.
 const PROMPT: Duration = Duration::from_millis(150);
 
 /// After its time is over there are its last words and a lingering close, and a step for each.
@@ -26,7 +26,7 @@ const CLOSING: Duration = Duration::from_millis(4500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// Says as much as is taken of it, in lines of so many bytes.
+    /// Sends as much as is accepted, in lines of this many bytes.
     Floods(usize),
     /// Says something now and then, and reads so many bytes a step.
     Talks(usize),
@@ -40,7 +40,7 @@ struct Member {
     link: Link,
     heard: String,
     said: usize,
-    /// The number of the last word of its own, and when it said it.
+    /// The number of its own last message, and the time when it was sent.
     asked: Option<(String, Timestamp)>,
     stuck: Option<Timestamp>,
     closed: Option<(CloseReason, Timestamp)>,
@@ -83,7 +83,7 @@ impl Hall {
         }
     }
 
-    /// What each says and takes in one step.
+    /// Each member's sent and accepted data in one step.
     fn act(&mut self, random: &mut Random) {
         for index in 0..self.members.len() {
             let member = &mut self.members[index];
@@ -219,7 +219,7 @@ impl Hall {
         }
     }
 
-    /// The flood is heard in order, and at its pace if there is one.
+    /// The flood arrives in order, and at its rate limit if there is one.
     fn check_flood(&self, flood: usize, seconds: usize, per_second: u32) {
         let flood = &self.members[flood];
         let lines = flood.heard[..flood.heard.rfind('\n').unwrap_or(0)].lines();

@@ -1,6 +1,7 @@
-//! Clients of every form at once, in multiply and in the room, cut and paused by chance: lines, lines that are typed, bursts,
-//! first bursts in pieces, C strings and whole arrays, lengths, and Telnet with its commands in between. Each hears exactly
-//! what it must, in its own form; and those who get one message per recv() get it so, with its pause.
+//! Clients of every form at once, in multiply and in the room, with random cuts and pauses: lines, typed lines,
+//! bursts, first bursts in pieces, C strings and whole arrays, lengths, and Telnet with its commands in between. Each
+//! receives exactly the expected output, in its own form; and clients that get one message per recv() get it like
+//! that, with its pause.
 
 mod form;
 
@@ -23,7 +24,7 @@ use form::{COMMANDS, FORMS, Form, cut, decode};
 
 const CLIENTS: usize = 24;
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
-/// In the room the pause is this, or `raw_gap` where that is shorter.
+/// In the room the pause is this, or `raw_gap` if that is shorter.
 const ROOM_GAP: Duration = Duration::from_millis(5);
 
 /// A request and its reply; of a raw client's mistake the reply comes after a second of silence.
@@ -42,7 +43,7 @@ struct Client {
     form: Form,
     service: Service,
     name: String,
-    /// What it says next, and when.
+    /// Its next piece, and the time for it.
     pieces: VecDeque<(Duration, Vec<u8>)>,
     at: Timestamp,
     left: usize,
@@ -50,7 +51,7 @@ struct Client {
     refused: Vec<&'static [u8]>,
     heard: Vec<u8>,
     sends: Vec<(Timestamp, Vec<u8>)>,
-    /// What it must have heard when all is said.
+    /// Its expected output at the end.
     expected: Vec<u8>,
     messages: Vec<Vec<u8>>,
     has_ended: bool,
@@ -63,7 +64,7 @@ struct World {
     gap: Duration,
     now: Timestamp,
     clients: Vec<Client>,
-    /// What the room has said, in its order, and which of it each member came before.
+    /// The room's messages, in order, and the position at which each member came.
     room: Vec<String>,
     totals: Totals,
 }
@@ -159,7 +160,7 @@ impl World {
         self.settle();
     }
 
-    /// To the next moment at which something is to be done; whether there is one.
+    /// Advances to the next time at which something happens; returns whether there is one.
     fn go_on(&mut self) -> bool {
         let says = |client: &&Client| client.left > 0 || !client.pieces.is_empty();
         let next = self.clients.iter().filter(says).map(|client| client.at).min();
@@ -178,7 +179,7 @@ impl World {
         true
     }
 
-    /// The next piece of what a client says.
+    /// The next piece of a client's output.
     fn say(&mut self, index: usize) {
         if self.clients[index].pieces.is_empty() {
             self.make_up(index);
@@ -244,7 +245,7 @@ impl World {
         settle::settle(self);
     }
 
-    /// What the room says follows from who came and who said what, in the order in which the engine tells of it.
+    /// The room's messages follow from the order in which the engine reports members and messages.
     fn note(&mut self, index: usize, what: &EventKind) {
         match what {
             EventKind::Decided(kind) => self.totals.count_case("forms: decided", &kind.name()),
@@ -264,7 +265,7 @@ impl World {
         }
     }
 
-    /// All that was said is answered, everybody ends its side, and what each heard is looked at.
+    /// Everything is answered, everyone ends its side, and each client's received data are checked.
     fn end(&mut self) {
         while self.clients.iter().any(|client| !client.pieces.is_empty()) {
             self.clients.iter_mut().for_each(|client| client.left = 0);
@@ -336,7 +337,7 @@ impl World {
     }
 }
 
-/// Messages to those who get one per recv() are so far apart.
+/// Messages to clients that get one per recv() have at least this distance.
 fn check_gaps(client: &Client, gap: Duration) {
     let own = client.sends.iter().filter(|(_, send)| send != GREETING.as_bytes() && send != b"\0");
     let moments: Vec<Timestamp> = own.map(|(at, _)| *at).collect();

@@ -1,6 +1,5 @@
-//! Many connections of a few users who take what they can get and give nothing back, on the engine alone, beside others who
-//! read what they are sent: what all queues take keeps to its bound after every step, and it is never one of the others who
-//! gives way.
+//! Many connections of a few users that take everything they can and read nothing, on the engine alone, beside others
+//! that read: after every step, the queues keep to their bound, and never is one of the others closed.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,11 +15,11 @@ use ipcd::engine::service::Service;
 use super::random::Random;
 use super::totals::Totals;
 
-/// Users who harm, and their connections.
+/// Harmful users, and their connections.
 const HOGS: u32 = 3;
 const GREED: usize = 40;
 
-/// Users who do not: one connection each, the first half of them in the room.
+/// Harmless users: one connection each, the first half of them in the room.
 const OTHERS: usize = 10;
 
 struct End {
@@ -28,7 +27,7 @@ struct End {
     service: Service,
     is_hog: bool,
     is_open: bool,
-    /// What the kernel still takes for it.
+    /// The room in its kernel's buffer.
     room: usize,
     blocked: bool,
     heard: Vec<u8>,
@@ -151,7 +150,7 @@ impl World {
         }
     }
 
-    /// A hog does what it can.
+    /// A hog does the worst that it can.
     fn misbehave(&mut self) {
         let index = OTHERS + self.random.below(HOGS as usize * GREED);
         if self.ends.get(index).is_none_or(|end| !end.is_open) {
@@ -240,7 +239,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
             _ => assert_eq!(heard, "Data received\n50.0\n".repeat(end.asked)),
         }
     }
-    // All in the room are told at once, and each is given what it has not heard.
+    // All members are closed at once, and each is given its unheard messages.
     let by = world.now + Duration::from_secs(5);
     world.tell(Input::Stop { by });
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! One connection as a kernel keeps it: what is on its way in either direction, and the two ends of it; with it the
+//! One connection as a kernel has it: the bytes on their way in both directions, and the two ends of it; also the
 //! reactor's memory of edges. Knows bytes and edges; has never seen a message.
 
 /// Bytes on their way: put in behind, taken from the front.
@@ -21,7 +21,7 @@ impl Bytes {
         self.growing().extend_from_slice(bytes);
     }
 
-    /// Where more can be written.
+    /// An end with room for more.
     pub fn growing(&mut self) -> &mut Vec<u8> {
         // Taken bytes are dropped before they outnumber the rest.
         if self.start >= self.len() {
@@ -79,7 +79,7 @@ pub struct Link {
     /// The engine shut down its sending side.
     pub shut: bool,
 
-    // What the reactor remembers of it.
+    // The reactor's memory of it.
     pub readable: bool,
     pub ended: bool,
     pub blocked: bool,
@@ -102,7 +102,7 @@ pub struct Link {
 impl Link {
     // ---- the reactor's end
 
-    /// At most `max` bytes, which are put `into` what had others.
+    /// At most `max` bytes, which are moved `into` a buffer with others.
     pub fn read(&mut self, max: usize, into: &mut Vec<u8>) -> Read {
         if self.failed {
             return Read::Broken;

@@ -1,4 +1,4 @@
-//! How long a peer has taken nothing of what is queued for it, and that nobody keeps its place that way.
+//! How long a peer has accepted nothing of its queued data: nobody keeps its place like that.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,7 +11,7 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct Patience {
-    /// Since when the kernel takes nothing for it, and it has taken nothing of that; and the last turn.
+    /// The time since when its kernel accepts nothing and it has read nothing; and the last turn.
     since: Option<(Timestamp, Timestamp)>,
     pub longest: Duration,
     counted: Duration,

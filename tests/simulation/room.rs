@@ -1,4 +1,4 @@
-//! What the room must have said to whom: everything an observer heard, against which every member's hearing is held.
+//! The expected messages of the room: everything an observer heard, compared with every member's input.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,11 +6,11 @@ use super::totals::Totals;
 
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 
-/// What one member said and heard.
+/// One member's output and input.
 pub struct Record {
     pub who: String,
     pub name: String,
-    /// How often somebody of that name had joined, this time included.
+    /// How often a member of that name had joined, this time included.
     pub ordinal: usize,
     pub raw: bool,
     /// Words that each end with LF even so, because the kind was not known.
@@ -47,7 +47,7 @@ fn is_private(line: &str) -> bool {
 }
 
 impl Reference {
-    /// From all the observer has heard; `cut`: others may have heard more. Fails when two had one name at a time.
+    /// From the observer's input; `cut`: others may have heard more. Fails when two had one name at the same time.
     pub fn new(heard: &[u8], observer: &str, cut: bool) -> Reference {
         let text = std::str::from_utf8(heard).expect("the observer heard UTF-8");
         let welcome = format!("Welcome {observer}! If you ever want to quit, type {{quit}} to exit.\n");
@@ -196,7 +196,7 @@ impl Reference {
                 return true;
             }
             let is_end = |words: &String| {
-                // The last words begin where a line does; a beginning of theirs may look like what comes next.
+                // The last words begin where a line does; their beginning may look like the next line.
                 let whole = live.len() == common || is_too_slow(record);
                 (0..=words.len().min(rest.len())).any(|taken| {
                     let at = rest.len() - taken;
@@ -219,14 +219,14 @@ impl Reference {
         );
     }
 
-    /// Everybody heard each of its messages once and in order; and all of them if it was heard out.
+    /// Everyone heard each of its messages once and in order; and all of them if its input was complete.
     fn check_said(&self, record: &Record, joined: usize, left: Option<usize>) {
         let (plain, acted) = (format!("{}: ", record.name), format!("* {} ", record.name));
         let of_it = |line: &&String| line.starts_with(&plain) || line.starts_with(&acted);
         let told: Vec<&String> = self.audible(joined, left).iter().filter(of_it).collect();
         let whole = record.heard_out && left.is_some();
         assert!(
-            // A member that leaves in the middle of a message has said the first part of it.
+            // A member that leaves in the middle of a message has sent the first part of it.
             (told.len() <= record.said.len() || (told.len() == record.said.len() + 1 && !record.heard_out))
                 && told.iter().zip(&record.said).all(|(a, b)| *a == b)
                 && (!whole || told.len() == record.said.len()),
@@ -238,7 +238,7 @@ impl Reference {
     }
 }
 
-/// Whispers of others aside, what was said to it alone are the answers to its own commands, in order.
+/// Apart from whispers of others, its private input is the answers to its own commands, in order.
 fn check_answers(record: &Record, private: &[&str]) {
     let who = &record.who;
     let mut own = private.iter().filter(|line| !line.contains(" (to you): "));

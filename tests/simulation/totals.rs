@@ -1,4 +1,4 @@
-//! What happened in all runs, so that one can see that the simulation reaches the states it is there for.
+//! The totals of all runs, which show that the simulation reaches the intended states.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -8,7 +8,8 @@ use ipcd::engine::wrong_protocol::WrongProtocol;
 
 #[derive(Default)]
 pub struct Totals {
-    /// Some things happen several times a step: each place that counts is told by where its word lies in memory.
+    /// Some things happen several times a step: each counting place is identified by the address of its word in
+    /// memory.
     counts: Vec<(&'static str, u64)>,
     composed: BTreeMap<String, u64>,
 }
@@ -41,7 +42,7 @@ impl Totals {
         self.all().get(what).copied().unwrap_or(0)
     }
 
-    /// By their words, in their order.
+    /// Sorted by their words.
     fn all(&self) -> BTreeMap<String, u64> {
         let mut all = self.composed.clone();
         for (what, count) in &self.counts {

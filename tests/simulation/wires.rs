@@ -1,6 +1,7 @@
-//! The engine behind wires of records, driven as the reactor drives it: nothing can be said before a handshake of several turns,
-//! what is said is taken before it is written, records are cut anywhere, and peers refuse, leave in the middle, say no end, or
-//! speak plain text. Those who keep to the rules hear exactly what they must, and nobody hears a word of it in the clear.
+//! The engine behind wires of records, driven like the reactor drives it: output is impossible before a handshake of
+//! several turns, output is taken before it is written, records are cut anywhere, and peers refuse, leave in the
+//! middle, send no end, or send plain text. Correct peers receive exactly the expected input, and no peer receives any
+//! of it unencrypted.
 
 mod codec;
 mod end;
@@ -25,7 +26,7 @@ use end::{After, End};
 /// As in the reactor.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Turns after which nobody may be left.
+/// The turns after which all peers must have gone.
 const TURNS_TO_END: usize = 20_000;
 
 const PEERS_MAX: usize = 12;
@@ -157,7 +158,7 @@ impl World {
             self.hear(peer, heard, more);
         }
         if goes_on && !more {
-            // What followed was no part of the conversation.
+            // The following bytes were not part of the conversation.
             self.tell(Input::Bytes { peer, bytes: &[], more: false });
         }
         self.flush_held(peer);
@@ -332,7 +333,7 @@ impl World {
         self.flush_held(peer);
     }
 
-    /// Everybody leaves, or is told to, or another process goes on.
+    /// Everyone leaves, or is closed, or another process continues.
     fn finish(&mut self, seed: u64) {
         if seed.is_multiple_of(3) {
             let peers: Vec<ConnectionId> = self.ends.iter().map(|end| end.peer).collect();

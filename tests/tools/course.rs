@@ -13,7 +13,7 @@ fn python(script: &str, arguments: &[&str]) -> Command {
     command("python3", [script.as_str()].iter().chain(arguments))
 }
 
-/// Runs a client of a TCP port; what it prints.
+/// Runs a client of a TCP port; returns its output.
 #[track_caller]
 fn run_python(daemon: &Daemon, script: &str, port: u16, arguments: &[&str]) -> String {
     let (ip, port) = (daemon.ip.to_string(), port.to_string());

@@ -43,7 +43,7 @@ fn course_window_joins_talks_with_a_terminal_and_leaves() {
     daemon.stop();
 }
 
-/// The daemon ends: the window is told so, and its thread ends too.
+/// The daemon ends: the window gets a notice, and its thread ends too.
 #[track_caller]
 fn assert_parted(mut daemon: Daemon, window: &mut Window, before: &str) {
     daemon.signal(Signal::TERM);

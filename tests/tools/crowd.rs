@@ -1,4 +1,4 @@
-//! The course's chat window in a room with a history that is not ASCII, and with three who talk at once.
+//! The course's chat window in a room with a history that is not ASCII, and with three members that talk at once.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn lines_until(client: &mut Client, last: &str) -> Vec<String> {
     lines
 }
 
-/// What a window shows that joins such a room, and the items that it should have; `None`: its thread has died.
+/// The contents of a window that joins such a room, and the items that it should have; `None`: its thread has died.
 fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nhistory = 20"));
     let mut talkers = TALKERS.map(|name| Client::member(&daemon, name));

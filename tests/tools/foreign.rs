@@ -52,7 +52,7 @@ fn browser_is_told_that_this_is_not_http() {
     daemon.stop();
 }
 
-/// What `openssl s_client` says first.
+/// The first bytes of `openssl s_client`.
 fn client_hello() -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -166,7 +166,7 @@ fn every_tool_gets_help_choice_and_default_on_the_unix_socket() {
         exchange(tool, "6 7\n5 x\n", "Data received\n42.0\nData received\nError: not a number: 'x'\n");
     }
     daemon.stop();
-    // Another one, in whose log nobody has chosen anything yet.
+    // Another one, whose log has no selection of a service yet.
     let daemon = self::daemon();
     for tool in at_socket(&daemon) {
         let before = daemon.log().len();
@@ -218,7 +218,7 @@ fn two_people_at_terminals_talk() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), CHAT.to_string());
     let terminal = || Program::in_terminal(nc(&[&ip, &port]));
-    // In a terminal a line ends with CR LF, and what is typed is seen as well.
+    // In a terminal a line ends with CR LF, and typed characters are displayed as well.
     let heard = |text: &str| text.replace('\n', "\r\n");
 
     let mut alice = terminal();

@@ -14,7 +14,7 @@ fn at(program: &str, options: &[&str], daemon: &Daemon, port: u16) -> Program {
     Program::in_terminal(command("setsid", [&["--ctty", program], options, &to].concat()))
 }
 
-/// What the terminal shows of a line that is typed and what is answered.
+/// The terminal's contents after a typed line and its answer.
 fn shown(typed: &str, answers: &[&str], end: &str) -> String {
     let answers: String = answers.iter().map(|answer| format!("{answer}{end}")).collect();
     format!("{typed}\r\n{answers}")
@@ -61,7 +61,7 @@ fn inetutils_telnet_multiplies_chats_and_survives_ctrl_c() {
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn plink_multiplies_and_chats_by_telnet_and_raw() {
     let daemon = daemon();
-    // To Telnet lines end with CR LF, and the terminal makes CR LF of the LF again.
+    // To Telnet lines end with CR LF, and the terminal turns the LF into CR LF again.
     for (way, end) in [("-telnet", "\r\r\n"), ("-raw", "\r\n")] {
         let mut plink = at("plink", &[way], &daemon, MULTIPLY);
         for (typed, result) in [("5 10", "50.0"), ("5 x", "Error: not a number: 'x'"), ("3 4", "12.0")] {

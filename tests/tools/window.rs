@@ -1,4 +1,4 @@
-//! The chat window of the course on a display that nobody looks at.
+//! The chat window of the course on a virtual display.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::harness::program::{Program, command};
 use crate::harness::{CHAT, Daemon, PATIENCE};
 
-/// A display that nobody looks at.
+/// A virtual display.
 pub struct Display {
     _server: Program,
     name: String,
@@ -39,7 +39,8 @@ fn python_with_windows() -> &'static str {
 /// The course's chat window.
 pub struct Window(pub Program);
 
-/// What a window shows: the items of its list, how often its thread has called recv() with success, and whether it still runs.
+/// A window's contents: the items of its list, the number of successful calls of recv() in its thread, and whether
+/// that still runs.
 #[derive(Debug, PartialEq)]
 pub struct Shown {
     pub items: Vec<String>,
@@ -77,8 +78,8 @@ impl Window {
         self.read()
     }
 
-    /// Waits until its list holds exactly this, in as many pieces as it was received in. `None`: its thread has died, as it
-    /// does where one recv() ends within a character.
+    /// Waits until its list contains exactly this, in the pieces in which it was received. `None`: its thread has
+    /// died, as it does if one recv() ends within a character.
     #[track_caller]
     pub fn hear(&mut self, expected: &str) -> Option<Shown> {
         let mut last = String::new();

@@ -1,4 +1,4 @@
-//! Where a server listens, and how one connects there. Knows nothing of what is said.
+//! The endpoint of a server, and how to connect to it. Knows nothing of the messages.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::stream::{ClientSide, Stream};
 
-/// How long a server may take for one thing, at the worst.
+/// The longest time that a server may take for one thing.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Connections that are closed at once keep their port for a while, 28,000 of which one address has: so clients of
@@ -30,7 +30,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// A port of this machine alone that nobody has.
+    /// A free port of this machine alone.
     pub fn tcp() -> io::Result<Endpoint> {
         Endpoint::free_port().map(Endpoint::Tcp)
     }
@@ -73,7 +73,7 @@ impl Endpoint {
         Ok(socket)
     }
 
-    /// Whether somebody listens here, as the kernel's tables have it.
+    /// Whether a process listens here, according to the kernel's tables.
     pub fn is_listening(&self) -> io::Result<bool> {
         Ok(match self {
             Endpoint::Tcp(port) | Endpoint::Tls(port) => {

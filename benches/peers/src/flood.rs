@@ -1,4 +1,4 @@
-//! A thousand handshakes at once, and what a client in the clear notices of them.
+//! A thousand handshakes at once, and their effect on a client without TLS.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use crate::poller::Poller;
 use crate::stream::Stream;
 use crate::words::{Exchange, exchanges};
 
-/// A client's round trips, one after the other: nobody else is there; while hellos are answered; while handshakes are finished and
-/// each of them has a request.
+/// A client's consecutive round trips: alone; while hellos are answered; while handshakes are finished and each of
+/// them has a request.
 #[derive(Clone, Copy)]
 pub struct Flood {
     pub handshakes: usize,
@@ -45,7 +45,7 @@ impl Client {
         compare(&heard, reply)
     }
 
-    /// Asks until everybody has heard something, who reads none of it meanwhile.
+    /// Sends requests until all other clients have received something, and reads nothing in between.
     fn ask_until(&mut self, poller: &mut Poller, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! The load generator for requests: many connections, each with so much in flight. Every byte is compared.
+//! The load generator for requests: many connections, each with the same number in flight. Every byte is compared.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ const BURST: usize = 64 * 1024;
 /// Short connections at once.
 const SHORT: usize = 16;
 
-/// The same that take up sessions: clients keep no more of them.
+/// The number of those that resume sessions: clients keep no more of them.
 const RESUMED: usize = 8;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Clone, Default, Debug)]
 pub struct Work {
     /// Requests, connections or deliveries.
@@ -156,10 +156,10 @@ impl Load for Requests {
 /// Connections that end at once.
 pub struct Short {
     endpoint: Endpoint,
-    /// What is asked and answered; `None`: the server speaks and closes.
+    /// The request and its answer; `None`: the server speaks and closes.
     exchanges: Option<Vec<Exchange>>,
     made: u64,
-    /// At the most in one run.
+    /// At most in one run.
     bound: u64,
     /// They take up earlier sessions.
     resuming: Option<ClientSide>,
@@ -243,7 +243,7 @@ impl Load for Short {
                 }
                 done += 1;
                 client.socket.check_handshake()?;
-                // Who has closed already hears no end.
+                // A client that has already closed sees no end.
                 let _ = client.socket.end();
                 // Closed before the next one takes its place.
                 clients[place] = None;
@@ -262,7 +262,7 @@ pub fn nanoseconds(time: Duration) -> u32 {
     u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
 }
 
-/// What has arrived, and what should have.
+/// The received bytes, and the expected ones.
 pub fn compare(heard: &[u8], expected: &[u8]) -> Result<()> {
     if heard != expected {
         let at = heard.iter().zip(expected).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! Measures ipcd beside what people would use instead. `benches/run` builds everything and calls this.
+//! Compares ipcd with its alternatives. `benches/run` builds everything and calls this.
 
 mod endpoint;
 mod flood;
@@ -252,7 +252,7 @@ fn measure_tls(
     Ok(())
 }
 
-/// Asks all of them, and keeps what they have in figures.
+/// Runs the measurement for each of them, and keeps the results.
 fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<T>) -> Vec<(Peer, T)> {
     let mut all = Vec::new();
     for &peer in peers {

@@ -27,7 +27,7 @@ pub enum Peer {
     Stunnel,
 }
 
-/// On what a service is had.
+/// The transport of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Over {
     Tcp,
@@ -52,7 +52,7 @@ impl Service {
     }
 }
 
-/// Where the programs are, and a directory for what they need.
+/// The programs, and a directory for their files.
 pub struct Environment {
     pub ipcd: PathBuf,
     pub limit: PathBuf,
@@ -121,7 +121,7 @@ impl Peer {
         }
     }
 
-    /// What is missing, if something is.
+    /// The missing program, if one is missing.
     pub fn missing(self) -> Option<&'static str> {
         self.program().filter(|program| !is_installed(program))
     }
@@ -246,7 +246,7 @@ pub fn sbin(program: &str) -> PathBuf {
     if path.is_file() { path } else { program.into() }
 }
 
-/// Limits so far up that none is met, and no descriptors kept for those who are refused; all else as it is by default.
+/// Limits so high that none is reached, and no reserved descriptors; everything else has its default.
 fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str, files: &Certificate) -> String {
     let tls = match endpoint {
         Endpoint::Tls(_) => format!(
@@ -267,7 +267,7 @@ fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str, file
     )
 }
 
-/// Without the brakes on those who say much.
+/// Without rate limits.
 fn ngircd_configuration(port: &str) -> String {
     format!(
         "[Global]\nName = bench.example.net\nInfo = a benchmark\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = -\n\

@@ -21,7 +21,7 @@ pub const TELLING: [&str; 3] = [
     "chat, 100 members, single messages",
 ];
 
-/// Where nobody was asked.
+/// For a cell without a measurement.
 const NOTHING: &str = "–";
 
 pub struct Report {
@@ -37,9 +37,9 @@ pub struct Report {
     pub tls_calls: Vec<(Peer, Calls)>,
     pub flood: Option<Flood>,
     pub scaling: Vec<(Peer, Curve)>,
-    /// For how long those that idle did.
+    /// The duration of the idle measurement.
     pub silence: Duration,
-    /// Servers that could not do what was asked.
+    /// Servers that failed a measurement.
     pub failed: Vec<Peer>,
 }
 
@@ -95,14 +95,14 @@ impl Report {
         self.timed(&peers, |workload| workload.over != Over::Tls && wanted(workload))
     }
 
-    /// The same over TLS, and what it takes beside.
+    /// The same over TLS, and its other costs.
     pub fn tls_table(&self) -> String {
         let mut table = self.timed(&Peer::OVER_TLS, |workload| workload.over == Over::Tls);
         beside(&mut table, &Peer::OVER_TLS, (&self.tls_idle, &self.tls_start, &self.tls_calls));
         table
     }
 
-    /// What a client in the clear notices of handshakes.
+    /// The effect of handshakes on a client without TLS.
     pub fn flood_table(&self) -> String {
         let Some(flood) = &self.flood else { return String::new() };
         let titles = ["p50", "p99", "max"];
@@ -149,7 +149,7 @@ impl Report {
         table
     }
 
-    /// What the plot shows.
+    /// The contents of the plot.
     pub fn scaling_table(&self) -> String {
         let columns =
             scaling::PEERS.into_iter().filter(|peer| self.scaling.iter().any(|(other, _)| other == peer));
@@ -170,7 +170,7 @@ impl Report {
     }
 }
 
-/// What each of a few servers takes beside processor time.
+/// Other costs of a few servers than processor time.
 type Beside<'a> = (&'a [(Peer, Idle)], &'a [(Peer, Start)], &'a [(Peer, Calls)]);
 
 fn beside(table: &mut String, peers: &[Peer], (idle, start, calls): Beside<'_>) {
@@ -191,7 +191,7 @@ fn beside(table: &mut String, peers: &[Peer], (idle, start, calls): Beside<'_>) 
     counted("system calls for a short connection", |calls| calls.short);
 }
 
-/// A row of what those had that were asked; none, if nobody was.
+/// A row of the measured servers; none, if there are none.
 fn line<T>(table: &mut String, title: &str, peers: &[Peer], all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
     if all.is_empty() {
         return;
@@ -209,7 +209,7 @@ pub fn rewrite(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, LINES)
 }
 
-/// The same for what was measured over TLS.
+/// The same for the measurements over TLS.
 pub fn rewrite_tls(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, TLS)
 }

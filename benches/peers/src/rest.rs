@@ -1,4 +1,4 @@
-//! What is not about a request's processor time: memory, idling, starting, system calls.
+//! Everything except a request's processor time: memory, idling, starting, system calls.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ use crate::words::exchanges;
 /// Descriptors that server and load generator need for other things.
 const SPARE: u64 = 400;
 
-/// Time for a server to give back what it will.
+/// Time for a server to return memory.
 const AFTER: Duration = Duration::from_secs(1);
 
 /// System calls are counted for so many requests, at least.
@@ -30,7 +30,7 @@ const COUNTED: Duration = Duration::from_millis(300);
 pub const PEERS: [Peer; 6] =
     [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
 
-/// What idle connections cost.
+/// The cost of idle connections.
 #[derive(Clone, Copy)]
 pub struct Idle {
     pub connections: usize,
@@ -38,11 +38,11 @@ pub struct Idle {
     pub each: f64,
     /// The share of that which it still has after all have closed.
     pub kept: f64,
-    /// Processor time, in ms, while nobody said anything.
+    /// Processor time, in ms, while no client sent anything.
     pub cpu_ms: f64,
 }
 
-/// For how long that was.
+/// The duration of that.
 pub fn silence(quick: bool) -> Duration {
     if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
 }
@@ -51,10 +51,10 @@ pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> R
     let mut server = peer.spawn(Service::Multiply, over, environment)?;
     server.wait()?;
     let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
-    // What one connection needs once is no other's.
+    // The memory that only the first connection needs does not count.
     drop(ask(1)?);
     let before = server.memory("Rss")?;
-    // Each is a handshake, and who stands in front of another needs two descriptors.
+    // Each is a handshake, and a proxy needs two descriptors for it.
     let most = if over == Over::Tls { 4000 } else { 19_600 };
     let connections =
         if quick { 200 } else { environment.descriptors.saturating_sub(SPARE).min(most) as usize };
@@ -77,7 +77,7 @@ pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> R
 pub struct Start {
     /// From its start to its first reply, in ms.
     pub ms: f64,
-    /// Bytes resident then, with nobody connected.
+    /// Resident bytes then, without clients.
     pub resident: u64,
 }
 

@@ -17,10 +17,10 @@ const BURST: usize = 64 * 1024;
 /// Things said that differ.
 const DIFFERENT: usize = 64;
 
-/// Where what is heard of newcomers cannot be foreseen: silence of this length is its end.
+/// Silence of this length ends the announcements of newcomers, whose number is unpredictable.
 const SILENCE_MS: u16 = 200;
 
-/// Entrances between two looks at what the others hear of them, lest they hear too much at once.
+/// Entrances between two reads of the members, so that they do not fall too far behind.
 const ENTRANCES: usize = 16;
 
 struct Listener {
@@ -34,21 +34,21 @@ pub struct Chat {
     listeners: Vec<Listener>,
     speaker: usize,
     members: usize,
-    /// What is said at once; in turn.
+    /// The messages that are sent at once; in turn.
     said: Vec<Vec<u8>>,
     /// Messages in each of them.
     burst: usize,
-    /// What all members hear, without end: this again and again. And what a speaker hears who is no member.
+    /// The endless input of all members: this again and again. And that of a speaker that is not a member.
     song: Vec<u8>,
     thanks: Vec<u8>,
-    /// Bytes in each of what is heard of one thing said.
+    /// Bytes that each member receives for one message.
     step: usize,
     thanks_step: usize,
     /// Things said so far.
     count: usize,
     poller: Poller,
     buffer: Vec<u8>,
-    /// Messages a second that are said whether or not the former was heard.
+    /// Messages a second that are sent whether or not the previous one has arrived.
     pace: Option<u64>,
 }
 
@@ -117,7 +117,7 @@ impl Chat {
         Ok(())
     }
 
-    /// What is there to be heard, for so long that nothing comes any more.
+    /// All available input, until nothing arrives for this time.
     fn listen(&mut self, gossip: &mut [Vec<u8>], silence_ms: u16) -> Result<()> {
         loop {
             let ready = self.poller.look(silence_ms)?;
@@ -136,7 +136,7 @@ impl Chat {
         }
     }
 
-    /// Waits until everybody has heard who came.
+    /// Waits until all members have seen all newcomers.
     fn settle(&mut self, room: Room, mut gossip: Vec<Vec<u8>>) -> Result<()> {
         let count = gossip.len();
         let Some(expected) = (0..count).map(|nth| room.newcomers(nth, count)).collect::<Option<Vec<_>>>()
@@ -151,7 +151,7 @@ impl Chat {
         gossip.iter().zip(&expected).try_for_each(|(heard, expected)| compare(heard, expected))
     }
 
-    /// Says one thing, to see what the server puts before it.
+    /// Sends one message, to see the server's prefix.
     fn first_words(&mut self, room: Room) -> Result<String> {
         self.listeners[self.speaker].socket.write_all(room.said(0).as_bytes())?;
         let mut heard = vec![Vec::new(); self.listeners.len()];
@@ -181,7 +181,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Reads what one can hear, compares it, and says how many bytes of it there were before and after.
+    /// Reads a member's available input and compares it; returns its bytes before and after.
     fn hear(&mut self, nth: usize) -> Result<(usize, usize)> {
         let listener = &mut self.listeners[nth];
         let song = if listener.is_speaker { &self.thanks } else { &self.song };
@@ -203,7 +203,7 @@ impl Chat {
         Ok((before, listener.got))
     }
 
-    /// Bytes that one has to have heard when it has heard all.
+    /// The bytes that a member has received when it has everything.
     fn goal(&self, nth: usize) -> usize {
         self.count * if self.listeners[nth].is_speaker { self.thanks_step } else { self.step }
     }
@@ -230,7 +230,7 @@ impl Chat {
         }
     }
 
-    /// One message at each tick, however long the former take; the time of a delivery counts from the tick.
+    /// One message at each tick, however long the previous ones take; the time of a delivery counts from the tick.
     fn run_open(&mut self, time: Duration, pace: u64) -> Result<Work> {
         let tick = Duration::from_nanos(1_000_000_000 / pace);
         let start = Instant::now();

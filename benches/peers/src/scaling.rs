@@ -1,4 +1,4 @@
-//! How the cost grows with the connections.
+//! The growth of the cost with the number of connections.
 
 use std::time::Duration;
 

@@ -16,14 +16,14 @@ use nix::unistd::Pid;
 use crate::endpoint::{Endpoint, PATIENCE};
 use crate::stream::Stream;
 
-/// How often it is looked whether it is there, or gone.
+/// The interval of checks whether it has started, or ended.
 const LOOK: Duration = Duration::from_micros(100);
 
-/// What would tell ipcd that a service manager has started it.
+/// Variables from which ipcd would conclude that a service manager has started it.
 const FOREIGN: [&str; 6] =
     ["RUST_LOG", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
-/// The two processors: one for the servers, one for who asks them.
+/// The two processors: one for the servers, one for the load generator.
 #[derive(Clone, Copy)]
 pub struct Cores {
     server: usize,
@@ -61,7 +61,7 @@ pub struct Server {
     child: Child,
     clock: ClockId,
     pub endpoint: Endpoint,
-    /// Who does the work behind it, and counts as a part of it.
+    /// The server behind a proxy, which does the work and counts as a part of it.
     behind: Option<Box<Server>>,
 }
 
@@ -72,7 +72,7 @@ impl Server {
             command.env_remove(variable);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A child has the affinity of who starts it.
+        // A child inherits the affinity of the thread that starts it.
         pin(cores.server)?;
         let child = command.spawn();
         pin(cores.generator)?;
@@ -88,7 +88,7 @@ impl Server {
         self
     }
 
-    /// Waits until it listens, and does not connect: to some, who comes and goes is somebody.
+    /// Waits until it listens, without connecting: some servers treat a short connection as a client.
     pub fn wait(&mut self) -> Result<()> {
         if let Some(behind) = &mut self.behind {
             behind.wait()?;
@@ -96,7 +96,7 @@ impl Server {
         self.wait_for(|server| Ok(server.endpoint.is_listening()?.then_some(())))
     }
 
-    /// Waits until it lets somebody in.
+    /// Waits until it accepts a client.
     pub fn wait_to_connect(&mut self) -> Result<Stream> {
         self.wait_for(|server| match server.endpoint.connect() {
             Ok(socket) => Ok(Some(socket)),
@@ -125,7 +125,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Its number, and that of who works behind it.
+    /// Its process id, and that of the server behind it.
     pub fn pids(&self) -> impl Iterator<Item = u32> {
         std::iter::once(self.pid()).chain(self.behind.as_ref().map(|behind| behind.pid()))
     }
@@ -153,7 +153,7 @@ fn is_early(error: &io::Error) -> bool {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing of it is needed any more; and not waited for yet, so the number is still its own.
+        // Nothing of it is needed any more; it was not waited for yet, so the process id is still its own.
         let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
         let _ = self.child.wait();
         if let Endpoint::Unix(path) = &self.endpoint {
@@ -162,7 +162,7 @@ impl Drop for Server {
     }
 }
 
-/// Whether a program is to be found.
+/// Whether a program is installed.
 pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian has daemons where not every user's PATH leads.

@@ -23,7 +23,7 @@ pub struct Certificate {
     pub both: PathBuf,
 }
 
-/// What a client knows: whom it trusts, and the sessions that it can take up.
+/// A client's knowledge: trusted certificates, and sessions that it can resume.
 pub type ClientSide = Arc<ClientConfig>;
 
 /// One that takes up none.
@@ -44,7 +44,7 @@ impl Certificate {
         let write = |name: &str, text: &str| {
             let path = directory.join(name);
             fs::write(&path, text)?;
-            // What a peer reads as another user than root.
+            // A file that a peer reads as another user than root.
             let mode = if name == "certificate.pem" { 0o644 } else { 0o600 };
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             io::Result::Ok(path)
@@ -108,7 +108,7 @@ impl Stream {
         self.tls.as_mut().map_or(Ok(()), |tls| write_all(tls, &mut self.socket))
     }
 
-    /// What is to be written once the server's part of the handshake has come, with this said behind it.
+    /// The bytes to write after the server's part of the handshake, with this message at the end.
     pub fn prepare(&mut self, said: &[u8]) -> Result<Vec<u8>> {
         let tls = self.tls.as_mut().context("in the clear there is no handshake")?;
         tls.writer().write_all(said)?;
@@ -131,7 +131,7 @@ impl Stream {
         self.socket.write_all(flight)
     }
 
-    /// Whether the handshake, by now complete, was the one that was meant.
+    /// Whether the completed handshake was of the intended kind.
     pub fn check_handshake(&self) -> Result<()> {
         let Some(tls) = &self.tls else { return Ok(()) };
         let kind = tls.handshake_kind().context("a reply came before the handshake was complete")?;
@@ -174,7 +174,7 @@ impl Read for Stream {
 }
 
 impl Write for Stream {
-    /// Over TLS everything is taken: until there are keys it is kept, and goes out with the handshake.
+    /// Over TLS everything is accepted: until there are keys it is kept, and is sent with the handshake.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.write(bytes) };
         let count = tls.writer().write(bytes)?;

@@ -1,4 +1,4 @@
-//! What is asked and what has to come back: the bytes of each peer. Knows no socket.
+//! The requests and the expected replies: the bytes of each peer. Knows no socket.
 
 use anyhow::{Result, bail};
 
@@ -7,7 +7,7 @@ use crate::peer::Peer;
 /// Exchanges that differ, so that no server answers from memory.
 const DIFFERENT: u64 = 61;
 
-/// What is written at once, and all that comes back.
+/// The bytes that are written at once, and the complete reply.
 #[derive(Clone)]
 pub struct Exchange {
     pub request: Vec<u8>,
@@ -44,10 +44,10 @@ pub fn exchanges(peer: Peer, depth: u64) -> Vec<Exchange> {
 
 pub const GREETING: &[u8] = b"Message received. Thank you for connecting\r\n";
 
-/// How one speaks in a room.
+/// A room's protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
-    /// ipcd's, and of those who say the same.
+    /// That of ipcd, and of servers with the same.
     Cave,
     Redis,
     Irc,
@@ -66,12 +66,12 @@ impl Room {
         })
     }
 
-    /// Whether who says something is one of the members that hear it; else it is one more, who is not counted.
+    /// Whether the sender is one of the members that hear it; else it is one more, which does not count.
     pub fn hears_itself(self) -> bool {
         self == Room::Cave
     }
 
-    /// What a newcomer writes and what the last line of the answer has in it, step by step.
+    /// The bytes that a newcomer writes, and a part of the answer's last line, step by step.
     pub fn entrance(self, nth: usize, is_speaker: bool) -> Vec<(String, &'static str)> {
         let name = name(nth);
         match self {
@@ -101,7 +101,8 @@ impl Room {
         }
     }
 
-    /// Whether what one says at once has the speaker's name before each line; else before the first.
+    /// Whether several lines that are sent at once have the speaker's name before each line; else only before the
+    /// first.
     pub fn names_each(self) -> bool {
         self != Room::Ncat
     }
@@ -116,7 +117,7 @@ impl Room {
         }
     }
 
-    /// The same, as a member hears it; `prefix` is what the server puts before it.
+    /// The same as a member receives it; `prefix` is the server's prefix.
     pub fn heard(self, nth: usize, prefix: &str) -> String {
         let text = text(nth);
         match self {
@@ -128,7 +129,7 @@ impl Room {
         }
     }
 
-    /// What the server says to a speaker, to each thing.
+    /// The server's reply to a speaker, for each message.
     pub fn thanks(self, members: usize) -> String {
         if self == Room::Redis { format!(":{members}\r\n") } else { String::new() }
     }

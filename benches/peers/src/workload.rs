@@ -83,7 +83,7 @@ impl Workload {
             }
             Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
             Kind::Chat(..) => peer != Peer::Memcached,
-            // ncat names the speaker once for each read, and in an open loop nobody can foresee how much that is.
+            // ncat names the speaker once for each read, and in an open loop the number of reads is unpredictable.
             Kind::Latency(..) => !matches!(peer, Peer::Memcached | Peer::Ncat),
         }
     }

@@ -1,4 +1,4 @@
-//! chat and talk in a pipe: what they say, what they print, and how they end.
+//! chat and talk in a pipe: their messages, output and end.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

@@ -12,7 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{ipcctl, ipcctl_with, text};
 use crate::harness::{Daemon, TestDir};
 
-/// What multiply answers to `6 7`, as two messages.
+/// Multiply's answer to `6 7`, as two messages.
 const REPLY: [&[u8]; 2] = [b"Data received", b"42.0"];
 
 #[test]

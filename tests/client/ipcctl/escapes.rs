@@ -1,4 +1,4 @@
-//! What a daemon, or a machine that reports to it, sends as JSON: no terminal and no log obeys what `--json` prints of it,
+//! JSON that a daemon, or a machine that reports to it, sends: no terminal and no log obeys the output of `--json`,
 //! and it means the same.
 
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{ipcctl, ipcctl_with, socket, text};
 use crate::harness::{Client, Daemon};
 
-/// C1 and DEL, bidirectional controls, line separators, tags, what has no width; and the escape that JSON has itself.
+/// C1 and DEL, bidirectional controls, line separators, tags, characters without width; and the escape that JSON has
+/// itself.
 const ORDERS: &str =
     "\u{1b}]0;x\u{7}\u{9b}2J\u{7f}\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}\u{feff} é字";
 
@@ -70,7 +71,7 @@ fn hostile_json_keeps_its_meaning_without_control_characters() {
         assert_eq!(serde_json::from_str::<Value>(said).unwrap(), printed, "{arguments:?}");
         server.join().unwrap();
     }
-    // What is no JSON is an error, and no terminal obeys it either.
+    // Invalid JSON is an error, and no terminal obeys it either.
     for arguments in [&["top", "--json"][..], &["status", "--json"], &["watch", "--json"]] {
         let (to, server) = hostile(vec![format!("Error: {ORDERS}\n")]);
         let output = ipcctl(&[&["--to", &to][..], arguments].concat());
@@ -89,7 +90,7 @@ fn machine_report_and_query_are_printed_as_safe_json() {
     let fields = json!({"host": "pc7", "x": ORDERS});
     machine.say(format!("stats\n{}\n", raw(&fields)));
     machine.hear("Data received\n");
-    // As the daemon itself says it, for who asks with nc.
+    // As the daemon itself sends it, for users of nc.
     machine.say("latest pc7\n");
     let told = line_of(&mut machine);
     assert!(is_harmless(&told) && told.contains("\\u202e"), "{told:?}");

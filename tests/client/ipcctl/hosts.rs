@@ -1,4 +1,4 @@
-//! `--to` with a host's name: all its addresses are tried, in bounded time, and what is wrong is said.
+//! `--to` with a host's name: all its addresses are tried, in bounded time, with clear errors.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{ipcctl, text};
 use crate::harness::around::{in_namespaces, may_unshare, outcome};
 use crate::harness::{Daemon, TestDir};
 
-/// ipcctl where the files that say what a name means are these.
+/// ipcctl with these files for the lookup of names.
 fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -29,7 +29,7 @@ fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
     outcome(&mut in_namespaces(&["--mount"], &prepare.join("\n"), &command))
 }
 
-/// An address at which a connection is neither made nor refused: its queue is full, and nobody takes anything out of it.
+/// An address that neither accepts nor refuses a connection: its queue is full, and nobody accepts.
 fn black_hole(port: u16) -> (IpAddr, Socket, Vec<TcpStream>) {
     let ip = TestDir::new().ip;
     let address = SocketAddr::from((ip, port));
@@ -146,7 +146,7 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         text(&output.stderr),
         format!("ipcctl: tried {to}: connection refused\nipcctl: no ipcd at {to}: connection refused\n")
     );
-    // Here, where no test's daemon is at the usual places; one that somebody runs would be.
+    // Here no test's daemon has the default endpoints; a user's daemon would.
     if !may_unshare() {
         return;
     }

@@ -1,4 +1,4 @@
-//! chat in a pipe, and what is collected from a daemon: every line is said as it is, and nobody is listened to for ever.
+//! chat in a pipe, and its memory for a daemon's output: every line is sent unchanged, and no daemon is read for ever.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -53,7 +53,7 @@ fn commands_option_makes_a_pipe_an_ordinary_member() {
     daemon.stop();
 }
 
-/// A daemon that says `first`, a line to each of the first lines it hears, and then goes on as `rest` says.
+/// A daemon that sends `first`, a line for each of the first lines it receives, and then continues as `rest` says.
 fn daemon_that(
     takes_orders: bool,
     first: &'static [&'static str],
@@ -124,7 +124,7 @@ fn endless_answer_is_bounded_by_time_and_length() {
     }
 }
 
-/// One that hears another line, and then says `rest` as fast as it is taken.
+/// A daemon that receives another line, and then sends `rest` as fast as it is accepted.
 fn torrent(takes_orders: bool, first: &'static [&'static str], rest: &'static str) -> String {
     daemon_that(takes_orders, first, move |mut stream, heard| {
         heard.next();

@@ -1,4 +1,4 @@
-//! What status and watch print about a daemon.
+//! The output of status and watch about a daemon.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -56,7 +56,7 @@ fn status_shows_loop_latency() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert!((1..=8).contains(&rows.len()), "{table}");
-    // No turn is counted twice or forgotten, and where there are some there is a bar.
+    // No turn is counted twice or forgotten, and every count has a bar.
     let counts = rows.iter().map(|row| row[1].parse::<u64>().unwrap());
     assert_eq!(counts.clone().sum::<u64>(), turns, "{table}");
     for (row, count) in rows.iter().zip(counts) {

@@ -1,5 +1,5 @@
-//! Every command at every kind of endpoint, of the service that it needs and of every other one: it works, or says in one
-//! sentence what is there, or what would be right.
+//! Every command at every kind of endpoint, of the service that it needs and of every other one: it works, or says in
+//! one sentence what is there, or what would be right.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const SERVICES: [(&str, u16); 6] = [
     ("status", 7060),
 ];
 
-/// The commands that end by themselves, with the service that each needs and the beginning of what it prints.
+/// The commands that end by themselves, each with its service and the beginning of its output.
 const COMMANDS: [(&str, &[&str], &str); 9] = [
     ("multiply", &["multiply", "5", "10"], "50.0\n"),
     ("multiply", &["multiply", "-"], "50.0\n"),
@@ -69,7 +69,7 @@ fn with<'a>(reach: &'a [String], arguments: &[&'a str]) -> Vec<&'a str> {
     reach.iter().map(String::as_str).chain(arguments.iter().copied()).collect()
 }
 
-/// Where the service is, and all endpoints of others: with the service that is there.
+/// The service's endpoint, and all endpoints of others, each with its service.
 fn targets() -> Vec<(&'static str, String)> {
     let kinds = |(service, port): (&'static str, u16)| {
         let places = [
@@ -143,7 +143,7 @@ fn watch_and_class_work_on_unix_sockets_and_say_what_is_elsewhere() {
                 assert!(said.ends_with("longer than a packet\n"), "{said}")
             }
             ("mux" | "status", true) => assert!(printed.starts_with("CLIENT "), "{class:?}"),
-            // The kernel does not say who asks there.
+            // The kernel does not identify the client there.
             ("status", false) => {
                 assert!(
                     said.starts_with("ipcctl: class is only for root, the daemon's own user, "),
@@ -177,7 +177,7 @@ fn talk_meets_a_partner_at_every_kind_of_endpoint() {
             let two = scope.spawn(|| ipcctl_with(&talk, "hello\n"));
             [ipcctl_with(&talk, "hello\n"), two.join().unwrap()]
         });
-        // Who is said bye to has heard what was said before, and does not speak any more.
+        // After the farewell, a client has received everything before it, and sends nothing more.
         assert!(one.status.success() && two.status.success(), "{endpoint}: {one:?} {two:?}");
         assert!(
             [&one, &two].iter().any(|output| text(&output.stdout) == "hello\nbye\n"),

@@ -1,4 +1,4 @@
-//! What is said when something was typed wrongly: in one line, with what would be right.
+//! The answer to typing mistakes: one line, with the correct form.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn star_expanded_by_the_shell_is_explained() {
         let output = shell.current_dir(&directory).output().unwrap();
         (output.status.code(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
     };
-    // Where there is nothing, the star stays one.
+    // In an empty directory the star stays one.
     assert_eq!(calculate("5 * 10"), (Some(0), "50.0\n".to_owned(), String::new()));
     std::fs::write(directory.path().join("notes.txt"), "").unwrap();
     let said = "ipcctl: the shell replaced the star with a file name (notes.txt); \

@@ -11,7 +11,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// Leaves, and the terminal is as it was.
+/// Leaves, and the terminal is as before.
 fn leave(mut pty: PtySession, keys: &str) {
     pty.press(keys);
     let (status, _) = pty.end();
@@ -31,7 +31,7 @@ fn chat_screen_fits_every_size() {
         assert!(shown[last].contains("F2: members | ") && shown[last].ends_with("/help"), "{shown:#?}");
         assert_eq!(shown[last - 1], ">");
         assert!(shown[last - 2].starts_with(" chat | ann | unix://"), "{shown:#?}");
-        // The text stands below its time, in as many rows as it needs.
+        // The text is below its time, in as many rows as it needs.
         let at = shown.iter().position(|row| row.contains("bob: a sentence")).unwrap();
         assert_eq!(&shown[at][5..10], " bob:", "{shown:#?}");
         let is_broken = shown[at + 1].starts_with("      ");
@@ -95,7 +95,7 @@ fn watch_screen_fits_every_size() {
         assert_eq!(shown[last].ends_with("look back"), width >= 80, "{shown:#?}");
         assert!(shown[last - 1].starts_with(" watch | all | "), "{shown:#?}");
         assert!(shown[last - 1].ends_with('…') || shown[last - 1].contains("unix://"), "{shown:#?}");
-        // An event is one row with its time, and a cut one shows that it is; only a hint goes on, below its text.
+        // An event is one row with its time, and a cut one shows that; only a hint continues, below its text.
         if width >= 80 {
             let at = |text: &str| shown.iter().position(|row| row.contains(text)).unwrap();
             let (begun, hint) = (at("message '1111"), at("hint:"));
@@ -142,7 +142,7 @@ fn top_screen_fits_every_size_with_and_without_reports() {
             let cell: String = ninth.chars().take(end).collect();
             assert!(cell.ends_with(figure), "{name}: {shown:#?}");
         }
-        // A name is whole where there is room, and else it is seen that it is not.
+        // A name is whole if there is room; otherwise the cut is visible.
         let name = ninth.split(' ').next().unwrap();
         assert_eq!(name, if width < 80 { "laboratory-…" } else { "laboratory-07.example" }, "{shown:#?}");
         assert_eq!((heading.contains("HISTORY"), heading.contains("MHZ")), (width >= 80, width >= 80));
@@ -165,7 +165,7 @@ fn bench_rows_never_wrap_at_any_size() {
         let pty = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
         let figures =
             |screen: &vt100::Screen| rows(screen).iter().filter(|row| row.starts_with(" two pipes ")).count();
-        // Bars are left out where there is no room for them.
+        // Bars are left out if there is no room for them.
         let expected = if width < 80 { 1 } else { 3 };
         let shown = pty.wait_for("figures and two bars", |screen| figures(screen) == expected);
         let row = shown.iter().find(|row| row.starts_with(" two pipes ")).unwrap();

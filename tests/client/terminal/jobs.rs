@@ -1,5 +1,5 @@
-//! Job control: whatever stops a screen and wakes it again, the terminal is the shell's meanwhile and the screen's
-//! afterwards; and one whose window is closed ends without a word.
+//! Job control: when a screen is stopped and continued, the terminal belongs to the shell in between and to the screen
+//! afterwards; and a screen whose window is closed ends without a message.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::pty::{PtySession, mux, rows, terminal};
 use crate::harness::{BESIDE, Daemon, USUAL, wait_until};
 
-/// What a process is called and how it is, of /proc/PID/stat: T is stopped.
+/// A process's name and state, from /proc/PID/stat: T is stopped.
 fn stat(pid: i32) -> Option<(String, char)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (name, rest) = stat.rsplit_once(") ")?;
@@ -32,8 +32,7 @@ fn job_of(shell: i32) -> i32 {
     })
 }
 
-/// Keys that a screen shows as they are pressed: whoever sees them reads the keyboard, and in raw mode. What the screen shows
-/// then.
+/// Keys that a screen shows at once: then it reads the keyboard, and in raw mode. Returns the screen afterwards.
 struct View {
     command: &'static str,
     first: &'static str,

@@ -1,4 +1,4 @@
-//! The room's screen: what is whose, what is private, what Tab and F2 do, and what happens while nobody is there.
+//! The room's screen: names, private messages, Tab and F2, and what it shows while the daemon is gone.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, STATS, USUAL};
 
-/// How the first character of a text looks: its colour, and whether it is bold, italic.
+/// The look of a text's first character: its colour, and whether it is bold or italic.
 fn style_of(pty: &PtySession, text: &str) -> (vt100::Color, bool, bool) {
     let shown = pty.shown.0.lock().unwrap();
     let screen = shown.parser.screen();
@@ -36,7 +36,7 @@ fn room_replies_have_no_speaker_and_private_lines_look_private() {
     assert_eq!(style_of(&ann, "In the room: "), (plain, false, false));
     assert_eq!(style_of(&ann, "* bob waves"), (plain, false, true));
     assert_eq!(style_of(&ann, "[private] "), (vt100::Color::Idx(5), false, true));
-    // A time of day stands before each, and what goes on in a second row is below the text.
+    // A time of day precedes each, and the continuation in a second row is below the text.
     bob.say(format!("{} end\n", "x".repeat(66)));
     let shown = ann.see("end");
     let at = shown.iter().position(|row| row.trim_start().starts_with("end")).unwrap();
@@ -103,7 +103,7 @@ fn enter_reconnects_a_lost_room_at_once() {
             if sender.send(std::time::Instant::now()).is_err() {
                 return;
             }
-            // In, and out at once; each pause is twice as long as the last.
+            // In and out at once; each pause is twice as long as the last.
             let _ = (&stream).write_all(b"Welcome ann! If you ever want to quit, type {quit} to exit.\n");
         }
     });
@@ -134,7 +134,7 @@ fn invalid_room_name_leaves_the_screen_intact() {
     let to = format!("tcp://{}", hostile.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (mut stream, _) = hostile.accept().unwrap();
-        // Drawn shorter than they are said.
+        // Drawn shorter than they are sent.
         let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
         let lines = format!(
             "Welcome ann! If you ever want to quit, type {{quit}} to exit.\n{family}: hi\n{family} (to you): hi\n\u{2764}\u{fe0f}: love\nIn the room: {family}, b\n"
@@ -171,7 +171,7 @@ fn unknown_room_server_gets_one_query_and_no_key() {
     });
     let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
-    // Nothing begins so: ipcd would be asked again who is there.
+    // No name begins like this: ipcd would be asked again for the members.
     ann.press("x\thi\r");
     ann.press("there\r");
     assert_eq!(server.join().unwrap(), ["ann\n", "/who\n", "xhi\n", "there\n"]);

@@ -1,4 +1,4 @@
-//! What goes wrong with TLS is one sentence that says what to do.
+//! Every failure of TLS is one sentence that says what to do.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -13,7 +13,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::PATIENCE;
 
-/// What a server does with its clients.
+/// A server's treatment of its clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Voice {
     /// Answers each line with the product of 5 and 10, or an error.

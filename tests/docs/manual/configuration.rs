@@ -28,7 +28,7 @@ fn keys_of_page() -> Keys {
             let (key, value) = default_of(&unescape(item.unwrap_or_else(|| panic!("{line}"))));
             for table in &tables {
                 let before = keys.insert(((*table).to_owned(), key.clone()), value.clone());
-                // One table may have a default of its own, behind that of all.
+                // One table may have a default of its own, after the general one.
                 assert!(before.is_none() || tables.len() == 1, "[{table}] {key} is explained twice");
             }
         }
@@ -58,7 +58,7 @@ fn code_manual_and_example_agree_on_keys_and_defaults() {
     let nothing: [&(String, String); 0] = [];
     assert_eq!(code.difference(&on_page).collect::<Vec<_>>(), nothing, "are not in man/ipcd.toml.5");
     assert_eq!(on_page.difference(&code).collect::<Vec<_>>(), nothing, "are in man/ipcd.toml.5, but no keys");
-    // That the example gives the defaults of the code is tested beside the code.
+    // A test beside the code compares the example with the code's defaults.
     let example = keys_of_example();
     let only_in = |one: &Keys, other: &Keys| -> Vec<_> {
         one.iter()
@@ -70,7 +70,7 @@ fn code_manual_and_example_agree_on_keys_and_defaults() {
     assert_eq!(only_in(&example, &page), [], "are missing in man/ipcd.toml.5, or have another default there");
 }
 
-/// What the page says of a key, in whatever table.
+/// The page's text about a key, in any table.
 fn explanations(key: &str) -> String {
     let item = format!(".It Li \"{key} = ");
     let mut text = String::new();
@@ -103,7 +103,7 @@ fn manual_states_every_range() {
         let words: BTreeSet<&str> = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
         for (name, range) in bounds.iter().filter(|(name, _)| words.contains(name)) {
             checked.insert(name);
-            // That of most times is said once, for all.
+            // The text about most times appears once, for all.
             let general = *name == "TIMEOUT" && IPCD_TOML.contains(&format!("a time is {range}."));
             assert!(general || explanations(key).contains(range), "{key}: {range}");
         }

@@ -48,12 +48,12 @@ impl Dialogue {
         blocks(PROTOCOL, "dialogue").into_iter().map(read).collect()
     }
 
-    /// Every service on TCP and on a Unix socket, and what the dialogue says of the configuration.
+    /// Every service on TCP and on a Unix socket, and the configuration that the dialogue mentions.
     fn configuration(&self) -> String {
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for service in Service::ALL {
             let (port, name) = (port(service), service.name());
-            // Watch is for those alone whom the kernel names.
+            // Watch is only for users that the kernel identifies.
             let network = match service {
                 Service::Watch => String::new(),
                 Service::Page => format!("\"http://{{ip}}:{port}\", "),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What a page's escapes mean.
+/// The meaning of a page's escapes.
 pub fn unescape(line: &str) -> String {
     let mut text = line.to_owned();
     for (escape, meaning) in [
@@ -44,7 +44,7 @@ pub fn items(page: &str, heading: &str, macro_name: &str) -> BTreeSet<String> {
     rests.filter_map(|rest| rest.split_whitespace().next()).map(unescape).collect()
 }
 
-/// The displays that stand behind a comment `.\" KIND WORDS`: the words, and the lines.
+/// The displays that follow a comment `.\" KIND WORDS`: the words, and the lines.
 pub fn blocks(page: &str, kind: &str) -> Vec<(Vec<String>, Vec<String>)> {
     let mark = format!(".\\\" {kind}");
     let mut blocks = Vec::new();

@@ -3,7 +3,7 @@
 use super::page::unescape;
 use super::{IPCD, PROTOCOL};
 
-/// The string literals of a source, without its tests, that have words in them: what `{}` stands for left open.
+/// The string literals of a source, without its tests, that contain words: `{}` stands for anything.
 fn sentences(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]").next().unwrap();
     let mut sentences = Vec::new();
@@ -38,7 +38,7 @@ fn sentences(source: &str) -> Vec<String> {
     sentences
 }
 
-/// What stands before, between and behind the placeholders of a format.
+/// The parts before, between and after the placeholders of a format.
 fn pieces(format: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut chars = format.chars().peekable();

@@ -18,7 +18,7 @@ fn names(services: impl Iterator<Item = Service>) -> Vec<&'static str> {
     services.map(Service::name).collect()
 }
 
-/// What stands between the two.
+/// The text between the two.
 #[track_caller]
 fn between<'t>(text: &'t str, before: &str, behind: &str) -> &'t str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before} is not there"));

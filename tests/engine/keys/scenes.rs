@@ -11,7 +11,7 @@ use ipcd::engine::service::facts::{First, Openness, Replies};
 use super::page;
 use super::stage::{Stage, user};
 
-/// How a key is seen to have its effect.
+/// How the effect of a key becomes visible.
 pub struct Scene {
     pub key: &'static str,
     /// The table that it is for; empty: any.
@@ -21,7 +21,7 @@ pub struct Scene {
     pub with: &'static str,
     /// Other keys in the table.
     pub beside: &'static str,
-    /// What it changes.
+    /// The effect.
     pub sign: &'static str,
     pub play: fn(&mut Stage, Service) -> String,
 }
@@ -160,7 +160,7 @@ fn request(service: Service) -> &'static str {
     }
 }
 
-/// A client that has entered the service and heard what it says to everyone. In talk it has a partner.
+/// A client that has entered the service and received its first words. In talk it has a partner.
 fn guest(stage: &mut Stage, service: Service) -> (ConnectionId, Option<ConnectionId>) {
     let peer = stage.connect(service, 1);
     let other = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -190,7 +190,7 @@ fn twenty_bytes(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// It asks and asks, and takes nothing of what it is told; or it says and says, and nobody is there.
+/// It sends requests without end and reads nothing; or it sends messages to nobody.
 fn deaf_client(stage: &mut Stage, service: Service) -> String {
     let (peer, other) = guest(stage, service);
     let deaf = other.unwrap_or(peer);
@@ -225,7 +225,7 @@ fn half_a_line(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// What anyone hears within a second after that was sent.
+/// Anyone's input within a second after that was sent.
 fn after_a_second(stage: &mut Stage, service: Service, bytes: String) -> String {
     let peer = stage.connect(service, 1);
     let partner = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -250,7 +250,7 @@ fn thirty_messages(stage: &mut Stage, service: Service) -> String {
     format!("{} messages", stage.engine.counters().of(service).messages)
 }
 
-/// What the reactor and the transport are configured with; the tests of a real daemon show that they do it.
+/// Keys of the reactor and the transport; the tests of a real daemon show their effect.
 fn endpoints(stage: &mut Stage, service: Service) -> String {
     let listens = stage.config.listens.iter().filter(|listen| listen.service == service);
     listens.map(|listen| format!("{} {:o} {}", listen.endpoint, listen.mode, listen.group)).collect()
@@ -295,7 +295,7 @@ fn from_afar_through_mux(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// Somebody whose certificate has this name.
+/// A client whose certificate has this name.
 fn eve_through_mux(stage: &mut Stage, service: Service) -> String {
     let peer = far_on_mux(stage);
     let event = EncryptionEvent::Begun { how: "TLS", name: Some("eve") };
@@ -304,7 +304,7 @@ fn eve_through_mux(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// Two users' clients who take nothing; one holds far more than the other.
+/// Clients of two users that read nothing; one holds far more than the other.
 fn hoarder(stage: &mut Stage, _: Service) -> String {
     let mut lost = String::new();
     for uid in 0..64 {

@@ -16,7 +16,7 @@ pub struct Client {
     pub is_open: bool,
     /// Nothing has been sent to it yet.
     pub is_slow: bool,
-    /// It takes nothing of what is sent to it.
+    /// It reads nothing.
     pub is_deaf: bool,
     /// The daemon has shut down its side.
     pub is_shut: bool,
@@ -30,7 +30,7 @@ pub struct Stage {
     pub log: Vec<String>,
 }
 
-/// Where a service is in the tests' configurations: on a Unix socket; mux on the network too.
+/// A service's endpoint in the tests' configurations: on a Unix socket; mux on the network too.
 pub fn listening(service: Service) -> String {
     if service == Service::Page {
         return on_unix(service);
@@ -39,19 +39,19 @@ pub fn listening(service: Service) -> String {
     format!("listen = [\"unix:///run/x/{service}.sock\"{network}]\n")
 }
 
-/// There alone: nobody vouches for users of the network.
+/// Only there: users of the network are not identified.
 fn on_unix(service: Service) -> String {
     let scheme = if service == Service::Page { "http+unix" } else { "unix" };
     format!("listen = [\"{scheme}:///run/x/{service}.sock\"]\n")
 }
 
-/// A user whom no rule knows.
+/// A user that no rule mentions.
 pub fn user(uid: u32) -> RemoteAddress {
     RemoteAddress::Process { uid, gid: uid, pid: 1 }
 }
 
 impl Stage {
-    /// A service as a file configures it. `table` is the table in which the lines stand, beside every service's endpoint.
+    /// A service as a file configures it. `table`: the table that contains the lines, beside every service's endpoint.
     pub fn new(table: &str, lines: &str) -> Stage {
         let mut text = String::new();
         for service in Service::ALL {
@@ -79,7 +79,7 @@ impl Stage {
     pub fn of(text: &str) -> Stage {
         let config = Config::parse(Path::new("f"), text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let mut settings = config.settings.clone();
-        settings.owner = 990; // nobody here, so that nobody has a place that is kept
+        settings.owner = 990; // nobody here, so that nobody has a reserved place
         let engine = Engine::new(settings);
         Stage { config, engine, now: Timestamp::at(0), clients: Vec::new(), log: Vec::new() }
     }
@@ -117,12 +117,12 @@ impl Stage {
         &mut self.clients[peer.index as usize]
     }
 
-    /// What it has heard since the last call.
+    /// Its input since the last call.
     pub fn heard(&mut self, peer: ConnectionId) -> String {
         String::from_utf8(std::mem::take(&mut self.client(peer).heard)).unwrap()
     }
 
-    /// The reply to a datagram, and what the log says about it.
+    /// The reply to a datagram, and the log lines about it.
     pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
         let binding = Binding { transport: ipcd::engine::message::Transport::UDP, ..self.binding(service) };
         let (binding, remote) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));

@@ -195,7 +195,7 @@ fn value(random: &mut Random) -> f64 {
     }
 }
 
-/// The digits of a finite number, all of them.
+/// All digits of a finite number.
 fn exactly(value: f64) -> String {
     format!("{value:.1075}") // the smallest number has 1074 places; one more for its half
 }

@@ -1,4 +1,4 @@
-//! Where ipcd listens by default, what `localhost` and `%t` are, and the classroom's configuration.
+//! Where ipcd listens by default, the meaning of `localhost` and `%t`, and the classroom's configuration.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -64,7 +64,7 @@ fn default_endpoints_are_localhost_and_the_unix_socket() {
     daemon.stop();
 }
 
-/// A user that nobody is, and whose directory in /tmp is removed.
+/// A user id without a user, whose directory in /tmp is removed.
 struct Nobody(u32);
 
 impl Nobody {

@@ -16,7 +16,7 @@ use crate::harness::{
     BESIDE, Client, Daemon, HELLO, MULTIPLY, Probe, TestDir, USUAL, not_http, show, wait_until,
 };
 
-/// Where a dialogue is held.
+/// The transport of a dialogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Tcp,
@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-/// Where a service is, and the line that puts it there, unless it is among the usual ones.
+/// A service's endpoint, and the line that configures it, unless it is one of the usual ones.
 fn place(service: Service) -> (u16, String) {
     let usual = format!("{USUAL}{BESIDE}");
     let table = format!("[{service}]\nlisten = [\"tcp://{{ip}}:");
@@ -85,7 +85,7 @@ fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
                 if index > 0 || way == Way::Chosen {
                     probe.wait();
                 }
-                // The other end may be closing already, with all said: what it hears is what counts.
+                // The other end may be closing already, with everything sent: its output is what counts.
                 if !client.try_say(piece) {
                     break;
                 }
@@ -196,7 +196,7 @@ fn stdio_dialogues_whole() {
     }
 }
 
-/// Where each service is on the kinds of endpoint that carry packets and datagrams.
+/// Each service's endpoint of the kinds that carry packets and datagrams.
 const PACKETS: &str = r#"
 [limits]
 answers_per_second = 0
@@ -230,7 +230,7 @@ fn packet_dialogues_one_line_per_packet() {
     let daemon = Daemon::with(&format!("{PACKETS}{}", others.collect::<String>()));
     let members = MEMBERS.map(|name| Client::member(&daemon, name));
     let table = table();
-    // What `help` lists depends on what the medium can carry.
+    // The list of `help` depends on what the transport can carry.
     let dialogues = table
         .iter()
         .filter(|dialogue| dialogue.service.fits(Transport::UNIXSEQ) && !dialogue.sends.starts_with(b"help"));
@@ -246,7 +246,7 @@ fn packet_dialogues_one_line_per_packet() {
         client.half_close();
         let heard = String::from_utf8(client.hear_rest()).unwrap();
         let heard = if dialogue.service == Service::Greeting { heard.replace('\n', "\r\n") } else { heard };
-        // No browser comes through packets: it is told in a sentence.
+        // No browser uses packets: it gets a sentence.
         let service = dialogue.service.name();
         let in_words = format!("Error: this port speaks {service}, not HTTP\n");
         let mut hears = String::from_utf8_lossy(&dialogue.hears).replace(&not_http(service), &in_words);
@@ -276,7 +276,7 @@ fn datagram_requests_alone() {
         ]
     };
     for client in clients("multiply", MULTIPLY) {
-        // NULs at the end are dropped: what is nothing else gets no answer, and any other one an answer with a NUL.
+        // NULs at the end are dropped: a message of NULs alone gets no answer, and any other one an answer with a NUL.
         for (request, reply) in requests().into_iter().filter(|(request, _)| !request.ends_with(b"\0")) {
             for end in [&b""[..], b"\n", b"\r\n"] {
                 client.say([&request, end].concat());
@@ -326,7 +326,7 @@ fn fifo_lines_reach_the_room() {
     // It was there before the others: `/who` has another order.
     let dialogues = in_the_room_by_fifo(&table());
     for dialogue in dialogues.iter().filter(|dialogue| !dialogue.sends.starts_with(b"/who")) {
-        // Written in one piece by somebody who goes again, as `echo` does.
+        // Written in one piece by a writer that leaves again, as `echo` does.
         input.write_all(&dialogue.sends).unwrap();
         input = File::options().write(true).open(path(".in")).unwrap();
         let mut heard = vec![0; dialogue.hears.len()];

@@ -1,5 +1,5 @@
-//! What those who watch are told of a client's mistakes: what sets each hint off, and that nobody sets one off who does it
-//! right. Time is as we say.
+//! A client's mistakes as watchers see them: the cause of each hint, and that no correct client causes one. The test
+//! controls the time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::stage::Stage;
 
-/// What a client does.
+/// A client's action.
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Says(&'static [u8]),
@@ -24,7 +24,7 @@ enum Does {
 
 use Does::{HalfCloses, IsGone, Says, Waits};
 
-/// The mistakes of which somebody who watches is told, in order.
+/// The mistakes that a watcher sees, in order.
 fn hints(service: Service, script: &[Does]) -> Vec<String> {
     let mut stage = Stage::new();
     let watcher = stage.connect(Service::Watch);
@@ -59,7 +59,7 @@ fn check(service: Service, script: &[Does], expected: &[&str]) {
     assert_eq!(hints(service, script), expected, "{service} {script:?}");
 }
 
-/// Programs and people who do it right, and leave, each in its own way.
+/// Correct programs and people, which leave, each in its own way.
 const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Says(b"5 10\n"), Waits(1), HalfCloses]),
     (Multiply, &[Says(b"5 10\r\n"), Waits(1), HalfCloses]),
@@ -96,7 +96,7 @@ const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Waits(900), Says(b"5 7"), Waits(900), Says(b"\n"), Waits(9), HalfCloses]), // Ctrl-D, and Return
     // A program that asks every other second, and one that asks many at once and leaves.
     (Multiply, &[Says(b"5 10\n"), Waits(2000), Says(b"5 10\n"), Waits(4000), Says(b"5 10\n"), HalfCloses]),
-    // What nobody can name gets its error alone.
+    // A mistake without a name gets its error alone.
     (Multiply, &[Says(b"5 x"), Waits(2000), HalfCloses]),
     (Multiply, &[Says(b"5 {x\n"), Waits(30), HalfCloses]),
     (Multiply, &[Says(b"5\x07 10\n"), Says(b"\x1b[A\n"), Waits(30), HalfCloses]),
@@ -130,7 +130,7 @@ fn joined_sends_get_a_hint_and_split_requests_do_not() {
     check(Multiply, &[Says(b"12"), Waits(200), Says(b"34"), Waits(2000)], &["joined_sends"]);
     check(Multiply, &[Says(b"5 1"), Says(b"0"), Says(b"3 4"), Waits(2000)], &["joined_sends"]);
     check(Multiply, &[Says(b"5 *"), Waits(2000), HalfCloses], &["unfinished"]);
-    // What an end cannot make a request is told its error, or by its own name.
+    // An incomplete request at the end of input gets its error, or a hint of its own.
     check(Multiply, &[Says(b"b'5 10'"), Waits(2000)], &["printed_bytes"]);
     check(Multiply, &[Says(b"4"), Says(b"         5 10"), Waits(2000)], &["length_prefix"]);
     check(Multiply, &[Says(b"5"), Waits(9000)], &["one_number"]);
@@ -256,7 +256,7 @@ fn program_awaiting_more_gets_a_hint_and_a_person_does_not() {
 
 #[test]
 fn leaving_between_replies_gets_a_hint_and_half_closing_does_not() {
-    // The kernel answers the result with a reset where nobody is left.
+    // The kernel answers the result with a reset if the client has gone.
     check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, IsGone], &["read_once"]);
     check(
         Multiply,
@@ -266,7 +266,7 @@ fn leaving_between_replies_gets_a_hint_and_half_closing_does_not() {
     check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, Waits(3000)], &[]);
     check(Multiply, &[Says(b"5 10\n"), Waits(10), IsGone], &["unread"]);
     check(Hello, &[Says(b"hi\n"), IsGone], &["unread"]);
-    // What others say in the room is no reply.
+    // Messages of others in the room are not replies.
     check(Chat, &[Says(b"alice\nhi\n"), IsGone], &[]);
     check(Talk, &[Says(b"hi\n"), IsGone], &[]);
 }

@@ -1,5 +1,5 @@
-//! Every dialogue held by every kind of client: whole, cut at every byte, and with pauses between the cuts. What one says
-//! with line ends, the others say in their own form, and hear in it.
+//! Every dialogue with every kind of client: whole, cut at every byte, and with pauses between the cuts. What one kind
+//! says with line ends, the others say and hear in their own form.
 
 pub mod client;
 
@@ -43,7 +43,7 @@ fn with_members(service: Service) -> (Stage, ipcd::engine::message::ConnectionId
     (stage, client)
 }
 
-/// What a client hears that says this in pieces, with pauses between.
+/// The input of a client that sends this in pieces, with pauses between.
 fn heard(service: Service, pieces: &[&[u8]], pause: Duration) -> Vec<u8> {
     let (mut stage, client) = with_members(service);
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
@@ -80,10 +80,10 @@ fn hold_in_bursts(client: Client, pause: Duration) {
         let step = if sends.len() > 300 { sends.len() / 60 } else { 1 };
         for cut in (1..sends.len()).step_by(step) {
             if client == Client::Padded && sends[cut - 1] == b'\n' {
-                continue; // what has come is a line
+                continue; // the received bytes are a line
             }
             if client == Client::Little4 && sends[0] >= b' ' && cut <= 4 && pause > SHORT {
-                continue; // what has come is a string of one character
+                continue; // the received bytes are a string of one character
             }
             let heard = heard(service, &[&sends[..cut], &sends[cut..]], pause);
             check(client, &dialogue, &format!("cut at {cut} with a pause of {pause:?}"), &heard, &hears);
@@ -131,10 +131,10 @@ fn raw_client_gets_each_message_in_its_own_send() {
     for (dialogue, _, hears) in held_by(Client::Raw) {
         let messages = messages(&dialogue);
         let first = messages[0];
-        // Its first message may come in pieces; what comes later is one message a burst.
+        // Its first message may come in pieces; later ones are one message a burst.
         for cut in (0..first.len()).step_by(1 + first.len() / 20) {
             if dialogue.service == Service::Mux && cut > 0 {
-                continue; // a service's name may be one message, and what follows another
+                continue; // a service's name may be one message, and the rest another
             }
             let (mut stage, client) = with_members(dialogue.service);
             stage.send(client, &first[..cut]);
@@ -175,7 +175,7 @@ fn every_dialogue_prefix_has_a_deadline() {
     for client in CLIENTS {
         for (dialogue, sends, _) in held_by(client) {
             let service = dialogue.service;
-            // A member of the room, and two who talk, may be silent for as long as they like.
+            // A member of the room, and partners in talk, may be silent for as long as they like.
             if service == Service::Chat || sends.len() > 300 {
                 continue;
             }
@@ -356,7 +356,7 @@ fn white_space_length_counts_only_if_exactly_that_much_follows() {
             assert_eq!(show(&heard), show(&answer(result)), "{text:?} {pause:?}");
         }
     }
-    // Lines, and who types: blank ones are nothing, and what follows is a request.
+    // Lines, and a client that types: blank ones have no meaning, and the next one is a request.
     for (pieces, hears) in [
         (&[&b"\n12345 6789\n"[..]][..], "Data received\n83810205.0\n"),
         (&[b"\n", b"12345 6789\n"], "Data received\n83810205.0\n"),

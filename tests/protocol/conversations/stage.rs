@@ -107,7 +107,7 @@ impl Stage {
         self.settle();
     }
 
-    /// Does what the engine asks, until nothing is left to be done at this time.
+    /// Executes the engine's requests, until there are none at this time.
     pub fn settle(&mut self) {
         settle::settle(self);
     }
@@ -122,7 +122,7 @@ impl Stage {
         self.settle();
     }
 
-    /// A dialogue in pieces, a pause shorter than `raw_gap` after each: what the client hears, and what bob hears of it.
+    /// A dialogue in pieces, with a pause shorter than `raw_gap` after each: the client's input, and bob's.
     pub fn hold<'a>(service: Service, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<u8>) {
         let mut stage = Stage::new();
         for name in MEMBERS {

@@ -1,16 +1,16 @@
-//! What clients of each service send, and all that they hear.
+//! The dialogues of each service: a client's output, and its complete input.
 
 use ipcd::engine::service::Service;
 
 use crate::harness::{not_http, show};
 
-/// What a client of a service sends before it half-closes, and all that it receives.
+/// A client's output before it half-closes, and its complete input.
 #[derive(Clone)]
 pub struct Dialogue {
     pub service: Service,
     pub sends: Vec<u8>,
     pub hears: Vec<u8>,
-    /// It begins with another protocol, which is told at the first message only: not behind a service's name.
+    /// It begins with another protocol, which is only detected in the first message: not after a service's name.
     pub foreign: bool,
 }
 
@@ -25,7 +25,7 @@ pub const HELP: &str =
 /// The members that are in the room while a dialogue with the chat is held.
 pub const MEMBERS: [&str; 3] = ["bob", "Bob Smith", "Zoë"];
 
-/// Single requests to multiply, and what follows the acknowledgement.
+/// Single requests to multiply, and the reply after the acknowledgement.
 pub fn requests() -> Vec<(Vec<u8>, String)> {
     let count = "Error: expected two numbers, for example: 5 10";
     let not_a_number = |word: &str| format!("Error: not a number: '{word}'");
@@ -95,7 +95,7 @@ pub fn requests() -> Vec<(Vec<u8>, String)> {
     requests
 }
 
-/// The dialogues as they are collected.
+/// The collected dialogues.
 #[derive(Default)]
 struct Table(Vec<Dialogue>);
 
@@ -122,7 +122,7 @@ pub fn table() -> Vec<Dialogue> {
     table.0
 }
 
-/// What multiply answers to a request.
+/// Multiply's answer to a request.
 fn answer(reply: &str) -> String {
     format!("Data received\n{reply}\n")
 }
@@ -189,7 +189,7 @@ fn greeting(table: &mut Table) {
     }
 }
 
-/// What alice says in the room, and what she hears of it; the end of each is whatever ended it.
+/// Alice's output in the room, and her input; whatever ended it is at the end of each.
 fn chat(table: &mut Table) {
     let say = "alice: ";
     let in_room = [
@@ -264,14 +264,14 @@ fn hello(table: &mut Table) {
     table.add(Service::Hello, after.as_bytes(), format!("{TOO_LONG}{HELLO}"), false);
 }
 
-/// With nobody to talk with.
+/// Without a partner.
 fn talk(table: &mut Table) {
     for sends in ["", "hi", "hi\nho\n", "bye\n"] {
         table.add(Service::Talk, sends.as_bytes(), String::new(), false);
     }
 }
 
-/// What depends on ages is tested elsewhere.
+/// Other tests cover the parts that depend on ages.
 fn stats(table: &mut Table) {
     const TAKEN: &str = "Data received\n";
     const WORDS: &str = "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n";
@@ -412,7 +412,7 @@ fn chat_refused_names(table: &mut Table) {
 }
 
 impl Dialogue {
-    /// What it hears of this; the whole dialogue in the failure.
+    /// Its input from this; the whole dialogue in the failure.
     #[track_caller]
     pub fn check(&self, heard: &[u8], how: &str) {
         let start = |bytes: &[u8]| show(&bytes[..bytes.len().min(400)]);

@@ -8,7 +8,8 @@ use super::stage::Stage;
 use super::table::{Dialogue, MEMBERS, table};
 use crate::page::{client_frame, server_frame, upgrade};
 
-/// One who has opened the WebSocket of a service while the members are in the room, and has heard that it is open.
+/// A client that has opened the WebSocket of a service while the members are in the room, and has seen that it is
+/// open.
 fn opened(service: Service) -> (Stage, ConnectionId) {
     let mut stage = Stage::new();
     for name in MEMBERS {
@@ -24,7 +25,7 @@ fn opened(service: Service) -> (Stage, ConnectionId) {
     (stage, client)
 }
 
-/// What is heard in frames of what a line client hears, and how it ends.
+/// A line client's input, as received in frames, and its end.
 fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
     let text = String::from_utf8_lossy(&dialogue.hears).replace("\r\n", "\n");
     let lines = text.strip_suffix('\n').map(|lines| lines.split('\n'));
@@ -34,7 +35,7 @@ fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
     frames
 }
 
-/// Those whose messages are no longer than a message may be, and that do not ask what is offered elsewhere.
+/// Dialogues whose messages are no longer than a message may be, and that do not request the list of services.
 fn dialogues() -> Vec<Dialogue> {
     let is_held = |dialogue: &Dialogue| {
         let fits = messages(dialogue).iter().all(|message| message.len() <= 4096);
@@ -56,7 +57,7 @@ fn hold(dialogue: &Dialogue, pieces: &[&[u8]]) -> Vec<u8> {
     stage.heard.swap_remove(client.index as usize)
 }
 
-/// It closes when it has said everything: what it hears then is all.
+/// It closes when it has sent everything: then the input is complete.
 fn close() -> Vec<u8> {
     client_frame(0x88, &1000_u16.to_be_bytes())
 }
@@ -115,7 +116,7 @@ fn mux_offers_a_websocket_what_is_for_everybody() {
     let help = asks(b"help");
     assert!(help.contains("multiply") && help.contains("stats"), "{help}");
     assert!(!help.contains("status") && !help.contains("watch") && !help.contains("page"), "{help}");
-    // The one who asks is the daemon's own user, as a proxy might be: what came through it is anybody's.
+    // The client is the daemon's own user, like a proxy might be: its connections are anyone's.
     for service in ["status", "watch"] {
         assert!(asks(service.as_bytes()).contains("is not offered to browsers"), "{service}");
     }

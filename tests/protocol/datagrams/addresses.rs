@@ -1,5 +1,5 @@
-//! Where answers to Unix datagrams go: to a socket of the sender's own user, and nowhere else; and what is told when they
-//! do not get there.
+//! The destination of answers to Unix datagrams: a socket of the sender's own user, and nothing else; and the report
+//! when they do not arrive.
 
 use std::fs::{self, Permissions, set_permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -61,7 +61,7 @@ fn sees_dropped(watcher: &mut Client, why: &str) {
     }
 }
 
-/// A Unix datagram client of another process, which does as it is told.
+/// A Unix datagram client in another process, which obeys the test.
 struct Elsewhere {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
@@ -128,7 +128,7 @@ fn reply_goes_only_to_a_socket_of_the_senders_user() {
     as_user(ALICE, ALICE, || alice.say("5 10"));
     alice.hear("Data received");
     alice.hear("50.0");
-    // Her address is a path, and what is there may change.
+    // Her address is a path, whose file may change.
     let secret = home.path().join("secret");
     let roots = receiver(&secret);
     set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
@@ -160,7 +160,7 @@ fn reply_goes_only_to_a_socket_of_the_senders_user() {
 #[test]
 fn relative_address_is_resolved_in_the_senders_directory() {
     let (daemon, home) = (open_to_all(), common());
-    // Where this test runs, and with it the daemon, there is such a socket too.
+    // This test and the daemon also run in a place with such a socket.
     let name = format!("ipcd-test-{}", std::process::id());
     let here = std::env::current_dir().unwrap().join(&name);
     let ours = receiver(&here);
@@ -244,7 +244,7 @@ fn abstract_address_is_answered_where_it_is_the_senders() {
     daemon.stop();
 }
 
-/// The textbook's client: a socket file of its own in /tmp, as the usual umask makes it, and a daemon that is not root.
+/// The textbook's client: a socket file of its own in /tmp, with the usual umask, and a daemon that is not root.
 #[test]
 fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     if !is_root() {
@@ -267,7 +267,7 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
     sees_dropped(&mut watcher, why);
     alice.hear_nothing();
-    // What the manual says works.
+    // The manual's remedy works.
     set_permissions(&own, Permissions::from_mode(0o777)).unwrap();
     as_user(ALICE, ALICE, || alice.say("5 10"));
     alice.hear("Data received");
@@ -313,7 +313,7 @@ fn path_that_would_block_the_kernel_delays_nobody() {
         "mkfifo '{pipe}'; exec 9<>'{pipe}'\n\
          mount -t autofs -o fd=9,pgrp=1,minproto=5,maxproto=5,indirect never '{auto_shown}'"
     );
-    // Whether there is such a thing; where nothing is looked for, nothing waits.
+    // Whether there is such a file; without a lookup, nothing waits.
     let probe = in_namespaces(&["--mount"], &mount, &Command::new("true")).stderr(Stdio::null()).status();
     fs::remove_file(&pipe).unwrap();
     if !probe.is_ok_and(|status| status.success()) {
@@ -373,8 +373,8 @@ fn received_descriptors_are_never_accepted() {
     daemon.stop();
 }
 
-/// On a kernel that can, nobody is even able to send one: the last close of somebody else's file would be the daemon's, and
-/// can take as long as its owner likes.
+/// On a kernel with that feature, nobody can even send one: the last close of somebody else's file would be the
+/// daemon's, and can take as long as its owner likes.
 #[test]
 fn unix_sockets_of_all_types_refuse_descriptors_at_the_sender() {
     let streams = "\"unix://{dir}/multiply.sock\", \"unixseq://{dir}/multiply.seq\", \"unixgram";

@@ -20,7 +20,7 @@ mode = "0666"
 listen = ["unix://{dir}/status.sock"]
 "#;
 
-/// How many datagrams or answers were dropped for a reason.
+/// The number of datagrams or answers that were dropped for a reason.
 fn dropped_for(daemon: &Daemon, reason: &str) -> u64 {
     let mut client = crate::harness::Client::unix(&daemon.directory.path().join("status.sock"));
     client.say("status\n");
@@ -144,7 +144,7 @@ fn nul_terminated_messages_get_nul_terminated_replies() {
     daemon.stop();
 }
 
-/// More requests than a sender is answered at once: the client keeps to what it gets.
+/// More requests than a sender is answered at once: the client keeps to its share.
 #[test]
 fn client_sends_no_more_datagrams_than_are_answered() {
     use std::io::Write;

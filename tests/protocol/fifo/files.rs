@@ -1,4 +1,4 @@
-//! The files of FIFO endpoints: what they are at a start, a reload, a stop and a restart.
+//! The files of FIFO endpoints: their state at a start, a reload, a stop and a restart.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -25,7 +25,7 @@ fn only_a_fifo_is_used_and_two_daemons_share_none() {
     assert_eq!(test_dir.names(), ["ipcd.toml", "multiply.out"]);
     fs::remove_file(&output).unwrap();
 
-    // One of ours that is there already is taken over.
+    // One of ours that exists already is taken over.
     mknodat(CWD, &input, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let (command, mut second) = (test_dir.command(), test_dir.command());
     let daemon = test_dir.start(command);
@@ -120,7 +120,7 @@ fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
     drop((held, far, chat));
     assert!(path.join("chat.in").exists());
 
-    // A writer that comes while nobody is there waits for the next daemon.
+    // A writer that comes while no daemon runs waits for the next one.
     let input = path.join("multiply.in");
     let writer =
         std::thread::spawn(move || OpenOptions::new().write(true).open(input).unwrap().write_all(b"6 7\n"));
@@ -167,13 +167,13 @@ fn fifo_content_survives_a_restart() {
     let mut alice = Client::member(&daemon, "alice");
     chat.hear("alice has joined the chat!\n");
     let writer = far.writer();
-    far.say("1 1\n3 "); // an answer that nobody has read, and the first part of a line
+    far.say("1 1\n3 "); // an unread answer, and the first part of a line
     let mut control = daemon.unix();
     control.say("control\n");
     control.say("handover\n");
     control.hear("OK\n");
     assert!(daemon.wait().success());
-    far.say("4\n5 10\n"); // while nobody is there; the manager holds what keeps it
+    far.say("4\n5 10\n"); // while no daemon runs; the manager holds the descriptors that keep it
     assert_eq!(manager.stored()["ipcd-fifo"], 4);
     let test_dir = TestDir {
         directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()),

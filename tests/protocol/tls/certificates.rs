@@ -1,4 +1,4 @@
-//! The files of `[tls]`: as others write them, and what is wrong with them in words.
+//! The files of `[tls]`: in the forms of other programs, and the errors about them.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{MULTIPLY, test_dir};
 use crate::harness::TestDir;
 use crate::harness::around::outcome;
 
-/// What `--check` says with these files.
+/// The output of `--check` with these files.
 fn check(test_dir: &TestDir) -> (Option<i32>, String) {
     let output = outcome(test_dir.command().arg("--check"));
     (

@@ -1,4 +1,4 @@
-//! What is agreed on in a handshake: the certificate for a name, the application protocol, and sessions that go on.
+//! The choices of a handshake: the certificate for a name, the application protocol, and the resumption of sessions.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn name_that_a_client_asks_for_chooses_the_certificate() {
     let [first, a, b] = ["localhost", "a.example", "b.example"].map(|name| shown(&daemon, &config, name));
     assert!(first != a && a != b && first != b, "the first one has localhost too");
     assert_eq!(shown(&daemon, &config, "pc.wild.example"), a);
-    // Who asks for another name is shown the first one, and refuses it.
+    // A client that asks for another name is shown the first certificate, and refuses it.
     let since = daemon.log().len();
     let error = TlsClient::connect_to(&daemon, MULTIPLY, &config, "c.example").err().unwrap().to_string();
     assert!(error.contains("certificate not valid for name \"c.example\""), "{error}");
@@ -121,7 +121,7 @@ fn session_goes_on_with_a_ticket_until_a_reload_and_never_with_early_data() {
         let name = ServerName::try_from("localhost").unwrap();
         let mut next = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
         assert!(next.early_data().is_none(), "{version:?}: no ticket allows it");
-        // The keys of tickets are made anew.
+        // The keys of tickets are new.
         let since = daemon.log().len();
         daemon.signal(Signal::HUP);
         daemon.wait_for_log_since(since, "reloaded: ");

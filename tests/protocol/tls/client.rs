@@ -182,7 +182,7 @@ impl TlsClient {
         buffer[..count].to_vec()
     }
 
-    /// Everything up to close_notify; what is not ended by one is an error.
+    /// Everything up to close_notify; an end without it is an error.
     #[track_caller]
     pub fn hear_rest(&mut self) -> Vec<u8> {
         let mut buffer = [0; 65536];
@@ -196,7 +196,7 @@ impl TlsClient {
     }
 }
 
-/// What a bare socket hears until its end, or until nothing comes for a while.
+/// A bare socket's input until its end, or until nothing comes for a while.
 pub fn hear_raw(socket: &mut TcpStream) -> Vec<u8> {
     socket.set_read_timeout(Some(PATIENCE.min(Duration::from_secs(30)))).unwrap();
     let mut heard = Vec::new();

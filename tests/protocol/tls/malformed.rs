@@ -27,7 +27,7 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
     [&kind.to_be_bytes()[..], &(content.len() as u16).to_be_bytes(), content].concat()
 }
 
-/// What a ClientHello consists of, each part to be changed.
+/// The parts of a ClientHello, each of which can be changed.
 struct Hello {
     session: Vec<u8>,
     suites: Vec<u8>,
@@ -57,7 +57,7 @@ impl Hello {
         Hello { suites: vec![0xc0, 0x2b], extensions, ..Hello::new() }
     }
 
-    /// With another extension in the place of the one with its number, or behind all.
+    /// With another extension in place of the one with its number, or after all others.
     fn with(mut self, kind: u16, content: &[u8]) -> Hello {
         let made = extension(kind, content);
         match self.extensions.iter_mut().find(|extension| extension[..2] == kind.to_be_bytes()) {
@@ -92,14 +92,14 @@ impl Hello {
         record(HANDSHAKE, &self.message())
     }
 
-    /// With records behind it that no client would send then.
+    /// Followed by records that no client would send then.
     fn and(&self, records: &[Vec<u8>]) -> Vec<u8> {
         [self.record(), records.concat()].concat()
     }
 }
 
-/// What comes, and the name of the alert in the log. In a few cases it is another than that of RFC 8446 (record_overflow,
-/// missing_extension): rustls makes decode_error or handshake_failure of them.
+/// The expected answer, and the name of the alert in the log. In a few cases it differs from that of RFC 8446
+/// (record_overflow, missing_extension): rustls turns them into decode_error or handshake_failure.
 type Case = (&'static str, Vec<u8>, &'static str);
 
 fn strange_records() -> Vec<Case> {
@@ -186,7 +186,7 @@ fn out_of_turn() -> Vec<Case> {
     ]
 }
 
-/// What is logged, and what comes back, for one who goes on to listen.
+/// The log line and the answer, for a client that continues to listen.
 fn outcome(daemon: &Daemon, bytes: &[u8]) -> (String, Vec<u8>) {
     let since = daemon.log().len();
     let mut socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();

@@ -1,4 +1,4 @@
-//! What encrypted connections take, and give back when they have gone.
+//! The memory of encrypted connections, and how much of it is returned when they have gone.
 
 use super::client::TlsClient;
 use super::{MULTIPLY, daemon};
@@ -18,7 +18,7 @@ fn idle_connections_take_little_and_give_it_back() {
         client.hear("Data received\n50.0\n");
         client
     };
-    // What is needed once is no connection's.
+    // Memory that is needed only once is not a connection's.
     drop((0..10).map(|_| ask()).collect::<Vec<_>>());
     let mut probe = Probe::new(&daemon);
     probe.wait();

@@ -1,4 +1,4 @@
-//! Certificates of clients: who they are, where they are asked for, who comes in, and what is revoked.
+//! Certificates of clients: their names, when they are requested, who may connect, and revocation.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::client::{Authority, TlsClient, write};
 use super::{MULTIPLY, test_dir};
 use crate::harness::{CHAT, Daemon, TestDir};
 
-/// Where nobody is asked for a certificate.
+/// An endpoint that requests no certificate.
 const FREE: u16 = 65434;
 
-/// Where ada alone comes in.
+/// An endpoint for ada alone.
 const ADA: u16 = 65435;
 
 /// Multiply on three endpoints, and a mux; all but one of them ask for certificates.

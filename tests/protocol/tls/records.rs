@@ -1,4 +1,4 @@
-//! Records however they are cut on their way, and the table of dialogues in them.
+//! Records with all kinds of cuts, and the table of dialogues in them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn connect(daemon: &Daemon, port: u16) -> TcpStream {
     socket
 }
 
-/// What a client says, a record for each piece, after a handshake; and the connection for the answer.
+/// A client's output, a record for each piece, after a handshake; returns the connection for the answer.
 fn encrypted(
     socket: &mut TcpStream,
     config: &Arc<rustls::ClientConfig>,
@@ -147,7 +147,7 @@ fn dialogues_are_the_same_wherever_their_records_are_cut() {
             if index == 1 && pieces.len() > 1 {
                 probe.wait();
             }
-            // Who closes early has said all.
+            // A client that closes early has sent everything.
             if socket.write_all(part).is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! A restart, which no keys outlive; and many who come at once.
+//! A restart, which no keys survive; and many clients at once.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -76,7 +76,7 @@ fn nobody_waits_for_the_handshakes_of_many_who_come_at_once() {
         (0..MANY).map(|_| TcpStream::connect(daemon.address(MULTIPLY)).unwrap()).collect();
     wait_until("all are accepted", || (daemon.descriptors() == descriptors + MANY).then_some(()));
     probe.wait();
-    // All that is to be done is there before anything of it is done, the request last.
+    // All work is there before any of it is done, the request last.
     daemon.freeze();
     for socket in &mut sockets {
         let name = ServerName::try_from("localhost").unwrap();

@@ -1,4 +1,5 @@
-//! Who comes wrongly to a TLS endpoint: told what is wrong where that can be read, with a line in the log; nobody else waits.
+//! Wrong clients of a TLS endpoint: each gets an error in a form that it can read, if there is one, and a line in the
+//! log; nobody else waits.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -8,7 +9,7 @@ use super::client::{TlsClient, hear_raw};
 use super::{MULTIPLY, daemon};
 use crate::harness::{CHAT, Daemon, show};
 
-/// What comes back for these bytes, with nothing behind them.
+/// The answer to these bytes, if nothing follows.
 fn reply(daemon: &Daemon, port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut socket = TcpStream::connect(daemon.address(port)).unwrap();
     socket.write_all(bytes).unwrap();

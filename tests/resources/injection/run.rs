@@ -1,4 +1,4 @@
-//! One run: a real ipcd under strace, of whose calls one fails.
+//! One run: a real ipcd under strace, with one failing call.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -18,10 +18,10 @@ use crate::harness::{MULTIPLY, TestDir};
 /// How long a start, a reload, or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a line in the log is waited for that may have been the call that failed.
+/// How long to wait for a line in the log that may have been the failing call.
 const LINE: Duration = Duration::from_secs(3);
 
-/// How long the daemon is watched doing nothing.
+/// How long the idle daemon is observed.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Processor time in that, in ticks of 10 ms: a loop that never waits takes 50, or its share of a busy machine.
@@ -35,11 +35,11 @@ const STALE: &str = "multiply.seq";
 
 /// Lines that follow from a call that failed, without its reason.
 const FOLLOWING: [&str; 6] = [
-    "the limit on open files is 1024", // where it cannot be asked for
+    "the limit on open files is 1024", // if it cannot be queried
     "is gone or another",              // what lstat(2) was made to say
     "refused: no file descriptor left; raise the limit on open files",
     "log line could not be written",
-    "does not exist; using group ", // what was read of the groups says so
+    "does not exist; using group ", // the lines about the groups say so
     "address already in use",       // what bind(2) or flock(2) was made to say
 ];
 
@@ -52,7 +52,7 @@ pub struct Fault {
     pub when: usize,
 }
 
-/// What a run has shown.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Usual {
     /// Whether the call has failed that was to fail.
@@ -67,7 +67,7 @@ pub struct Usual {
 struct Subject {
     child: Child,
     test_dir: TestDir,
-    /// What it says and what strace says.
+    /// Its output, and strace's.
     beside: TempDir,
 }
 
@@ -115,7 +115,7 @@ impl Subject {
         String::from_utf8_lossy(&fs::read(self.beside.path().join("trace")).unwrap_or_default()).into_owned()
     }
 
-    /// What the call that failed was, if it has.
+    /// The failing call, if one has failed.
     fn injected(&self) -> Option<String> {
         self.trace().lines().find(|line| line.ends_with("(INJECTED)")).map(str::to_owned)
     }
@@ -161,7 +161,7 @@ impl Subject {
         Err("it does not end".to_owned())
     }
 
-    /// Waits until it answers; who was not answered before. `Ok(Err(_))`: it has ended.
+    /// Waits until it answers; returns the clients without an answer before. `Ok(Err(_))`: it has ended.
     fn wait_until_ready(&mut self) -> Result<Result<Vec<String>, ExitStatus>, String> {
         let (deadline, mut lost) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -181,7 +181,7 @@ impl Subject {
     }
 }
 
-/// One round; adds to `lost` who was not answered, which nobody may be who came after the fault.
+/// One round; adds clients without an answer to `lost`, of which none may come after the fault.
 fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Result<(), String> {
     let over = subject.injected().is_some();
     let now = script::round(&subject.test_dir, reloaded);
@@ -226,10 +226,10 @@ fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
     Err("the second reload failed as well".to_owned())
 }
 
-/// The whole life of a daemon with one fault, or none. What was learnt of it, or what is wrong with it.
+/// The whole life of a daemon with one fault, or none. Returns the results, or the error.
 pub fn run(ip: Ipv4Addr, fault: Option<&Fault>, usual: &Usual) -> Result<Usual, String> {
     let options = match fault {
-        // Only what is asked for is stopped at: the rest runs at full speed.
+        // Only the named calls are traced: the rest runs at full speed.
         Some(Fault { call, errno, when }) => vec![
             "-f".to_owned(),
             "--seccomp-bpf".to_owned(),
@@ -260,7 +260,7 @@ fn live(subject: &mut Subject, fault: Option<&Fault>, usual: &Usual) -> Result<U
     round(subject, false, &mut lost)?;
     reload(subject, fault)?;
     round(subject, true, &mut lost)?;
-    // Whose descriptor is not closed waits for the end.
+    // A client whose descriptor is not closed waits for the end.
     let is_transient =
         fault.is_some_and(|fault| ["EINTR", "EAGAIN"].contains(&fault.errno) && fault.call != "close");
     if lost.len() > usize::from(!is_transient && subject.injected().is_some()) {
@@ -284,7 +284,7 @@ fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result
     let kept = fault.is_some_and(|fault| fault.call == "close" || fault.errno == "ENOSYS"); // and then /dev/urandom is open
     let kept = usize::from(kept);
     let deadline = Instant::now() + PATIENCE;
-    // Where fcntl(2) gives no other, the log has standard error itself.
+    // If fcntl(2) returns no other one, the log has standard error itself.
     let fewest = usual.descriptors - usize::from(fault.is_some_and(|fault| fault.call == "fcntl"));
     while fault.is_some() && !(fewest..=usual.descriptors + kept).contains(&subject.descriptors()) {
         if Instant::now() > deadline {
@@ -294,7 +294,7 @@ fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result
         std::thread::sleep(Duration::from_millis(5));
     }
     let ticks = subject.ticks();
-    // To let time pass: it is looked at what the daemon does when nothing happens.
+    // Time must pass: the daemon is observed while nothing happens.
     std::thread::sleep(QUIET);
     match subject.ticks() - ticks {
         0..=QUIET_TICKS_MAX => Ok(subject.descriptors()),
@@ -327,8 +327,8 @@ fn leaves_files(fault: &Fault) -> bool {
     ["unlink", "newfstatat", "fstat", "flock"].contains(&fault.call.as_str())
 }
 
-/// Nothing is left but what is meant to be. Where more `may` be left, it is in nobody's way: the next daemon starts, serves,
-/// and leaves nothing.
+/// Only intended files are left. If more `may` be left, they block nobody: the next daemon starts, serves, and leaves
+/// none.
 fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), String> {
     let left = subject.names();
     if left.iter().all(|name| meant.contains(&name.as_str())) && !meant.contains(&STALE) {
@@ -351,7 +351,7 @@ fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), St
     Ok(())
 }
 
-/// No panic, and no warning but of what failed.
+/// No panic, and no warning except about the failing call.
 fn check_log(subject: &Subject) -> Result<(), String> {
     let reason = subject
         .injected()

@@ -1,4 +1,4 @@
-//! What clients say to every kind of endpoint while a call fails. Nothing here asserts: what went wrong is a value.
+//! The clients' messages to every kind of endpoint while a call fails. Nothing here asserts: an error is a value.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::harness::{CHAT, GREETING, MULTIPLY, TestDir, show};
 
-/// Every kind of endpoint. `{more}` is what a reload brings.
+/// Every kind of endpoint. `{more}`: the endpoints that a reload adds.
 pub const CONFIG: &str = r#"
 [limits]
 shutdown_grace = "2s"
@@ -53,10 +53,10 @@ pub const SECOND: u16 = 65433;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a datagram, or a line on a FIFO, is waited for before it is sent once more.
+/// How long to wait for a datagram, or a line on a FIFO, before it is sent again.
 const AGAIN: Duration = Duration::from_millis(400);
 
-/// `Err`: what was heard instead.
+/// `Err`: the received bytes instead.
 type Outcome = Result<(), String>;
 
 /// A client of the daemon on a socket.
@@ -100,7 +100,7 @@ impl Talk {
         self.socket.write_all(words.as_bytes()).map_err(text)
     }
 
-    /// Waits until this was said.
+    /// Waits until this has arrived.
     fn hear(&mut self, expected: &str) -> Outcome {
         let mut buffer = [0; 4096];
         loop {
@@ -210,7 +210,7 @@ fn local_datagram(test_dir: &TestDir) -> Outcome {
     outcome
 }
 
-/// A line on a FIFO; what was said there before, and heard by nobody, comes first.
+/// A line on a FIFO; earlier lines that nobody has read come first.
 fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
     let end = |suffix: &str| -> PathBuf { test_dir.directory.path().join(format!("{name}.{suffix}")) };
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
@@ -244,7 +244,7 @@ fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
     Err(format!("the FIFO says {}", show(&heard)))
 }
 
-/// Two in the room, one of whom leaves, and a third who finds it full.
+/// Two in the room, one of whom leaves, and a third that finds it full.
 fn chat(test_dir: &TestDir, lost: &mut Vec<String>) {
     let enter = |name: &str| {
         let mut member = Talk::tcp(test_dir, CHAT)?;
@@ -287,7 +287,7 @@ fn chat(test_dir: &TestDir, lost: &mut Vec<String>) {
     }
 }
 
-/// Everybody once; those who were not answered. After a reload there is a second port and a second FIFO.
+/// All clients once; returns those without an answer. After a reload there is a second port and a second FIFO.
 pub fn round(test_dir: &TestDir, reloaded: bool) -> Vec<String> {
     let mut lost = Vec::new();
     let mut took = |who: &str, outcome: Outcome| {

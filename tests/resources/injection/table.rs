@@ -104,7 +104,7 @@ pub const TABLE: &[Row] = &[
     row("write", WRITTEN, EDGE),
 ];
 
-/// Calls that cannot fail, or whose failure is nobody's to see.
+/// Calls that cannot fail, or whose failure nobody can see.
 pub const NEVER_FAIL: &[&str] = &[
     // They have no error.
     "exit_group",

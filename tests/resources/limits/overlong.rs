@@ -1,4 +1,4 @@
-//! A message that is longer than a message may be: an error, and the connection goes on; unless the message never ends.
+//! A message that is too long: an error, and the connection continues; unless the message never ends.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -23,10 +23,10 @@ fn overlong_chat_message_is_refused_and_the_member_stays() {
     alice.hear("line: before\nline: behind\n");
     line.hear(format!("line: before\n{TOO_LONG}\nline: behind\n"));
     raw.hear("line: beforeline: behind");
-    // A pause ends a raw client's message, however many pieces it comes in: then the error is sent, and the session goes on.
+    // A pause ends a raw client's message, whatever its pieces: then the error is sent, and the session continues.
     for piece in [4097, 50_000, 1] {
         raw.say("x".repeat(piece));
-        std::thread::sleep(Duration::from_millis(2)); // the pause is what is tried
+        std::thread::sleep(Duration::from_millis(2)); // the test is about the pause
     }
     raw.hear(TOO_LONG);
     raw.say("behind");
@@ -50,7 +50,8 @@ fn half_close_within_the_rest_still_gets_all_answers() {
         client.say([&b"\0\0\x20\0"[..], &[b'x'; 5000]].concat());
         client.half_close();
         let rest = String::from_utf8_lossy(&client.hear_rest()).into_owned();
-        // To who ends its messages with NUL those were two empty ones, a blank, and one that the end of the stream ended.
+        // For a client that ends its messages with NUL those were two empty ones, a blank, and one that the end of the
+        // stream ended.
         assert!(rest.contains(TOO_LONG) && rest.matches("Error").count() == 1, "{heard:?}: {rest:?}");
     }
     // The end of the stream ends a raw client's message too, and one of unknown kind.
@@ -89,7 +90,7 @@ fn endless_overlong_message_is_closed_at_the_deadline() {
                 let mut mouth = stream.try_clone().unwrap();
                 let sends = scope.spawn(move || {
                     while start.elapsed() < Duration::from_secs(20) && mouth.write_all(&words).is_ok() {
-                        std::thread::sleep(pause); // the pace is what is tried
+                        std::thread::sleep(pause); // the test is about the pace
                     }
                 });
                 client.hear(format!("{TOO_LONG}{end}Error: message not finished after 1 s{end}"));

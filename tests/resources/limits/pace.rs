@@ -107,7 +107,7 @@ fn pace_applies_to_listening_services_and_own_table_overrides() {
         });
         scope.spawn(|| {
             let mut alice = Client::member(&daemon, "alice");
-            // At the pace of the others this would take longer than a test has patience.
+            // At the pace of the others this would take longer than a test's deadline.
             alice.say("hi\n".repeat(1000));
             alice.hear("alice: hi\n".repeat(1000));
         });

@@ -39,7 +39,7 @@ fn works(output: &Output) {
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
-/// Takes all places, and knows that no more are to be had.
+/// Takes all places, and makes sure that there are no more.
 #[track_caller]
 fn take_all(connect: impl Fn() -> Client) -> Vec<Client> {
     let mut taken: Vec<Client> = (0..PLACES).map(|_| connect()).collect();

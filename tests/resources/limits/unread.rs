@@ -19,7 +19,7 @@ const FLOODS: &[(&str, &str)] = &[
     ("chat\nflood\n", "hello\n"),
 ];
 
-/// How the log says that one was closed for that.
+/// The log line about a client that was closed for that.
 const END: &str = " closed: read nothing for too long";
 
 fn daemon(limits: &str) -> Daemon {
@@ -30,7 +30,8 @@ fn ended(daemon: &Daemon) -> usize {
     daemon.log().iter().filter(|line| line.ends_with(END)).count()
 }
 
-/// Asks without end and reads nothing, until nothing more can be said; how long that took after the kernel was full.
+/// Sends requests without end and reads nothing, until the kernel accepts no more; returns how long that took after
+/// its buffer was full.
 fn flood(daemon: &Daemon, begin: &str, ask: &str) -> (Duration, Vec<u8>) {
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -96,7 +97,8 @@ fn listening_nonreaders_in_talk_and_chat_are_closed_too() {
     daemon.stop();
 }
 
-/// Asks until nothing more is taken, then reads for 5 s, 10 kB at a time. Returns the longest time without a read.
+/// Sends requests until no more are accepted, then reads for 5 s, 10 kB at a time. Returns the longest time without a
+/// read.
 fn read_slowly(daemon: &Daemon) -> Duration {
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
     stream.set_nonblocking(true).unwrap();

@@ -10,8 +10,8 @@ const HEARING: usize = 899;
 const DEAF: usize = 100;
 const WORDS: usize = 2000;
 
-/// The speaker is ahead of the slowest who reads by no more than this: a quarter of the backlog, so that nobody who reads is
-/// too slow, however little of the processor the readers get.
+/// The speaker is at most this far ahead of the slowest reader: a quarter of the backlog, so that no reader is too
+/// slow, however little of the processor the readers get.
 const AHEAD: usize = 32;
 
 /// A member that will not read, and for which the kernel keeps little.
@@ -29,7 +29,7 @@ fn deaf_socket(daemon: &Daemon) -> std::net::TcpStream {
     socket.into()
 }
 
-/// Reads up to a line, or what follows the line before.
+/// Reads up to a line, or the bytes after the line before.
 #[track_caller]
 fn hear_until(client: &mut Client, line: &str) {
     let mut heard = Vec::new();
@@ -41,8 +41,8 @@ fn hear_until(client: &mut Client, line: &str) {
     }
 }
 
-/// Reads from all in turn until each has heard all that was spoken, in order, and that the deaf left. Who has heard all that
-/// was spoken so far is not waited for; `heard` is how much all have heard.
+/// Reads from all in turn until each has heard all messages, in order, and that the member that does not read left. A
+/// member that has heard everything so far is not waited for; `heard` is the progress of all.
 fn hear_all(clients: &mut [Client], spoken: &AtomicUsize, heard: &AtomicUsize, all_left: &AtomicBool) {
     let mut states: Vec<(Vec<u8>, usize, usize, bool)> = clients.iter().map(|_| Default::default()).collect();
     let mut buffer = vec![0; 1 << 18];

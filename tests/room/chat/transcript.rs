@@ -40,7 +40,7 @@ fn transcript_has_timed_room_lines_and_nothing_private() {
     assert_eq!(written(&file, said.len()), said);
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
 
-    // Moved away, it goes on in a new one at SIGHUP, and in the old one until then.
+    // If it was moved away, the transcript continues in a new file at SIGHUP, and in the old one until then.
     let old = daemon.directory.path().join("chat.log.1");
     std::fs::rename(&file, &old).unwrap();
     alice.say("before\n");
@@ -50,7 +50,7 @@ fn transcript_has_timed_room_lines_and_nothing_private() {
     alice.say("after\n");
     assert_eq!(written(&file, 1), ["alice: after"]);
 
-    // Without it nothing is written any more; with one that cannot be opened nothing changes.
+    // Without it nothing is written any more; if the new one cannot be opened, nothing changes.
     daemon.write_config(&WRITTEN.replace("/chat.log", "/missing/chat.log"));
     daemon.signal(rustix::process::Signal::HUP);
     let error = daemon.wait_for_log("cannot be written to");

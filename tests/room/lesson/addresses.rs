@@ -96,7 +96,7 @@ fn service_list_applies_on_a_network_mux_too() {
     daemon.stop();
 }
 
-/// What `--check` says.
+/// The output of `--check`.
 fn check(config: &str) -> String {
     let test_dir = TestDir::new();
     test_dir.write_config(config);

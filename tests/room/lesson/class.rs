@@ -1,5 +1,5 @@
-//! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees the mistake of each,
-//! though nobody has watched, and the log has thirty names.
+//! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees the mistake of
+//! each, although nobody has watched, and the log has thirty names.
 
 use super::BRISK;
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +32,7 @@ fn row(class: &[Value], address: Ipv4Addr) -> &Value {
         .unwrap_or_else(|| panic!("no row for {address}: {class:#?}"))
 }
 
-/// A student's mistake: what it says, and how it is called.
+/// A student's mistake: its input, and its name.
 const MISTAKES: [(&str, &str); 18] = [
     ("3,14 2\n", "comma"),
     ("5, 10\n", "comma"),
@@ -116,7 +116,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     daemon.stop();
 }
 
-/// What gets an error and no hint: a student in trouble all the same.
+/// An error without a hint: nevertheless the student is in trouble.
 const ERRORS: [(u16, &str, &str); 5] = [
     (MULTIPLY, "10 / 0\n", "division by zero"),
     (MULTIPLY, "quit\n", "expected two numbers"),
@@ -164,7 +164,7 @@ fn how_a_connection_ended_does_not_replace_its_mistake() {
     daemon.wait_for_log("closed: reset by the peer");
     assert_eq!(row(&class(&daemon), at(2))["hint"]["mistake"], "comma");
     assert!(!daemon.log().iter().any(|line| line.contains("it closed before")), "{:#?}", daemon.log());
-    // Whoever looks is no student of what is looked at.
+    // A viewer is not one of the students.
     let class = class(&daemon);
     let teacher = class.iter().find(|row| row["client"].as_str().is_some_and(|who| who.starts_with("uid ")));
     assert_eq!(teacher.expect("the teacher")["requests"], 0);

@@ -1,5 +1,5 @@
-//! What a teacher does to others with `kick`, `mute`, `say` and `close`: it is done, told, logged and in the transcript; and
-//! nobody else may do it.
+//! A teacher's orders to others with `kick`, `mute`, `say` and `close`: each is executed, answered, logged and in the
+//! transcript; and nobody else may give it.
 
 use super::BRISK;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ listen = ["unix://{dir}/ipcd.sock"]
 mode = "0666"
 "#;
 
-/// `ipcctl` at the daemon's own socket: its status, and what it says.
+/// `ipcctl` at the daemon's own socket: its status, and its output.
 pub fn ipcctl(daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(arguments);
@@ -70,7 +70,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     assert_eq!(ended.status.code(), Some(77));
     assert_eq!(ended.stderr, b"ipcctl: you were removed from the room\n");
     ann.hear("cron has left the chat.\n");
-    // It may come back; and there is nobody else to put out.
+    // It may come back; and there is no other member to kick.
     drop(member(&daemon, 3, "bob lee"));
     assert_eq!(
         ipcctl(&daemon, &["kick", "carol"]),
@@ -119,7 +119,7 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
     bob.hear("In the room: box, ann, bob (3)\n");
     ann.say("hi\n");
     bob.hear("ann: hi\n");
-    // Under another name it is the same one, as long as nobody has that name.
+    // Under another name it is the same member, as long as nobody has that name.
     bob.say("{quit}\n");
     bob.hear("{quit}\n");
     ann.hear("ann: hi\nbob has left the chat.\n");

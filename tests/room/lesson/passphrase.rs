@@ -1,5 +1,5 @@
-//! A room with a passphrase: who says it comes in, it is shown to nobody, and who runs the room is warned where others can
-//! read it.
+//! A room with a passphrase: a client that sends it may join, it is shown to nobody, and a warning appears if others
+//! can read it.
 
 use super::BRISK;
 use std::fs::{Permissions, set_permissions};
@@ -31,7 +31,7 @@ fn passphrase_admits_and_others_stay_out() {
     eve.say("eve\n1\n2\n3\nopen sesame\n");
     eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; try again\n{WRONG}; try again\n{WRONG}: ask the administrator of this room\n"));
     eve.hear_end();
-    // A name that is none, or taken, is told first; and once the passphrase is said it is not asked for again.
+    // An invalid or taken name is reported first; and once the passphrase was sent it is not requested again.
     let mut bob = daemon.tcp(CHAT);
     bob.say("ann\n");
     bob.hear(format!("{GREETING}Error: the name 'ann' is taken; choose another\n"));

@@ -34,7 +34,7 @@ pub const FORMS: [Form; 10] = [
     Form::Telnet,
 ];
 
-/// What a Telnet client may say between two messages, and what it is answered the first time.
+/// The commands that a Telnet client may send between two messages, and the answer to the first one.
 pub const COMMANDS: [(&[u8], &[u8]); 3] =
     [(b"\xff\xfb\x1f", b"\xff\xfe\x1f"), (b"\xff\xfd\x03", b"\xff\xfc\x03"), (b"\xff\xf1", b"")];
 
@@ -72,7 +72,7 @@ impl Form {
     }
 }
 
-/// What a client says, in pieces, each with the pause before it: such that its form can be told.
+/// A client's output in pieces, each with the pause before it: its form can be recognized from them.
 pub fn cut(
     random: &mut Random,
     form: Form,
@@ -123,7 +123,7 @@ pub fn cut(
     pieces
 }
 
-/// The messages in what a client has heard.
+/// The messages in a client's received data.
 pub fn decode(form: Form, heard: &[u8], commands: &[&'static [u8]]) -> Vec<Vec<u8>> {
     let mut rest = heard.to_vec();
     if form == Form::Telnet {

@@ -145,7 +145,7 @@ impl Actor {
 
     /// Each send() is one message, and the one before has been read, so that they stay apart.
     fn send_raw(&mut self, chunk: usize) -> bool {
-        // Until it is known as raw, what follows within the gap would belong to its first message.
+        // Until it is known as raw, everything within the gap would belong to its first message.
         let is_settled = self.sent == 0 || self.framing.is_known_raw();
         let ready = self.link.inbound.is_empty()
             && is_settled
@@ -157,7 +157,7 @@ impl Actor {
         let Some(mut unit) = self.script.next(&self.framing, &mut self.conversation) else { return false };
         self.sent += unit.len() as u64;
         if unit.len().is_multiple_of(chunk) {
-            // A burst that fills the reactor's buffer exactly seems to go on. A byte that nobody is shown:
+            // A burst that fills the reactor's buffer exactly seems to continue. A byte that is shown to nobody:
             unit.push(if matches!(self.conversation, Conversation::Chat(_)) { 7 } else { b' ' });
         }
         self.link.send(&unit)

@@ -1,4 +1,4 @@
-//! How a peer marks the ends of its messages, and what the daemon takes it for.
+//! How a peer marks the ends of its messages, and how the daemon recognizes it.
 
 use ipcd::engine::limits::{FramingRule, Settings};
 use ipcd::engine::message::{Binding, FramingMode, Transport};
@@ -11,7 +11,7 @@ pub struct Framing {
     pub raw: bool,
     pub rule: FramingRule,
     pub decided: Option<FramingMode>,
-    /// It could be taken for either, so that its replies cannot be foretold.
+    /// It could be taken for either, so its replies are unpredictable.
     pub ambiguous: bool,
 }
 
@@ -31,7 +31,7 @@ impl Framing {
         Framing { raw, rule, decided: None, ambiguous: false }
     }
 
-    /// What ends each of its messages.
+    /// The end of each of its messages.
     pub fn end(&self) -> &'static str {
         if self.raw { "" } else { "\n" }
     }

@@ -1,4 +1,4 @@
-//! What a peer hears as it comes, and the verdict on all of it once its connection is closed.
+//! A peer's arriving input, and the verdict on all of it once its connection is closed.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Actor {
         }
     }
 
-    /// Compares all that it heard with the contract, now that it is over. Returns what the room's log must say of it.
+    /// Compares all of its input with the contract, at its end. Returns what the room's log must contain about it.
     pub fn judge(
         &mut self,
         seen: &[Settings],

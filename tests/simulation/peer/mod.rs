@@ -1,5 +1,5 @@
-//! A virtual peer: what it says (`roles`, `script`), how it sends, reads and leaves (`behaviour`), what it hears
-//! (`hearing`), and what it must have heard (`expect`). All of that is worked out here, from the contract alone.
+//! A virtual peer: its messages (`roles`, `script`), how it sends, reads and leaves (`behaviour`), its input
+//! (`hearing`), and the expected input (`expect`). All of that follows from the contract alone.
 
 mod behaviour;
 mod expect;
@@ -59,7 +59,7 @@ pub struct Actor {
     /// It was admitted.
     pub opened: bool,
     pub closed: Option<CloseReason>,
-    /// What was written to it last was lost because it did not read.
+    /// Its last input was lost because it did not read.
     pub words_lost: bool,
     pub patience: Patience,
     /// Messages that the engine says it has taken.
@@ -123,7 +123,7 @@ impl Actor {
         }
     }
 
-    // ---- what the engine reports of it
+    // ---- the engine's reports of it
 
     /// Another connection has its name: it tries one that nobody else uses.
     pub fn note_error(&mut self, error: &str, serial: u64) {
@@ -165,7 +165,7 @@ impl Actor {
         self.sent_at_stop = self.sent;
     }
 
-    // ---- what it is
+    // ---- its properties
 
     pub fn is_on_packets(&self) -> bool {
         self.who.binding.transport == Transport::UNIXSEQ
@@ -183,11 +183,11 @@ impl Actor {
         !self.framing.is_known_line() && self.is_chatting() && !listens
     }
 
-    /// Whether it may have to wait because it has said so much.
+    /// Whether it may have to wait because it has sent so much.
     pub fn may_be_held(&self, settings: &Settings) -> bool {
         // Others of its source may have used up its burst in the room.
         let is_in_chat = matches!(self.service, Service::Chat);
-        // What comes in pieces may be many messages until its kind is known.
+        // Pieces may be many messages until its kind is known.
         let is_unclear = matches!(self.conversation, Conversation::Noise)
             || self.framing.ambiguous
             || !self.manner.whole_first_line;

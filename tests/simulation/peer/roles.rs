@@ -1,4 +1,4 @@
-//! The roles: for each service what a peer says there, and what it must hear.
+//! The roles: for each service a peer's messages, and its expected input.
 
 use std::rc::Rc;
 
@@ -129,7 +129,7 @@ impl Actor {
         self.conversation = Conversation::Replies(replies);
     }
 
-    /// What its service says first, unasked.
+    /// Its service's first words, before any request.
     fn unasked(&self) -> String {
         match self.who.binding.service.facts().conduct {
             Conduct::Greeting => THANKS.to_owned(),
@@ -189,7 +189,7 @@ impl Actor {
         self.conversation = Conversation::Reports(Reports::new(more + usize::from(chosen), is_known));
     }
 
-    /// Messages that say whose they are, which one, and where they end.
+    /// Messages that contain their sender, their number, and their end.
     fn talk(&mut self, random: &mut Random, exchanges: Vec<Exchange>) {
         let serial = self.who.serial;
         self.say(exchanges.into_iter().map(|(text, _)| text));
@@ -306,7 +306,7 @@ impl Actor {
         if loud {
             (self.manner.piece, self.manner.whole_first_line) = (5000, true);
         }
-        // A client that pauses in its first line may be taken for raw, and half of a whisper is no whisper.
+        // A client that pauses in its first line may be taken for raw, and half of a whisper is not a whisper.
         self.manner.whole_first_line |= self.script.units().any(|unit| unit.starts_with(b"/msg"));
     }
 

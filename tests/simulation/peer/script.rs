@@ -1,4 +1,4 @@
-//! What a peer will say. Long conversations are made up as they go: most peers leave before they have said it all.
+//! A peer's future messages. Long conversations are invented on the way: most peers leave before their end.
 
 use std::collections::VecDeque;
 
@@ -57,7 +57,7 @@ impl Script {
         self.more = None;
     }
 
-    /// What it says next.
+    /// Its next message.
     pub fn next(&mut self, framing: &Framing, conversation: &mut Conversation) -> Option<Vec<u8>> {
         self.begun += 1;
         let unit = self.units.pop_front();
@@ -89,7 +89,7 @@ pub enum More {
     Messages(Messages),
 }
 
-/// How the last request ends, or what follows it.
+/// The end of the last request, or what follows it.
 #[derive(Clone, Copy)]
 pub enum End {
     Whole,
@@ -174,7 +174,7 @@ fn request(random: &mut Random) -> (String, String) {
     }
 }
 
-/// Messages from one of two partners: each says whose it is, which one it is, and where it ends.
+/// Messages from one of two partners: each contains its sender, its number, and its end.
 pub struct Messages {
     pub serial: u64,
     pub is_loud: bool,

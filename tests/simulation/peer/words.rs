@@ -1,4 +1,4 @@
-//! What the daemon says, word for word, and to whom `help` offers what.
+//! The daemon's words, and which services `help` offers to whom.
 
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{RemoteAddress, Transport};
@@ -10,14 +10,14 @@ pub const ACKNOWLEDGEMENT: &str = "Data received";
 pub const REFUSAL: &str = "Error: too many connections, try again later";
 pub const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
-/// What `help` on the mux lists.
+/// The services that `help` on the mux lists.
 pub fn help(remote: RemoteAddress, transport: Transport) -> String {
     let is_for = |service| mux::refusal(&Settings::default(), service, remote, None).is_none();
     let offered = Service::offered().filter(|service| is_for(*service) && service.fits(transport));
     offered.map(|service| format!("{service}\n")).collect()
 }
 
-/// What a peer may have heard from the mux before its service answered; nothing on other endpoints.
+/// The input from the mux that may precede the service's answers; none on other endpoints.
 pub fn help_before(who: &Who) -> String {
     match who.binding.service {
         Service::Mux => help(who.remote, who.binding.transport),

@@ -1,5 +1,5 @@
-//! One side of a wire that has all that a cipher has but a secret: a handshake of several turns, records with nothing of the
-//! conversation in them, refusals, and an end that is said. Knows bytes; has never seen a queue.
+//! One side of a wire that has everything a cipher has except a secret: a handshake of several turns, records without
+//! any of the conversation, refusals, and an explicit end. Knows bytes; has never seen a queue.
 
 const HELLO: u8 = 1;
 const DATA: u8 = 2;
@@ -7,12 +7,12 @@ const NOTHING: u8 = 3;
 const END: u8 = 4;
 const ALERT: u8 = 5;
 
-/// What no side ever sends.
+/// A byte that no side ever sends.
 pub const STRANGE: u8 = 9;
 
 const MASK: u8 = 0x5a;
 
-/// What was in records.
+/// The contents of records.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
     Opened,
@@ -35,11 +35,11 @@ pub enum Phase {
 pub struct Codec {
     pub phase: Phase,
     is_server: bool,
-    /// How often either side still has to speak until the conversation begins.
+    /// How often either side still has to send before the conversation begins.
     turns: u8,
     record_bytes_max: usize,
     begun: Vec<u8>,
-    /// What is to be written.
+    /// The bytes to write.
     pub held: Vec<u8>,
 }
 
@@ -125,7 +125,7 @@ impl Codec {
         }
     }
 
-    /// Holds what says that nothing more is said.
+    /// Holds the message that ends the output.
     pub fn end(&mut self) {
         if self.phase == Phase::Open {
             self.phase = Phase::Ended;

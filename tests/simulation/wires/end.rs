@@ -1,4 +1,4 @@
-//! One connection with its far end: who that is, what it says and how it leaves, and what it must have heard.
+//! One connection with its far end: the peer, its messages and its end, and its expected input.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
 const SPEAKS_TLS: &str = "Error: this port speaks TLS\n";
 
-/// Bytes that are taken for one write.
+/// The bytes that one write accepts.
 const BURST_BYTES_MAX: usize = 500;
 
-/// What a peer does that not all do.
+/// Behaviour that only some peers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// It says its end, and reads on.
@@ -34,7 +34,7 @@ pub enum Manner {
     Resetting,
 }
 
-/// What follows behind what the wire holds.
+/// The action after the bytes that the wire holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     Conversation,
@@ -42,7 +42,7 @@ pub enum After {
     Close,
 }
 
-/// What the engine has told of it.
+/// The engine's reports of it.
 #[derive(Default)]
 pub struct Told {
     pub secured: u32,
@@ -65,7 +65,7 @@ pub struct End {
     pub fin: bool,
     pub is_reset: bool,
 
-    // What the reactor remembers of it.
+    // The reactor's memory of it.
     pub is_open: bool,
     pub is_plain: bool,
     pub is_wanted: bool,
@@ -79,7 +79,7 @@ pub struct End {
     script: Vec<String>,
     said: usize,
     expected: String,
-    /// Lines of its own that it must hear.
+    /// Lines of its own that it must receive.
     own: Vec<String>,
     heard: Vec<u8>,
     has_heard_end: bool,
@@ -201,7 +201,7 @@ impl End {
         self.fin |= self.shut && self.client.held.is_empty();
     }
 
-    /// Who may be refused a name says nothing else first.
+    /// A peer whose name may be refused sends nothing else first.
     fn waits_for_welcome(&self) -> bool {
         self.service == Service::Chat
             && self.said == 1
@@ -215,7 +215,7 @@ impl End {
         }
     }
 
-    /// Takes what is there as fast as it comes.
+    /// Takes available bytes as fast as they come.
     pub fn hurry(&mut self) {
         self.room = self.room.max(100_000);
         self.take(self.outbound.len());
@@ -242,7 +242,7 @@ impl End {
 
     // ---- the reactor's end
 
-    /// Writes what is held, as far as there is room; whether nothing is left.
+    /// Writes the held bytes, as far as there is room; returns whether none is left.
     pub fn write_held(&mut self) -> bool {
         let room = self.room.saturating_sub(self.outbound.len());
         let count = self.server.held.len().min(room);
@@ -250,7 +250,7 @@ impl End {
         self.server.held.is_empty()
     }
 
-    /// How much of this is off the engine's hands; `None`: it has to wait, or nothing can be said any more.
+    /// The number of bytes that the engine has handed over; `None`: it has to wait, or output is impossible.
     pub fn send(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.is_plain {
             let count = bytes.len().min(self.room.saturating_sub(self.outbound.len()));
@@ -272,7 +272,7 @@ impl End {
 
     // ---- the verdict
 
-    /// Closed, and what was on the way has been taken, unless nobody takes it any more.
+    /// Closed, and the bytes on their way have been taken, unless nobody takes them any more.
     pub fn is_over(&self) -> bool {
         !self.is_open && (self.outbound.is_empty() || self.is_reset)
     }
@@ -301,7 +301,7 @@ impl End {
             assert_eq!(heard, "", "{self}: no handshake was finished");
         }
         if self.has_restarted && self.service != Service::Chat {
-            // What it was told last may be cut off, and that it restarts comes behind what was answered.
+            // Its last input may be cut off, and the notice of the restart comes after the answers.
             let answers = heard.split("Serv").next().unwrap_or_default();
             assert!(self.expected.starts_with(answers), "{self}, not {:?}", self.expected);
         } else if self.service != Service::Chat {

@@ -48,7 +48,7 @@ impl Actors {
         self.free.append(&mut self.freed);
     }
 
-    /// How many places there are, taken or not.
+    /// The number of places, taken or not.
     pub fn places(&self) -> usize {
         self.slots.len()
     }

@@ -1,4 +1,4 @@
-//! How peers come: the observer first, then any at all, and whether the limits and lists must keep them out.
+//! How peers come: the observer first, then peers of all kinds, and whether the limits and lists must refuse them.
 
 use std::rc::Rc;
 
@@ -88,7 +88,7 @@ impl World {
 
     /// Whether some limit keeps a newcomer out.
     pub(super) fn is_full(&self, binding: &Binding, remote: RemoteAddress) -> bool {
-        // Everybody comes from loopback here, which is one address. Root has places of its own.
+        // Everyone comes from loopback here, which is one address. Root has places of its own.
         let kept = if matches!(remote, RemoteAddress::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
         let near = |other: RemoteAddress| match (remote, other) {
             (RemoteAddress::Address(_), RemoteAddress::Address(_)) => true,

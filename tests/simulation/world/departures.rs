@@ -1,4 +1,4 @@
-//! How it ends: a peer's connection, and the whole run, by a stop or because everybody leaves.
+//! The end of a peer's connection, and of the whole run, by a stop or because everyone leaves.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl World {
 
     /// Everybody leaves, the observer last.
     pub(super) fn empty(&mut self) {
-        // No message waits for its pace any more.
+        // No message is held back by a rate limit any more.
         self.settings.services.iter_mut().for_each(|service| service.messages_per_second = 0);
         self.seen.push(self.settings.clone());
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));

@@ -1,4 +1,4 @@
-//! What the engine reports of its connections.
+//! The engine's reports of its connections.
 
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
 use ipcd::engine::message::{CloseReason, ConnectionId, EventKind};

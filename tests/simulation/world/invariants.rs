@@ -1,4 +1,4 @@
-//! What must be true after every turn, and when there is nothing left to do.
+//! Invariants after every turn, and at the end of all work.
 
 use ipcd::engine::memory;
 use ipcd::engine::service::Service;
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// With no more input and no more time, all work comes to its end, and nobody is forgotten.
+    /// Without more input and more time, all work comes to its end, and no peer is forgotten.
     pub(super) fn rest(&mut self) {
         for turn in 0.. {
             let due = self.engine.poll_deadline().is_some_and(|deadline| deadline <= self.now);
@@ -66,7 +66,7 @@ impl World {
                 actor.who
             );
             if !wanted && !link.end_read {
-                // Or it is its partner who does not read.
+                // Or its partner does not read.
                 let held = actor.may_be_held(settings);
                 if held {
                     totals.count("held to a pace");

@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// Whether a peer is to be read from, as the engine has said; what it would answer is the same.
+    /// Whether to read from a peer, according to the engine's last output; the engine would answer the same.
     fn is_reading(&mut self, peer: ConnectionId) -> bool {
         let (reading, is_prompt) = (self.engine.is_reading(peer), self.is_prompt);
         if let Some(actor) = self.actors.get_mut(peer).filter(|_| is_prompt) {
@@ -77,7 +77,7 @@ impl World {
         reading
     }
 
-    /// Takes one packet: a line of those who are written here as line clients; whether there may be another.
+    /// Takes one packet: a line of a client that is a line client here; returns whether there may be another.
     pub(super) fn receive(&mut self, peer: ConnectionId) -> bool {
         let stopping = self.stop.is_some();
         let actor = self.actors.get_mut(peer).filter(|actor| actor.link.readable);
@@ -155,7 +155,7 @@ impl World {
                     self.totals.count("reset by the engine");
                 }
                 if actor.may_be_window() {
-                    // Its last words may have been given up some time ago: nothing tells of it.
+                    // Its last words may have been dropped some time ago: nothing reports that.
                     actor.words_lost |= actor.link.ever_blocked;
                 } else if !actor.link.shut {
                     actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// Writes to one for whom the kernel takes nothing, as far as the engine knows.
+    /// Writes to a peer whose kernel accepts nothing, as far as the engine knows.
     pub(super) fn retry(&mut self, peer: ConnectionId) {
         let actor = self.actors.get_mut(peer);
         let actor = actor.expect("nobody is written to once more");

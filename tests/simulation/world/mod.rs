@@ -45,7 +45,7 @@ pub struct World {
     ready: VecDeque<ConnectionId>,
     /// A peer is answered before the next one is read from, as in the reactor; otherwise at the end of the turn.
     is_prompt: bool,
-    /// How much the engine has asked for in this turn.
+    /// The number of the engine's requests in this turn.
     outputs: usize,
     chunk: usize,
     crowd: usize,
@@ -173,7 +173,7 @@ impl World {
         };
         let mut jump = jump as u64;
         if !self.random.percent(15) {
-            // In time, as a rule: at the next deadline, and at once while there is work.
+            // Usually in time: at the next deadline, and at once while there is work.
             if !self.ready.is_empty() || self.engine.has_work() {
                 jump = jump.min(200);
             } else if let Some(deadline) = self.engine.poll_deadline() {
@@ -210,7 +210,7 @@ impl World {
         self.check();
     }
 
-    /// Does what is urgent, unless that waits for the end of the turn.
+    /// Does urgent work, unless that waits for the end of the turn.
     fn answer(&mut self) {
         while self.is_prompt
             && let Some(output) = self.engine.poll_urgent()

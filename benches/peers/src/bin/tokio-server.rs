@@ -24,7 +24,7 @@ const BACKLOG: u32 = 4096;
 /// Bytes read at once.
 const BURST: usize = 4096;
 
-/// Messages that wait for one member; who has more is dropped.
+/// Messages that wait for one member; a member with more is dropped.
 const WAITING: usize = 1024;
 
 type Heard = Arc<[u8]>;
@@ -155,7 +155,7 @@ fn product(line: &[u8]) -> Option<f64> {
 async fn greeting(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(b"Message received. Thank you for connecting\r\n").await?;
     stream.shutdown().await?;
-    // What the client may still send would, after close(), cost it the greeting.
+    // Without this, close() would cost the client the greeting if it still sends something.
     let mut rest = [0; 256];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())

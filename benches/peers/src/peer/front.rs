@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 
 const SUITE: &str = "TLS_AES_256_GCM_SHA384";
 
-/// How it is started; `behind`: where it passes everything on to.
+/// Its start; `behind`: the server to which it forwards everything.
 pub fn command(
     peer: Peer,
     service: Service,

@@ -30,7 +30,7 @@ pub const CLIENTS: [Client; 9] = [
     Client::Telnet,
 ];
 
-/// What PuTTY says first, and what it is answered.
+/// PuTTY's first bytes, and the answer to them.
 pub const OPTIONS: &[u8] = b"\xff\xfb\x1f\xff\xfb \xff\xfb\x18\xff\xfb'\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03";
 pub const REFUSED: &[u8] = b"\xff\xfe\x1f\xff\xfe \xff\xfe\x18\xff\xfe'\xff\xfc\x01\xff\xfe\x03\xff\xfc\x03";
 
@@ -63,7 +63,7 @@ impl Client {
         [first, &messages].concat()
     }
 
-    /// A dialogue's replies as this client hears them: the greeting comes before it is known who hears it.
+    /// A dialogue's replies as this client receives them: the greeting comes before its kind is known.
     pub fn hears(self, hears: &[u8]) -> Vec<u8> {
         let (greeting, rest) = match hears.strip_prefix(CAVE.as_bytes()) {
             Some(rest) => (CAVE.as_bytes(), rest),
@@ -71,7 +71,7 @@ impl Client {
         };
         let lines = rest.strip_suffix(b"\n").map(|lines| lines.split(|byte| *byte == b'\n'));
         let pieces = |line: &[u8]| -> Vec<Vec<u8>> {
-            // Each of at most 1,024 bytes, with its NUL; what is longer here is ASCII.
+            // Each of at most 1,024 bytes, with its NUL; longer ones are ASCII here.
             let max = match self {
                 Client::C | Client::Padded => 1023,
                 Client::Raw => 1024,
@@ -85,14 +85,15 @@ impl Client {
         [greeting, refused, &replies.collect::<Vec<u8>>()].concat()
     }
 
-    /// Whether it could hold this dialogue. Who is known by its first bytes says nothing else than text first, and so on.
+    /// Whether it could hold this dialogue. A client that is recognized by its first bytes must begin with text, and
+    /// so on.
     pub fn can_hold(self, dialogue: &Dialogue, messages: &[&[u8]]) -> bool {
         let is_text = |byte: &u8| !matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f | 0xff);
         let plain = messages.iter().all(|text| text.iter().all(is_text));
         // A first message of which the end is no part of a longer one: what cannot be parsed waits for more.
         let is_one_line = messages.iter().all(|text| !text.contains(&b'\r'));
         let has_shape = !matches!(self, Client::Line | Client::Raw | Client::Telnet);
-        // What comes first and is too long shows no length before more has come than a message may be.
+        // A first message that is too long shows no length before more has arrived than a message may have.
         let fits = !has_shape || messages.first().is_none_or(|text| text.len() <= 4096);
         // A length that is white space, or none, could be text.
         let is_short = messages

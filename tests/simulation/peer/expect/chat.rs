@@ -1,4 +1,4 @@
-//! A member of the room: what it says there and what that must do. The room's log is compared with it at the end.
+//! A member of the room: its messages, and their expected effects. The room's log is compared with them at the end.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::Outcome;
 use crate::random::Random;
 use crate::room::{GREETING, Record};
 
-/// What a chat message does.
+/// The effect of a chat message.
 pub enum Effect {
     Nothing,
     /// Everybody hears `NAME: text`.
@@ -68,7 +68,7 @@ impl<'a> Lines<'a> {
         self.effects.push_back((self.bytes, effect));
     }
 
-    /// What comes after the first `free` bytes waits until the member is in the room.
+    /// Bytes after the first `free` ones wait until the member is in the room.
     pub fn finish(self, free: u64) -> Chat {
         Chat { heard: Vec::new(), joined: None, effects: self.effects, free }
     }
@@ -76,9 +76,9 @@ impl<'a> Lines<'a> {
 
 pub struct Chat {
     heard: Vec<u8>,
-    /// Its name, and how often somebody of that name had joined by then.
+    /// Its name, and how often a member of that name had joined by then.
     joined: Option<(String, usize)>,
-    /// What each message does that ends at a byte of what it sends.
+    /// The effect of each message that ends at a byte of its output.
     effects: VecDeque<(u64, Effect)>,
     free: u64,
 }
@@ -148,7 +148,7 @@ impl Chat {
         })
     }
 
-    /// It has never been in the room: only its last words can be told.
+    /// It has never been in the room: only its last words are known.
     fn check_outside(&self, outcome: &Outcome<'_>) {
         let Outcome { who, reason, .. } = outcome;
         let heard = String::from_utf8_lossy(&self.heard);

@@ -1,5 +1,5 @@
-//! What a peer must hear: a type for each kind of conversation. `hear` takes what arrives; `verify` compares all of it
-//! with the contract once the connection is closed.
+//! A peer's expected input: a type for each kind of conversation. `hear` takes arriving bytes; `verify` compares all
+//! of them with the contract once the connection is closed.
 
 mod chat;
 mod lists;
@@ -26,7 +26,7 @@ pub use replies::Replies;
 pub use reports::Reports;
 pub use watcher::Watcher;
 
-/// What a peer is there for.
+/// The purpose of a peer.
 pub enum Conversation {
     /// Replies that can be foretold.
     Replies(Replies),
@@ -44,16 +44,16 @@ pub enum Conversation {
     Noise,
 }
 
-/// What a conversation has to know of its peer while it hears something.
+/// The state of its peer that a conversation needs while it receives something.
 pub struct Arrival<'a> {
     /// Bytes of the peer that the engine has been given.
     pub taken: u64,
-    /// The engine was told of the end of them.
+    /// The engine has received their end.
     pub end_read: bool,
     pub who: &'a Who,
 }
 
-/// How a peer's connection ended, and what had passed by then.
+/// The end of a peer's connection, and the state at that time.
 pub struct Outcome<'a> {
     pub who: &'a Who,
     pub service: Service,
@@ -100,7 +100,7 @@ impl Conversation {
         }
     }
 
-    /// Panics if something heard is wrong or missing. Returns what the room's log must say of a member.
+    /// Panics if anything received is wrong or missing. Returns what the room's log must contain about a member.
     pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) -> Option<Record> {
         match self {
             Conversation::Replies(replies) => replies.verify(outcome, totals),
@@ -114,7 +114,7 @@ impl Conversation {
         None
     }
 
-    /// Whether the replies have come to all that the peer has sent.
+    /// Whether all sent requests have their replies.
     pub fn is_content(&self, sent: u64) -> bool {
         match self {
             Conversation::Replies(replies) => replies.is_content(sent),
@@ -131,7 +131,7 @@ impl Conversation {
     }
 }
 
-/// What was heard after the help of the mux, if it came through that.
+/// The received bytes after the help of the mux, if it came through that.
 fn after_help<'a>(heard: &'a [u8], who: &Who) -> Cow<'a, str> {
     let heard = String::from_utf8_lossy(heard);
     match heard.strip_prefix(&words::help_before(who)) {

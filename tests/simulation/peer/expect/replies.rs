@@ -1,4 +1,4 @@
-//! Replies that can be foretold, to requests whose ends are known.
+//! Predictable replies, to requests whose ends are known.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::super::words::ACKNOWLEDGEMENT;
 use super::{Arrival, Outcome};
 use crate::totals::Totals;
 
-/// A reply, and where in what the peer sends the request for it ends.
+/// A reply, and the end of its request in the peer's output.
 struct Reply {
     /// `#` is any number where a message is too long: the bound may be another one by then.
     text: Vec<u8>,
@@ -18,7 +18,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// It was heard whole.
+    /// It was received whole.
     fn check_time(&self, arrival: &Arrival<'_>) {
         // A message is known to be too long before its end.
         let is_due = self.ends <= arrival.taken + u64::from(arrival.end_read);
@@ -29,12 +29,12 @@ impl Reply {
 #[derive(Default)]
 pub struct Replies {
     expected: VecDeque<Reply>,
-    /// Where the last request ends.
+    /// The end of the last request.
     ends: u64,
     /// Bytes heard of the first reply that is expected.
     at: usize,
     answered: usize,
-    /// What follows the replies: the last words.
+    /// The last words, after the replies.
     tail: Vec<u8>,
 }
 
@@ -65,7 +65,7 @@ impl Replies {
         self.answered
     }
 
-    /// Whether the replies have come to all requests in the first `sent` bytes.
+    /// Whether all requests in the first `sent` bytes have their replies.
     pub fn is_content(&self, sent: u64) -> bool {
         self.expected.front().is_none_or(|reply| reply.ends > sent)
     }

@@ -1,4 +1,4 @@
-//! A peer that asks for reports of the daemon: each question gets one, in which it stands itself.
+//! A peer that requests reports of the daemon: each request gets one, which contains the peer itself.
 
 use ipcd::engine::message::CloseReason;
 
