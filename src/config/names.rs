@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_would_let_in_nobody_or_everybody_is_an_error() {
+    fn list_that_admits_nobody_or_everybody_is_an_error() {
         let ca = "tls.client_ca = \"/x/ca.pem\"\n";
         for (text, expected) in [
             (

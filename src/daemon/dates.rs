@@ -100,7 +100,7 @@ mod tests {
     const DAY: u64 = 24 * 60 * 60;
 
     #[test]
-    fn end_of_a_certificate_is_told_14_days_before_and_every_day_from_then_on() {
+    fn certificate_expiry_is_logged_14_days_before_and_then_daily() {
         let span = Span { path: "c".into(), not_before: 0, not_after: 100 * DAY };
         let dates = Dates { certificates: vec![span], list: Some(("l".into(), 99 * DAY)) };
         let told =

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn list_of_names_lets_in_every_address() {
+    fn list_of_names_admits_every_address() {
         let names = Names::new(["ada".to_owned()]);
         let class = Allowed::from_networks(Networks::default(), Some(names)).unwrap();
         assert_eq!(class.refuses(RemoteAddress::Address("192.0.2.7:5".parse().unwrap()), 0), None);

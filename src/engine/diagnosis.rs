@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn likely_service_is_named_alone_where_it_is_open() {
+    fn open_likely_service_is_the_only_one_named() {
         let all = [Service::Chat, Service::Hello, Service::Stats].into_iter().zip(1..);
         let endpoints: Vec<_> = all.map(|(service, port)| (format!("tcp://[::1]:{port}"), service)).collect();
         let context = Context { here: "tcp://[::1]:9", endpoints: &endpoints };

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_stalled_handshake_does_not_keep_the_deadlines_of_all_behind_it() {
+    fn finished_handshakes_are_dropped_behind_a_stalled_one() {
         let mut handshakes = Handshakes::default();
         for index in 0..100_000 {
             let peer = ConnectionId { index, generation: 1 };

@@ -277,7 +277,7 @@ fn signal_leaves_no_process_and_no_file() {
 }
 
 #[test]
-fn killed_bench_takes_its_partner_process_with_it() {
+fn killed_bench_ends_its_responder() {
     for mechanism in ["unix", "eventfd"] {
         let temporary = tempfile::tempdir().unwrap();
         let (mut bench, partner) = endless(temporary.path(), mechanism);

@@ -295,7 +295,7 @@ fn printed_python_lines_multiply() {
 
 #[test]
 #[ignore = "needs other programs: python3, a C compiler and OpenSSL's headers; node and java if they are there"]
-fn printed_clients_of_each_language_multiply_and_check_whom_they_reach() {
+fn printed_clients_of_each_language_multiply_and_verify_the_server() {
     let test_dir = tempfile::tempdir().unwrap();
     let (directory, other) = (test_dir.path().join("own"), test_dir.path().join("other"));
     for directory in [&directory, &other] {

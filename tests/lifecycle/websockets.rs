@@ -19,7 +19,7 @@ fn heard(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn websocket_goes_on_over_a_restart() {
+fn websocket_survives_a_restart() {
     let test_dir = TestDir::new();
     test_dir.write_config(&format!("{USUAL}{PAGE}"));
     let manager = Manager::new(&test_dir);

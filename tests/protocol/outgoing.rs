@@ -107,7 +107,7 @@ trait ReadWrite: Read + Write + Send {}
 impl<T: Read + Write + Send> ReadWrite for T {}
 
 #[test]
-fn attempt_is_refused_where_nobody_listens() {
+fn attempt_without_a_listener_is_refused() {
     let address = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
     let refused = try_to(ResolvedEndpoint::Tcp(address)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -124,7 +124,7 @@ fn attempt_is_refused_where_nobody_listens() {
 }
 
 #[test]
-fn attempt_ends_at_its_deadline_where_nobody_answers() {
+fn unanswered_attempt_ends_at_its_deadline() {
     const PATIENCE: Duration = Duration::from_millis(300);
     let (_listener, path, _fillers, _directory) = full_unix_listener();
     let tcp = TcpListener::bind(any_port()).unwrap();

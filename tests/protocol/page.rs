@@ -332,7 +332,7 @@ fn broken_frames_are_closed_with_the_code_of_the_rfc() {
 }
 
 #[test]
-fn too_many_connections_are_told_in_http() {
+fn connections_over_the_limit_get_an_http_error() {
     let daemon = Daemon::with(&format!("{USUAL}max_connections = 1\n{PAGE}max_connections = 2\n"));
     let _held = daemon.unix();
     let mut first = daemon.tcp(PORT);

@@ -79,7 +79,7 @@ fn raw_client_gets_each_message_in_a_record_of_its_own() {
 }
 
 #[test]
-fn room_is_shared_with_those_who_come_in_the_clear() {
+fn tls_and_plain_clients_share_one_room() {
     let (test_dir, authority) = test_dir("[talk]\nlisten = [\"tls://{ip}:5000\"]\n");
     let config = test_dir.config_file();
     let text = std::fs::read_to_string(&config).unwrap();

@@ -111,7 +111,7 @@ fn fifo_lines_arrive_in_order_or_are_counted() {
 }
 
 #[test]
-fn hogs_give_way_and_nobody_else_does() {
+fn only_hogs_are_closed_when_memory_is_full() {
     let (total, is_enough) = play((SEEDS / 8, STEPS), "hogs", hogs::run);
     println!("{total}");
     for what in ["hogs: held most", "hogs: too slow", "hogs: closed"] {
@@ -141,7 +141,7 @@ fn floods_cost_others_nothing_and_nonreaders_are_closed() {
 }
 
 #[test]
-fn clients_of_every_form_hear_what_they_must() {
+fn clients_of_every_form_get_the_expected_replies() {
     let (total, is_enough) = play((SEEDS, STEPS), "clients", forms::run);
     println!("{total}");
     let kinds = ["line", "raw", "c", "prefixed", "telnet"].map(|kind| format!("forms: decided: {kind:?}"));

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn host_without_a_port_is_told_so() {
+    fn host_without_a_port_is_an_error() {
         for (text, example) in [
             ("localhost", "tcp://localhost:65432 for multiply"),
             ("teacher.local", "tcp://teacher.local:65432"),
@@ -293,7 +293,7 @@ mod tests {
 
     #[cfg(not(feature = "tls"))]
     #[test]
-    fn target_with_tls_needs_a_program_that_has_it() {
+    fn tls_target_needs_a_build_with_tls() {
         let error = "tls://localhost:1".parse::<Target>().unwrap_err();
         assert!(error.contains("built without TLS"), "{error}");
     }

@@ -167,7 +167,7 @@ fn limits_apply_to_all_services_and_a_services_own_table_wins() {
 }
 
 #[test]
-fn first_message_timeout_is_refused_where_none_is_awaited() {
+fn first_message_timeout_is_refused_without_a_first_message() {
     let text = format!("{LISTEN}first_message_timeout = \"1s\"\n[chat]\nfirst_message_timeout = \"1s\"\n");
     let why = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
     for (error, place) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {

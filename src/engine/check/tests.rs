@@ -91,7 +91,7 @@ fn check_finds_a_table_of_sessions_that_disagrees_with_itself() {
 }
 
 #[test]
-fn check_finds_counts_that_are_not_what_they_count() {
+fn check_finds_wrong_counts() {
     assert_found(company(), "the counts of connections", |engine| {
         engine.shared.connection_counts.count(Service::Multiply, REMOTE);
     });
@@ -124,7 +124,7 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
 }
 
 #[test]
-fn check_finds_lists_that_disagree_with_the_bits_of_those_in_them() {
+fn check_finds_lists_that_disagree_with_their_bits() {
     assert_found(company(), "does not know that it stands in a list", |engine| {
         engine.waiting.push(ASKER, &mut Membership::default());
     });
@@ -141,7 +141,7 @@ fn check_finds_lists_that_disagree_with_the_bits_of_those_in_them() {
 }
 
 #[test]
-fn check_finds_deadlines_that_nobody_wakes_for() {
+fn check_finds_deadlines_without_a_timer() {
     assert_found(company(), "nobody wakes", |engine| {
         let session = engine.sessions.get_mut(ASKER).unwrap();
         session.timer = Timer::default();
@@ -153,7 +153,7 @@ fn check_finds_deadlines_that_nobody_wakes_for() {
 }
 
 #[test]
-fn check_finds_what_was_left_undone() {
+fn check_finds_unfinished_work() {
     assert_found(company(), "effects were not applied", |engine| {
         engine.shared.effects.push_back(Effect::Ask(ASKER, Request::Reload));
     });

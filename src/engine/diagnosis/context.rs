@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn other_services_are_named_once_where_the_peer_is_and_the_own_never() {
+    fn other_services_are_named_once_and_the_own_one_never() {
         let endpoints = endpoints();
         let of = |here, but, likely| Context { here, endpoints: &endpoints }.elsewhere(but, likely);
         assert_eq!(

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_taken_where_it_is_asked_for() {
+    fn gzip_is_accepted_if_the_request_says_so() {
         for (list, takes) in [
             ("gzip", true),
             ("br, GZIP;q=0.5", true),

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_keeps_browsers_safe_and_says_how_long_it_is() {
+    fn every_answer_has_security_headers_and_a_length() {
         let mut out = Vec::new();
         Response::text(Status::NotFound, "no\n").write(&mut out);
         let told = String::from_utf8(out).unwrap();

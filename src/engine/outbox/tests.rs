@@ -142,7 +142,7 @@ fn each_style_ends_an_open_message_in_its_own_way() {
 }
 
 #[test]
-fn what_waits_is_private_until_it_was_sent_or_dropped() {
+fn queued_bytes_are_private_until_sent_or_dropped() {
     let confided = || {
         let mut outbox = Outbox::default();
         outbox.confide();

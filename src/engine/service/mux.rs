@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn network_client_may_choose_what_its_address_allows() {
+    fn network_client_may_select_services_that_allow_its_address() {
         let mut settings = Settings::default();
         settings.services[Service::Chat as usize].networks =
             crate::engine::allow::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn network_client_may_choose_what_the_name_in_its_certificate_allows() {
+    fn network_client_may_select_services_that_allow_its_certificate() {
         let mut settings = Settings::default();
         settings.services[Service::Chat as usize].names = Names::new(["ada".to_owned()]);
         let far = RemoteAddress::Address("192.0.2.7:5".parse().unwrap());

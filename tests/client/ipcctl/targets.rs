@@ -222,7 +222,7 @@ fn orders_are_taken_by_the_mux_and_explained_elsewhere() {
 }
 
 #[test]
-fn what_needs_a_connection_says_so_of_datagrams_and_fifos() {
+fn commands_that_need_a_connection_refuse_datagrams_and_fifos() {
     for (endpoint, arguments) in [
         ("udp://127.0.0.1:1", &["chat", "--name", "ann"][..]),
         ("udp://127.0.0.1:1", &["talk"]),

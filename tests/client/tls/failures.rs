@@ -24,7 +24,7 @@ fn failure(reach: &[String], status: i32) -> String {
 }
 
 #[test]
-fn certificate_that_is_not_trusted_says_whose_to_give() {
+fn untrusted_certificate_error_names_the_authority() {
     let (directory, other) = (authority(), authority());
     let server = Server::start(directory.path(), "server-localhost", Voice::Multiply);
     let mut here = reach(directory.path(), server.port);
@@ -52,7 +52,7 @@ fn certificate_that_is_not_trusted_says_whose_to_give() {
 }
 
 #[test]
-fn name_that_the_certificate_has_not_is_told_with_those_it_has() {
+fn wrong_host_name_error_lists_the_certificates_names() {
     let directory = authority();
     made(directory.path(), &["teacher.local", "192.0.2.7"]);
     let server = Server::start(directory.path(), "server-teacher.local", Voice::Multiply);

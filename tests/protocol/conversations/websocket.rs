@@ -107,7 +107,7 @@ fn message_in_fragments_is_one_message() {
 }
 
 #[test]
-fn mux_offers_a_websocket_what_is_for_everybody() {
+fn mux_offers_a_websocket_only_public_services() {
     let dialogue = Dialogue { service: Service::Mux, sends: vec![], hears: vec![], foreign: false };
     let asks = |message: &[u8]| {
         let sends: Vec<u8> = client_frame(0x81, message).into_iter().chain(close()).collect();

@@ -26,7 +26,7 @@ fn path(test_dir: &TestDir, name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
+fn unusable_files_are_errors_that_say_what_would_be_right() {
     let (test_dir, authority) = test_dir("");
     let read = |name: &str| std::fs::read_to_string(path(&test_dir, name)).unwrap();
     let (certificate, key) = (read("certificate.pem"), read("key.pem"));
@@ -70,7 +70,7 @@ fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
 }
 
 #[test]
-fn certificates_and_keys_are_read_as_others_write_them() {
+fn certificates_and_keys_of_other_programs_are_read() {
     let (test_dir, authority) = test_dir("");
     let read = |name: &str| std::fs::read_to_string(path(&test_dir, name)).unwrap();
     let (certificate, key) = (read("certificate.pem"), read("key.pem"));

@@ -77,7 +77,7 @@ fn browser_agrees_on_http_with_a_page_and_has_websockets_there() {
 }
 
 #[test]
-fn application_protocol_is_ours_or_none_or_the_client_is_refused() {
+fn client_with_another_application_protocol_is_refused() {
     let (daemon, config) = daemon("");
     let with = |protocols: &[&str]| {
         let mut config = ClientConfig::clone(&config);
@@ -100,7 +100,7 @@ fn application_protocol_is_ours_or_none_or_the_client_is_refused() {
 }
 
 #[test]
-fn session_goes_on_with_a_ticket_until_a_reload_and_never_with_early_data() {
+fn session_resumes_with_a_ticket_until_a_reload_but_without_early_data() {
     let (test_dir, authority) = test_dir("");
     let command = test_dir.command();
     let daemon = test_dir.start(command);
@@ -154,7 +154,7 @@ fn openssl_resumes_its_session() {
 }
 
 #[test]
-fn certificate_that_ends_in_14_days_is_told_when_that_moment_comes() {
+fn certificate_warning_comes_14_days_before_its_end() {
     let (test_dir, authority) = test_dir("");
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(14 * 24 * 60 * 60 + 8);
     let (certificate, key) = authority.issue(&["localhost"], |params| params.not_after = soon.into());

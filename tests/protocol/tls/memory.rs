@@ -10,7 +10,7 @@ const MANY: usize = 400;
 const IDLE_BYTES_MAX: usize = 8 * 1024;
 
 #[test]
-fn idle_connections_take_little_and_give_it_back() {
+fn idle_connections_take_little_memory_and_return_it() {
     let (daemon, config) = daemon("[log]\nlevel = \"warn\"\n[limits]\nmax_connections_per_address = 0\n");
     let ask = || {
         let mut client = TlsClient::connect(&daemon, MULTIPLY, &config);

@@ -84,7 +84,7 @@ fn is_refused(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>, why: &str)
 }
 
 #[test]
-fn name_in_a_certificate_is_in_the_log_the_status_and_what_watch_shows() {
+fn certificate_name_is_in_the_log_the_status_and_watch() {
     let (daemon, authority) = daemon("", |_, _| {});
     let mut watcher = daemon.unix();
     watcher.say("watch\njson\n");
@@ -117,7 +117,7 @@ fn name_in_a_certificate_is_in_the_log_the_status_and_what_watch_shows() {
 }
 
 #[test]
-fn endpoint_asks_for_certificates_unless_it_says_otherwise() {
+fn endpoint_requests_certificates_unless_configured_otherwise() {
     let (daemon, authority) = daemon("", |_, _| {});
     let nobody = Arc::new(authority.client());
     multiplies(&daemon, FREE, &nobody);
@@ -137,7 +137,7 @@ fn endpoint_asks_for_certificates_unless_it_says_otherwise() {
 }
 
 #[test]
-fn session_begun_without_a_certificate_does_not_go_on_where_one_is_needed() {
+fn session_without_a_certificate_does_not_resume_where_one_is_required() {
     let (daemon, authority) = daemon("", |_, _| {});
     // It keeps the tickets that it gets.
     let config = Arc::new(authority.client());

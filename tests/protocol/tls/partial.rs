@@ -17,7 +17,7 @@ const BEGINNING: &[u8] = &[24, 0, 0];
 
 #[test]
 #[allow(deprecated)] // what replaces it needs a connection of another kind
-fn member_whose_key_update_is_not_whole_yet_is_still_spoken_to() {
+fn member_with_a_partial_key_update_still_gets_messages() {
     let (test_dir, authority) = test_dir("");
     let command = test_dir.command();
     let daemon = test_dir.start(command);

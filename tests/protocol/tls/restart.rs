@@ -15,7 +15,7 @@ use crate::harness::{CHAT, Client, Probe, TestDir, wait_until};
 const PLAIN_CHAT: u16 = 33001;
 
 #[test]
-fn encrypted_members_are_told_of_a_restart_and_the_others_live_on() {
+fn restart_closes_encrypted_members_and_keeps_the_others() {
     let (test_dir, authority) = (TestDir::new(), Authority::new());
     let (certificate, key) = authority.issue(&["localhost"], |_| {});
     write(&test_dir.directory.path().join("certificate.pem"), &certificate);
@@ -61,7 +61,7 @@ fn encrypted_members_are_told_of_a_restart_and_the_others_live_on() {
 }
 
 #[test]
-fn nobody_waits_for_the_handshakes_of_many_who_come_at_once() {
+fn many_simultaneous_handshakes_delay_nobody() {
     const MANY: usize = 200;
     /// As many as a few turns have room for.
     const BEFORE_THE_REPLY: usize = 60;

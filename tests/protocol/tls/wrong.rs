@@ -18,7 +18,7 @@ fn reply(daemon: &Daemon, port: u16, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn plain_text_is_told_in_the_clear_that_the_port_speaks_tls() {
+fn plain_text_client_gets_a_readable_error_on_a_tls_port() {
     let (daemon, _) = daemon("");
     for port in [MULTIPLY, CHAT] {
         for text in ["5 10", "ada\n", "GET / HTTP/1.1\r\n\r\n"] {
@@ -79,7 +79,7 @@ fn hello_that_cannot_be_served_gets_an_alert_that_the_log_names() {
 }
 
 #[test]
-fn half_a_handshake_has_ten_seconds_and_nobody_waits_for_it() {
+fn unfinished_handshake_ends_after_ten_seconds_and_delays_nobody() {
     let (daemon, config) = daemon("");
     let begun = Instant::now();
     let mut half = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn client_is_called_what_fits_into_a_certificate_and_a_file_name() {
+    fn client_name_must_fit_a_certificate_and_a_file_name() {
         for name in ["ann", "Ann Müller", "ann@school.example", "安", &"x".repeat(64)] {
             assert_eq!(client(name).unwrap(), name);
         }

@@ -58,7 +58,7 @@ fn end_of_stream_ends_a_continuing_burst() {
 }
 
 #[test]
-fn stream_that_ends_within_a_burst_does_not_go_on() {
+fn burst_ends_with_the_stream() {
     let mut intake = Intake::default();
     intake.push(Some(FramingMode::Line), true);
     assert!(intake.goes_on() && !intake.has_ended());
