@@ -69,7 +69,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
     };
     let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
     // Locked here, where the error can still be reported exactly. The daemon inherits the lock.
-    let lock = Lock::on_pid_file(&pid_file).map_err(|obstacle| unlocked(&pid_file, obstacle))?;
+    let lock = Lock::on_pid_file(&pid_file).map_err(|error| unlocked(&pid_file, error))?;
     let open_log: OpenLog = if user.is_some() { log_file::open_for_another } else { log_file::open };
     let made = (!log_file.exists()).then(|| log_file.clone());
     let log = open_log(&log_file).map_err(|error| failed(&log_file, error))?;
@@ -118,15 +118,15 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
 }
 
 /// Why the pid file cannot be locked, and what to do.
-fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
+fn unlocked(pid_file: &Path, error: OpenErrorKind) -> Failure {
     let file = pid_file.display();
-    Failure::Runtime(match obstacle {
-        OpenErrorKind::Locked { holder: Some(holder) } => {
+    Failure::Runtime(match error {
+        OpenErrorKind::Locked { owner: Some(owner) } => {
             format!(
-                "{file}: a daemon with this pid file is already running ({holder}); stop it or name another --pid-file"
+                "{file}: a daemon with this pid file is already running ({owner}); stop it or name another --pid-file"
             )
         }
-        OpenErrorKind::Locked { holder: None } => {
+        OpenErrorKind::Locked { owner: None } => {
             format!(
                 "{file}: a daemon with this pid file is already running; stop it or name another --pid-file"
             )
@@ -137,7 +137,7 @@ fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
         OpenErrorKind::LockDenied(_) => {
             format!("{file}: permission denied; remove it, if nobody needs it, or name another --pid-file")
         }
-        obstacle => format!("{file}: {obstacle}; choose a path where ipcd may write"),
+        error => format!("{file}: {error}; choose a path where ipcd may write"),
     })
 }
 

@@ -21,7 +21,7 @@ struct Unopened {
     is_address_missing: bool,
     place: ResolvedEndpoint,
     /// The holder.
-    holder: Option<PortOwner>,
+    owner: Option<PortOwner>,
 }
 
 impl Unopened {
@@ -30,7 +30,7 @@ impl Unopened {
             line: located(&error.to_string(), listen, config),
             is_address_missing: error.is_address_missing(),
             place: error.place.clone(),
-            holder: error.holder().cloned(),
+            owner: error.owner().cloned(),
         }
     }
 }
@@ -167,7 +167,7 @@ impl Daemon {
                 line: located(&text, want.listen, &self.config),
                 is_address_missing: false,
                 place: error.place,
-                holder: None,
+                owner: None,
             },
             None => Unopened::new(&error, want.listen, &self.config),
         })?;
@@ -179,7 +179,7 @@ impl Daemon {
             line: format!("{}: cannot register it: {error}", want.place),
             is_address_missing: false,
             place: want.place.clone(),
-            holder: None,
+            owner: None,
         })
     }
 
@@ -241,10 +241,10 @@ fn located(error: &str, listen: &Listen, config: &Config) -> String {
 
 /// The errors as lines; a single line if another ipcd holds everything.
 fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
-    let other = errors.first().and_then(|first| first.holder.as_ref());
-    let other = other.filter(|holder| holder.name == "ipcd" && !holder.is_this_process());
+    let other = errors.first().and_then(|first| first.owner.as_ref());
+    let other = other.filter(|owner| owner.name == "ipcd" && !owner.is_this_process());
     match other {
-        Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.holder.as_ref() == Some(ipcd)) => {
+        Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.owner.as_ref() == Some(ipcd)) => {
             vec![format!(
                 "ipcd is already running (pid {}) and holds {} and {} more; stop it, or choose other ports and paths in {}",
                 ipcd.pid,

@@ -33,7 +33,7 @@ const RECORD: &str = "ipcd-record";
 
 /// What this process received at its start.
 #[derive(Debug, Default)]
-pub(super) struct Bequest {
+pub(super) struct TakenOver {
     /// Listening sockets.
     pub(super) listeners: Vec<(ResolvedEndpoint, Listener)>,
     /// Those that the manager also keeps.
@@ -48,30 +48,30 @@ pub(super) struct Bequest {
     pub(super) warnings: Vec<String>,
 }
 
-impl Bequest {
+impl TakenOver {
     /// Sorts the descriptors that were handed over.
-    pub(super) fn of(inherited: Vec<Inherited>) -> Bequest {
-        let mut bequest = Bequest::default();
+    pub(super) fn of(inherited: Vec<Inherited>) -> TakenOver {
+        let mut taken_over = TakenOver::default();
         let mut record = None;
         for Inherited { fd, name } in inherited {
             match name.as_str() {
-                CONNECTIONS => bequest.fd_bundles.push(fd),
+                CONNECTIONS => taken_over.fd_bundles.push(fd),
                 RECORD => record = Some(fd),
-                FIFO => bequest.fifos.push(fd),
-                name => bequest.take_listener(fd, name),
+                FIFO => taken_over.fifos.push(fd),
+                name => taken_over.take_listener(fd, name),
             }
         }
         match record.map(record::read) {
-            Some(Ok(record)) => bequest.record = record,
-            Some(Err(error)) => bequest.warnings.push(format!(
+            Some(Ok(record)) => taken_over.record = record,
+            Some(Err(error)) => taken_over.warnings.push(format!(
                 "the record of connections before the restart cannot be read: {error}; they are closed"
             )),
-            None if bequest.fd_bundles.is_empty() => {}
-            None => bequest.warnings.push(
+            None if taken_over.fd_bundles.is_empty() => {}
+            None => taken_over.warnings.push(
                 "connections were kept over a restart, but without a record; they are closed".to_owned(),
             ),
         }
-        bequest
+        taken_over
     }
 
     fn take_listener(&mut self, fd: OwnedFd, name: &str) {

@@ -50,7 +50,7 @@ pub use detach::Detached;
 use detach::ForkSide;
 pub use failure::Failure;
 pub use file::{DEFAULT_FILE, configuration};
-use handover::Bequest;
+use handover::TakenOver;
 use limits::settings;
 use listens::{Runtime, wanted};
 use status::Status;
@@ -154,9 +154,9 @@ impl Daemon {
             Vec::new()
         });
         host::foreign::descriptors().iter().for_each(|line| log::warn!("{line}"));
-        let bequest = Bequest::of(inherited);
-        bequest.warnings.iter().for_each(|line| log::warn!("{line}"));
-        let reactor = Reactor::new(Engine::new(Settings::default()), bequest.record.now)
+        let taken_over = TakenOver::of(inherited);
+        taken_over.warnings.iter().for_each(|line| log::warn!("{line}"));
+        let reactor = Reactor::new(Engine::new(Settings::default()), taken_over.record.now)
             .map_err(|error| Failure::Runtime(format!("cannot start: {error}")))?;
         let mut daemon = Daemon {
             named: run.config,
@@ -173,8 +173,8 @@ impl Daemon {
             status: Status::begun(reactor.now()),
             config: config.clone(),
             reactor,
-            handed: bequest.listeners,
-            units: bequest.units,
+            handed: taken_over.listeners,
+            units: taken_over.units,
             manager,
         };
         #[cfg(feature = "tls")]
@@ -192,9 +192,9 @@ impl Daemon {
         daemon.close_unclaimed();
         let now = daemon.reactor.now();
         daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
-        let connections = handover::unpack(bequest.fd_bundles);
+        let connections = handover::unpack(taken_over.fd_bundles);
         let kept = connections.len();
-        daemon.reactor.restore(bequest.record, connections);
+        daemon.reactor.restore(taken_over.record, connections);
         handover::forget(&daemon.manager);
         advice::of_services(&config).iter().for_each(|line| log::warn!("{line}"));
         daemon.announce();

@@ -56,8 +56,8 @@ impl UnitSocket {
 
 /// Which of these sockets blocks a place, and what to change; the place's position in the configuration can follow the text.
 pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<String> {
-    let OpenErrorKind::InUse { holder } = &error.obstacle else { return None };
-    if !holder.as_ref().is_none_or(may_hold_for_us) {
+    let OpenErrorKind::InUse { owner } = &error.kind else { return None };
+    if !owner.as_ref().is_none_or(may_hold_for_us) {
         return None;
     }
     let place = &error.place;
@@ -75,9 +75,9 @@ pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<Strin
 }
 
 /// The possible holders of a socket from the service manager: the manager, or this process itself.
-fn may_hold_for_us(holder: &PortOwner) -> bool {
+fn may_hold_for_us(owner: &PortOwner) -> bool {
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid());
-    holder.is_this_process() || [1, parent].contains(&holder.pid)
+    owner.is_this_process() || [1, parent].contains(&owner.pid)
 }
 
 #[cfg(test)]
@@ -121,17 +121,15 @@ mod tests {
 
     #[test]
     fn socket_is_named_with_its_unit_and_foreign_holder_is_reported() {
-        let error = |holder| OpenError {
-            place: place("tcp://0.0.0.0:33000"),
-            obstacle: OpenErrorKind::InUse { holder },
-        };
+        let error =
+            |owner| OpenError { place: place("tcp://0.0.0.0:33000"), kind: OpenErrorKind::InUse { owner } };
         let sockets = |name: &str| {
             [UnitSocket { place: place("tcp://127.0.0.1:33000"), name: name.to_owned(), is_dual: false }]
         };
         let us = || Some(PortOwner { pid: std::process::id() as i32, name: "ipcd".to_owned() });
-        for holder in [None, us(), Some(PortOwner { pid: 1, name: "systemd".to_owned() })] {
+        for owner in [None, us(), Some(PortOwner { pid: 1, name: "systemd".to_owned() })] {
             assert_eq!(
-                explain(&error(holder), &sockets("ipcd.socket")).unwrap(),
+                explain(&error(owner), &sockets("ipcd.socket")).unwrap(),
                 "tcp://0.0.0.0:33000: address already in use (by tcp://127.0.0.1:33000 of ipcd.socket, handed over by the \
                  service manager); let ipcd.socket open tcp://0.0.0.0:33000 in its place, or choose \
                  tcp://127.0.0.1:33000 or another one"

@@ -75,8 +75,8 @@ impl Engine {
         assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
         assert!(shared.certified.peers().all(here), "somebody who has gone has a certificate");
         assert!(shared.unread.peers().all(here), "somebody who has gone reads nothing");
-        let dry = shared.stop.as_ref().map(|stop| &stop.dry);
-        assert!(dry.into_iter().flatten().all(here), "somebody who has gone is known to be dry");
+        let drained = shared.stop.as_ref().map(|stop| &stop.drained);
+        assert!(drained.into_iter().flatten().all(here), "somebody who has gone is known to be drained");
     }
 
     fn check_lists(&self) {

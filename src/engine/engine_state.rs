@@ -73,7 +73,7 @@ pub(super) struct Stop {
     /// When everything is closed.
     pub(super) by: Timestamp,
     /// Connections of which the kernel holds no more input.
-    pub(super) dry: HashSet<ConnectionId>,
+    pub(super) drained: HashSet<ConnectionId>,
 }
 
 impl EngineState {

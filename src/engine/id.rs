@@ -20,8 +20,8 @@ impl From<u64> for Timestamp {
 }
 
 impl From<Timestamp> for u64 {
-    fn from(moment: Timestamp) -> u64 {
-        moment.micros()
+    fn from(timestamp: Timestamp) -> u64 {
+        timestamp.micros()
     }
 }
 

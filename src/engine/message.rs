@@ -77,7 +77,7 @@ pub enum Input<'a> {
         peer: ConnectionId,
     },
     /// The kernel's buffer holds no more input of it at the moment. Sent only after [`Input::Stop`].
-    Dry {
+    Drained {
         /// The connection.
         peer: ConnectionId,
     },

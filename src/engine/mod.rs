@@ -236,7 +236,7 @@ impl Engine {
             Input::EndOfFile { peer } => {
                 self.with(now, peer, |session, shared| session.handle_end_of_file(shared, now));
             }
-            Input::Dry { peer } => self.with(now, peer, |session, shared| session.set_dry(shared)),
+            Input::Drained { peer } => self.with(now, peer, |session, shared| session.set_drained(shared)),
             Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
             Input::Blocked { peer } => {
                 self.with(now, peer, |session, shared| {
@@ -268,8 +268,8 @@ impl Engine {
             Input::Tick => self.handle_tick(now),
             Input::Stop { by } => {
                 let grace = by.since(now);
-                let dry = self.shared.stop.take().map(|stop| stop.dry).unwrap_or_default();
-                self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, dry });
+                let drained = self.shared.stop.take().map(|stop| stop.drained).unwrap_or_default();
+                self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, drained });
                 self.resume_all(now); // no rate limit applies any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
@@ -294,7 +294,7 @@ impl Engine {
                     self.with(now, peer, |session, shared| session.handle_event(shared, now, event));
                 }
                 Effect::Ask(peer, request) => self.outputs.push_request(peer, request),
-                Effect::Order(by, order) => self.carry_out(now, by, order),
+                Effect::Order(by, order) => self.execute(now, by, order),
             }
         }
     }

@@ -378,7 +378,7 @@ fn power(base: f64, exponent: f64) -> Result<f64, ArithmeticError> {
         return Err(ArithmeticError::NoRealResult);
     }
     let magnitude = match base.abs() {
-        1.0 => 1.0, // also to a power too large for pow's patience
+        1.0 => 1.0, // also to a power too large for pow
         magnitude => magnitude.powf(exponent),
     };
     if magnitude.is_infinite() {

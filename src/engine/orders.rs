@@ -18,7 +18,7 @@ fn within(origin: RemoteAddress) -> String {
 
 impl Engine {
     /// Carries out one action, and answers it.
-    pub(super) fn carry_out(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
+    pub(super) fn execute(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
         let outcome = match order {
             Order::Kick(name) => self.kick(now, by, &name),
             Order::Mute(text) => self.mute(now, by, &text),
@@ -80,7 +80,7 @@ impl Engine {
         let how_long = span.map_or(String::new(), |span| format!(" for {}", words::spelled(span)));
         let done = format!("muted {name} ({}){how_long}", within(remote));
         self.record(by, &done);
-        self.shared.room.tell(member_id, &format!("{}{}", words::ERROR, words::muted(span)));
+        self.shared.room.send_to(member_id, &format!("{}{}", words::ERROR, words::muted(span)));
         self.mark_ready(peer);
         Ok(done)
     }
@@ -92,7 +92,7 @@ impl Engine {
         let done = format!("unmuted {}", quote(name.trim().as_bytes()));
         self.record(by, &done);
         if let Ok((member_id, ..)) = self.member(name) {
-            self.shared.room.tell(member_id, words::UNMUTED);
+            self.shared.room.send_to(member_id, words::UNMUTED);
         }
         Ok(done)
     }

@@ -256,7 +256,7 @@ impl Room {
     }
 
     /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
-    pub fn say(&mut self, member_id: MemberId, text: &[u8]) {
+    pub fn broadcast(&mut self, member_id: MemberId, text: &[u8]) {
         let prefix = &self.members[member_id.0].prefix;
         match self.timeline.propose(Entry::Said { prefix, text }, true) {
             Proposed::Committed => self.mark_pending(),
@@ -264,7 +264,7 @@ impl Room {
     }
 
     /// Everyone hears a member's action, likewise.
-    pub fn act(&mut self, member_id: MemberId, text: &str) {
+    pub fn emote(&mut self, member_id: MemberId, text: &str) {
         let name = &self.members[member_id.0].name.shown;
         match self.timeline.propose(Entry::Acted { name, text }, true) {
             Proposed::Committed => self.mark_pending(),
@@ -321,7 +321,7 @@ impl Room {
     }
 
     /// One member hears `line`, after everything that was said before.
-    pub fn tell(&mut self, member_id: MemberId, line: &str) {
+    pub fn send_to(&mut self, member_id: MemberId, line: &str) {
         self.tell_alone(member_id, line, false);
     }
 

@@ -62,7 +62,7 @@ impl Reactor {
                     self.look_at_handshake(now, peer);
                 }
                 if drained {
-                    self.dry(now, peer);
+                    self.note_drained(now, peer);
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -71,7 +71,7 @@ impl Reactor {
                     // The burst ended exactly where our buffer did.
                     self.engine.handle(now, Input::Bytes { peer, bytes: &[], more: false });
                 }
-                self.dry(now, peer);
+                self.note_drained(now, peer);
             }
             Err(error) => self.fail(now, peer, error),
         }
@@ -122,14 +122,14 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     slot.readable = false;
-                    return self.dry(now, peer);
+                    return self.note_drained(now, peer);
                 }
                 Err(error) => return self.fail(now, peer, error),
             }
         }
     }
 
-    pub(super) fn dry(&mut self, now: Timestamp, peer: ConnectionId) {
+    pub(super) fn note_drained(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         let was_torrent = std::mem::take(&mut slot.bulk_sender);
         if !self.stopping {
@@ -140,7 +140,7 @@ impl Reactor {
             slot.drained = Some(at);
             self.quiescing.push_back((at, peer));
         } else if slot.drained.is_none_or(|at| at <= now) {
-            self.engine.handle(now, Input::Dry { peer });
+            self.engine.handle(now, Input::Drained { peer });
         }
     }
 

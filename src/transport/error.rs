@@ -17,7 +17,7 @@ pub struct OpenError {
     /// The place that was to be opened.
     pub place: ResolvedEndpoint,
     /// The obstacle.
-    pub obstacle: OpenErrorKind,
+    pub kind: OpenErrorKind,
 }
 
 /// Reasons why a place cannot be opened. The text has no place and no remedy.
@@ -26,12 +26,12 @@ pub enum OpenErrorKind {
     /// Another socket listens there.
     InUse {
         /// Its process, if visible in /proc.
-        holder: Option<PortOwner>,
+        owner: Option<PortOwner>,
     },
     /// Another ipcd has the lock beside the socket file.
     Locked {
         /// Its process, if visible in /proc.
-        holder: Option<PortOwner>,
+        owner: Option<PortOwner>,
     },
     /// This machine does not have the address family, for example IPv6 (EAFNOSUPPORT).
     NoSuchFamily,
@@ -65,18 +65,18 @@ impl OpenError {
     /// Whether this machine just lacks the address or its family; for one address of `tcp://localhost` that is only
     /// a warning.
     pub fn is_address_missing(&self) -> bool {
-        matches!(self.obstacle, OpenErrorKind::NoSuchFamily | OpenErrorKind::NotOurAddress)
+        matches!(self.kind, OpenErrorKind::NoSuchFamily | OpenErrorKind::NotOurAddress)
     }
 
     /// Whether another process holds the place.
     pub fn is_in_use(&self) -> bool {
-        matches!(self.obstacle, OpenErrorKind::InUse { .. } | OpenErrorKind::Locked { .. })
+        matches!(self.kind, OpenErrorKind::InUse { .. } | OpenErrorKind::Locked { .. })
     }
 
     /// The process that holds the place, if it is visible in /proc.
-    pub fn holder(&self) -> Option<&PortOwner> {
-        match &self.obstacle {
-            OpenErrorKind::InUse { holder } | OpenErrorKind::Locked { holder } => holder.as_ref(),
+    pub fn owner(&self) -> Option<&PortOwner> {
+        match &self.kind {
+            OpenErrorKind::InUse { owner } | OpenErrorKind::Locked { owner } => owner.as_ref(),
             _ => None,
         }
     }
@@ -84,19 +84,19 @@ impl OpenError {
     /// The remedy. Its last suggestion is always a change of the configuration.
     pub fn remedy(&self) -> &'static str {
         let tcp = self.place.network().is_some();
-        match &self.obstacle {
-            OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
+        match &self.kind {
+            OpenErrorKind::InUse { owner: Some(owner) } if owner.is_this_process() => match tcp {
                 true => "pass it with LISTEN_PID (see ipcd(8)) or choose another port",
                 false => "pass it with LISTEN_PID (see ipcd(8)) or choose another path",
             },
-            OpenErrorKind::InUse { holder: Some(_) } | OpenErrorKind::Locked { .. } if tcp => {
+            OpenErrorKind::InUse { owner: Some(_) } | OpenErrorKind::Locked { .. } if tcp => {
                 "stop it or choose another port"
             }
-            OpenErrorKind::InUse { holder: None } if tcp => "stop what uses it or choose another port",
-            OpenErrorKind::InUse { holder: Some(_) } | OpenErrorKind::Locked { .. } => {
+            OpenErrorKind::InUse { owner: None } if tcp => "stop what uses it or choose another port",
+            OpenErrorKind::InUse { owner: Some(_) } | OpenErrorKind::Locked { .. } => {
                 "stop it or choose another path"
             }
-            OpenErrorKind::InUse { holder: None } => "stop what listens there or choose another path",
+            OpenErrorKind::InUse { owner: None } => "stop what listens there or choose another path",
             OpenErrorKind::NoSuchFamily => "turn IPv6 on or choose an IPv4 address",
             OpenErrorKind::NotOurAddress => "choose one that `ip address` shows, or 0.0.0.0 or [::]",
             OpenErrorKind::PrivilegedPort => {
@@ -124,15 +124,15 @@ impl OpenError {
 }
 
 impl OpenErrorKind {
-    /// An error on opening a socket at `address`; `holder` finds the process that holds it.
+    /// An error on opening a socket at `address`; `owner` finds the process that holds it.
     pub(super) fn on_network(
         address: SocketAddr,
         error: io::Error,
-        holder: fn(SocketAddr) -> Option<PortOwner>,
+        owner: fn(SocketAddr) -> Option<PortOwner>,
     ) -> OpenErrorKind {
         match Errno::from_io_error(&error) {
             // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, but not both can listen.
-            Some(Errno::ADDRINUSE) => OpenErrorKind::InUse { holder: holder(address) },
+            Some(Errno::ADDRINUSE) => OpenErrorKind::InUse { owner: owner(address) },
             Some(Errno::AFNOSUPPORT) => OpenErrorKind::NoSuchFamily,
             Some(Errno::ADDRNOTAVAIL) => OpenErrorKind::NotOurAddress,
             Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => OpenErrorKind::PrivilegedPort,
@@ -168,13 +168,13 @@ impl OpenErrorKind {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.place, self.obstacle, self.remedy())
+        write!(f, "{}: {}; {}", self.place, self.kind, self.remedy())
     }
 }
 
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.obstacle {
+        match &self.kind {
             OpenErrorKind::DirectoryDenied(_, error) | OpenErrorKind::Other(error) => Some(error),
             _ => None,
         }
@@ -184,15 +184,14 @@ impl std::error::Error for OpenError {
 impl fmt::Display for OpenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => {
+            OpenErrorKind::InUse { owner: Some(owner) } if owner.is_this_process() => {
                 f.write_str("address already in use (by a socket that this process inherited)")
             }
-            OpenErrorKind::InUse { holder: Some(holder) }
-            | OpenErrorKind::Locked { holder: Some(holder) } => {
-                write!(f, "address already in use (by {holder})")
+            OpenErrorKind::InUse { owner: Some(owner) } | OpenErrorKind::Locked { owner: Some(owner) } => {
+                write!(f, "address already in use (by {owner})")
             }
-            OpenErrorKind::InUse { holder: None } => f.write_str("address already in use"),
-            OpenErrorKind::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
+            OpenErrorKind::InUse { owner: None } => f.write_str("address already in use"),
+            OpenErrorKind::Locked { owner: None } => f.write_str("address already in use (by another ipcd)"),
             OpenErrorKind::NoSuchFamily => f.write_str("this machine has no addresses of this kind"),
             OpenErrorKind::NotOurAddress => f.write_str("this machine does not have this address"),
             OpenErrorKind::PrivilegedPort => {

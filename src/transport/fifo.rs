@@ -101,7 +101,7 @@ impl Drop for FifoEnd {
 /// # Errors
 /// The obstacle.
 pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<String>), OpenError> {
-    try_open(place, options).map_err(|obstacle| OpenError { place: place.clone(), obstacle })
+    try_open(place, options).map_err(|kind| OpenError { place: place.clone(), kind })
 }
 
 fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<String>), OpenErrorKind> {

@@ -29,15 +29,15 @@ use crate::engine::transport::Lifetime;
 #[derive(Debug)]
 pub struct Listener {
     // Dropped first: see `unix::SocketFile`.
-    traces: Option<SocketFiles>,
+    files: Option<SocketFiles>,
     fd: OwnedFd,
     place: ResolvedEndpoint,
     kept: bool,
 }
 
 impl Listener {
-    pub(super) fn new(traces: Option<SocketFiles>, fd: OwnedFd, place: ResolvedEndpoint) -> Self {
-        Listener { traces, fd, place, kept: false }
+    pub(super) fn new(files: Option<SocketFiles>, fd: OwnedFd, place: ResolvedEndpoint) -> Self {
+        Listener { files, fd, place, kept: false }
     }
 
     /// A listening socket from another process (systemd), which keeps its file. It becomes non-blocking,
@@ -63,7 +63,7 @@ impl Listener {
             }
             _ => {}
         }
-        Ok(Listener { traces: None, fd, place, kept })
+        Ok(Listener { files: None, fd, place, kept })
     }
 
     /// Accepts one connection, if one is waiting (accept4(2)).
@@ -120,7 +120,7 @@ impl Listener {
 
     /// Whether clients can no longer reach it, because the file of our Unix socket is gone.
     pub fn is_orphaned(&self) -> bool {
-        self.traces.as_ref().is_some_and(SocketFiles::is_orphaned)
+        self.files.as_ref().is_some_and(SocketFiles::is_orphaned)
     }
 
     /// The same socket as another endpoint, of which it is the [bare](ResolvedEndpoint::bare) one.
@@ -174,8 +174,8 @@ impl Listener {
     /// # Errors
     /// The file is gone or replaced, or no longer belongs to us.
     pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
-        match &self.traces {
-            Some(traces) => traces.set_permissions(mode, group),
+        match &self.files {
+            Some(files) => files.set_permissions(mode, group),
             None => Ok(Vec::new()),
         }
     }

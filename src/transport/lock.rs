@@ -52,11 +52,11 @@ impl Lock {
     /// # Errors
     /// Another process has it, or it is not our pid file.
     pub fn on_pid_file(path: &Path) -> Result<Lock, OpenErrorKind> {
-        let lock = Lock::at(path.to_owned(), Contents::ProcessId).map_err(|obstacle| match obstacle {
+        let lock = Lock::at(path.to_owned(), Contents::ProcessId).map_err(|error| match error {
             // The kernel knows only the process that took the lock: the parent, which is gone. The holder wrote its pid into the file.
             OpenErrorKind::Locked { .. } => {
                 let pid = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-                OpenErrorKind::Locked { holder: pid.and_then(owner::of_pid) }
+                OpenErrorKind::Locked { owner: pid.and_then(owner::of_pid) }
             }
             other => other,
         })?;
@@ -77,7 +77,7 @@ impl Lock {
             match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(OpenErrorKind::Locked { holder: owner::of_lock(ours.st_ino) });
+                    return Err(OpenErrorKind::Locked { owner: owner::of_lock(ours.st_ino) });
                 }
                 Err(errno) => return Err(other(errno)),
             }
@@ -86,7 +86,7 @@ impl Lock {
                 return Ok(Lock { fd, path });
             }
         }
-        Err(OpenErrorKind::Locked { holder: None })
+        Err(OpenErrorKind::Locked { owner: None })
     }
 }
 
@@ -168,11 +168,11 @@ mod tests {
         let socket = directory.path().join("s");
         for _ in 0..2 {
             let lock = Lock::take(&socket).unwrap();
-            let holder = match Lock::take(&socket).unwrap_err() {
-                OpenErrorKind::Locked { holder } => holder.expect("visible in /proc/locks"),
+            let owner = match Lock::take(&socket).unwrap_err() {
+                OpenErrorKind::Locked { owner } => owner.expect("visible in /proc/locks"),
                 other => panic!("{other:?}"),
             };
-            assert_eq!(holder.pid, std::process::id() as i32);
+            assert_eq!(owner.pid, std::process::id() as i32);
             drop(lock);
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
@@ -190,8 +190,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (socket, lock) = (directory.path().join("s"), directory.path().join("s.lock"));
         let refused = || {
-            let obstacle = Lock::take(&socket).unwrap_err();
-            assert!(matches!(&obstacle, OpenErrorKind::NotALock(path) if *path == lock), "{obstacle:?}");
+            let error = Lock::take(&socket).unwrap_err();
+            assert!(matches!(&error, OpenErrorKind::NotALock(path) if *path == lock), "{error:?}");
             assert!(lstat(&lock).is_ok());
         };
         std::fs::write(&lock, "somebody's").unwrap();

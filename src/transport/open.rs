@@ -32,21 +32,21 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenE
         }
         ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
             unix::open(path, SocketType::STREAM, options)
-                .map(|(fd, traces, warnings)| (fd, Some(traces), warnings))
+                .map(|(fd, files, warnings)| (fd, Some(files), warnings))
         }
         ResolvedEndpoint::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
-            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
+            .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
         ResolvedEndpoint::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
         ResolvedEndpoint::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
-            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
+            .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
         // `fifo::open` opens these.
         ResolvedEndpoint::Fifo(_) => Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into())),
     };
     match opened {
-        Ok((fd, traces, warnings)) => {
-            Ok(Opened { listener: Listener::new(traces, fd, place.clone()), warnings })
+        Ok((fd, files, warnings)) => {
+            Ok(Opened { listener: Listener::new(files, fd, place.clone()), warnings })
         }
-        Err(obstacle) => Err(OpenError { place: place.clone(), obstacle }),
+        Err(kind) => Err(OpenError { place: place.clone(), kind }),
     }
 }
 

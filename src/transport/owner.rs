@@ -210,8 +210,8 @@ mod tests {
         ] {
             let listener = TcpListener::bind(theirs).unwrap();
             let port = listener.local_addr().unwrap().port();
-            let holder = of_tcp(SocketAddr::new(wanted.parse().unwrap(), port));
-            assert_eq!(holder.map(|h| h.pid), Some(our_pid()), "{wanted} against {theirs}");
+            let owner = of_tcp(SocketAddr::new(wanted.parse().unwrap(), port));
+            assert_eq!(owner.map(|h| h.pid), Some(our_pid()), "{wanted} against {theirs}");
         }
     }
 
@@ -240,8 +240,8 @@ mod tests {
         let path = |name: &[u8]| directory.path().join(std::ffi::OsString::from_vec(name.to_vec()));
         let _listeners = names.map(|name| UnixListener::bind(path(name)).unwrap());
         for name in names {
-            let holder = of_unix(&path(name));
-            assert_eq!(holder.map(|h| h.pid), Some(our_pid()), "{}", name.escape_ascii());
+            let owner = of_unix(&path(name));
+            assert_eq!(owner.map(|h| h.pid), Some(our_pid()), "{}", name.escape_ascii());
         }
         assert_eq!(of_unix(&path(b"two")), None, "a path is compared whole");
     }

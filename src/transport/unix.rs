@@ -94,7 +94,7 @@ pub(super) fn open(
     let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));
     let first = if later { options.mode & 0o700 } else { options.mode };
     bind_with_mode(&fd, &address, first).map_err(|errno| match errno {
-        Errno::ADDRINUSE => OpenErrorKind::InUse { holder: owner::of_unix(path) },
+        Errno::ADDRINUSE => OpenErrorKind::InUse { owner: owner::of_unix(path) },
         errno => OpenErrorKind::in_directory_of(path, errno),
     })?;
     let socket = SocketFile { path: path.to_owned(), made: lstat(path).map_err(other)? };
@@ -156,10 +156,10 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
         Err(Errno::NOENT) => Ok(()),
         // Its queue is full (EAGAIN), or it is of another type (EPROTOTYPE): there is a listener.
         Ok(()) => {
-            Err(OpenErrorKind::InUse { holder: listener_behind(&probe).or_else(|| owner::of_unix(path)) })
+            Err(OpenErrorKind::InUse { owner: listener_behind(&probe).or_else(|| owner::of_unix(path)) })
         }
         Err(Errno::AGAIN | Errno::PROTOTYPE | Errno::INPROGRESS) => {
-            Err(OpenErrorKind::InUse { holder: owner::of_unix(path) })
+            Err(OpenErrorKind::InUse { owner: owner::of_unix(path) })
         }
         Err(Errno::ACCESS | Errno::PERM) => Err(OpenErrorKind::ProbeDenied),
         Err(errno) => Err(other(errno)),

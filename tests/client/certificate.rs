@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::harness::program::{Program, command};
-use crate::tls::server::{Server, Voice};
+use crate::tls::server::{Behaviour, Server};
 
 fn certificate(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
@@ -276,7 +276,7 @@ fn printed_shell_line_multiplies() {
     let directory = test_dir.path().join("it's here");
     fs::create_dir(&directory).unwrap();
     let said = made(&directory, &["localhost"]);
-    let server = Server::start(&directory, "server-localhost", Voice::Multiply);
+    let server = Server::start(&directory, "server-localhost", Behaviour::Multiply);
     let line = printed(&said, "In a shell:").replace("65443", &server.port.to_string());
     let line = line.replacen("ipcctl ", concat!(env!("CARGO_BIN_EXE_ipcctl"), " "), 1);
     let finished = Program::run(command("sh", ["-c", &line]), "");
@@ -287,7 +287,7 @@ fn printed_shell_line_multiplies() {
 fn printed_python_lines_multiply() {
     let directory = tempfile::tempdir().unwrap();
     let said = made(directory.path(), &["localhost"]);
-    let server = Server::start(directory.path(), "server-localhost", Voice::Multiply);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
     let code = printed(&said, "In Python:").replace("65443", &server.port.to_string());
     let finished = Program::run(command("python3", ["-c", &code]), "");
     assert_eq!(finished.output, "Data received\n50.0\n", "{code}\n{finished:?}");
@@ -303,8 +303,8 @@ fn printed_clients_of_each_language_multiply_and_verify_the_server() {
         made(directory, &["localhost"]);
     }
     made(&directory, &["elsewhere.example"]);
-    let here = Server::start(&directory, "server-localhost", Voice::Multiply);
-    let elsewhere = Server::start(&directory, "server-elsewhere.example", Voice::Multiply);
+    let here = Server::start(&directory, "server-localhost", Behaviour::Multiply);
+    let elsewhere = Server::start(&directory, "server-elsewhere.example", Behaviour::Multiply);
     let ca = |directory: &Path| directory.join("ca.pem").display().to_string();
     for (language, file) in
         [("python", "client.py"), ("node", "client.js"), ("java", "MultiplyTls.java"), ("c", "client.c")]
@@ -354,7 +354,7 @@ fn printed_clients_of_each_language_multiply_and_verify_the_server() {
 fn client_certificate_opens_a_server_that_asks_for_one() {
     let directory = tempfile::tempdir().unwrap();
     let said = made(directory.path(), &["localhost", "--client", "ann"]);
-    let server = Server::start(directory.path(), "server-localhost", Voice::Certified);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Certified);
     let code = printed(&said, "In Python:").replace("65443", &server.port.to_string());
     let finished = Program::run(command("python3", ["-c", &code]), "");
     assert!(!finished.status.success() && finished.output.is_empty(), "without one: {finished:?}");

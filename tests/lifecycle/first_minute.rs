@@ -38,8 +38,8 @@ impl Window {
         command.args(["-c", PYTHON, &shell]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let window = Window(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
         told(test_dir, "is ready");
-        let holder = ipcd::transport::owner::of_tcp((test_dir.ip, MULTIPLY).into()).expect("it listens");
-        (window, Pid::from_raw(holder.pid).unwrap())
+        let owner = ipcd::transport::owner::of_tcp((test_dir.ip, MULTIPLY).into()).expect("it listens");
+        (window, Pid::from_raw(owner.pid).unwrap())
     }
 
     /// The terminal's window is closed: nobody has its other side open any more.

@@ -145,10 +145,10 @@ fn invalid_file_changes_nothing_and_logs_every_error() {
 #[test]
 fn reload_opens_all_new_endpoints_or_none() {
     let daemon = Daemon::usual();
-    let holder = Helper::on_tcp(daemon.ip, 6001);
+    let owner = Helper::on_tcp(daemon.ip, 6001);
     let config = "[multiply]\nlisten = [\"tcp://{ip}:6000\", \"tcp://{ip}:6001\", \"tcp://{ip}:6002\", \"unix://{dir}/new.sock\"]\n";
     let log = bad(&daemon, config);
-    let expected = format!("tcp://{}:6001: address already in use (by {})", daemon.ip, holder.shown());
+    let expected = format!("tcp://{}:6001: address already in use (by {})", daemon.ip, owner.shown());
     assert!(log.iter().any(|line| line.starts_with(&format!("error: {expected}"))), "{log:?}");
     assert!(refuses(&daemon, 6000) && refuses(&daemon, 6002));
     let mut names: Vec<_> =
@@ -156,7 +156,7 @@ fn reload_opens_all_new_endpoints_or_none() {
     names.sort();
     assert_eq!(names, ["ipcd.sock", "ipcd.sock.lock", "ipcd.toml"]);
     answered(&mut daemon.tcp(MULTIPLY));
-    drop(holder);
+    drop(owner);
     good(&daemon, config);
     for port in [6000, 6001, 6002] {
         answered(&mut daemon.tcp(port));
@@ -198,16 +198,16 @@ fn failed_reload_restores_the_closed_endpoint() {
     let mut old = daemon.tcp(port);
     answered(&mut old);
     let elsewhere = TestDir::new().ip;
-    let holder = Helper::on_tcp(elsewhere, port);
+    let owner = Helper::on_tcp(elsewhere, port);
     for _ in 0..3 {
         let log = bad(&daemon, &on("0.0.0.0", port));
-        let expected = format!("error: tcp://0.0.0.0:{port}: address already in use (by {})", holder.shown());
+        let expected = format!("error: tcp://0.0.0.0:{port}: address already in use (by {})", owner.shown());
         assert!(log[0].starts_with(&expected), "{log:?}");
         assert_eq!(log.len(), 2, "{log:?}");
         answered(&mut daemon.tcp(port));
         answered(&mut old);
     }
-    drop(holder);
+    drop(owner);
     good(&daemon, &on("0.0.0.0", port));
     answered(&mut Client::tcp((elsewhere, port).into()));
     daemon.stop();

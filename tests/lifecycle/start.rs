@@ -151,13 +151,13 @@ fn non_configuration_file_is_refused_at_once() {
 fn port_in_use_is_reported_with_its_holder() {
     let test_dir = TestDir::new();
     test_dir.write_config(USUAL);
-    let holder = Helper::on_tcp(test_dir.ip, MULTIPLY);
+    let owner = Helper::on_tcp(test_dir.ip, MULTIPLY);
     assert_eq!(
         refused(&test_dir, 69),
         format!(
             "ipcd: tcp://{}:65432: address already in use (by {}); stop it or choose another port under [multiply] in {}",
             test_dir.ip,
-            holder.shown(),
+            owner.shown(),
             test_dir.config_file().display()
         )
     );
@@ -183,7 +183,7 @@ fn all_endpoints_in_use_are_reported_together() {
     );
     // The errors of all endpoints are listed, each of them, when another program has one.
     let other = TestDir::new();
-    let holder = Helper::on_tcp(other.ip, MULTIPLY);
+    let owner = Helper::on_tcp(other.ip, MULTIPLY);
     std::fs::write(
         other.config_file(),
         std::fs::read_to_string(&file).unwrap().replacen(&daemon.ip.to_string(), &other.ip.to_string(), 1),
@@ -192,7 +192,7 @@ fn all_endpoints_in_use_are_reported_together() {
     let said = failure(&mut other.command(), 69);
     let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(lines.len(), 4, "{said}");
-    assert!(lines[0].contains(&holder.shown()), "{said}");
+    assert!(lines[0].contains(&owner.shown()), "{said}");
     for (line, service) in lines.iter().zip(["multiply", "greeting", "chat", "mux"]) {
         assert!(line.contains(&format!("under [{service}] in ")), "{line}");
         assert_eq!(

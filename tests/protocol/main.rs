@@ -13,7 +13,7 @@ mod page;
 mod pieces;
 mod stats;
 mod stdio;
-mod strangers;
 mod talk;
 #[cfg(feature = "tls")]
 mod tls;
+mod wrong_protocols;

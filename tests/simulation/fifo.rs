@@ -251,7 +251,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     world.engine.handle(world.now, Input::Stop { by: world.now + Duration::from_secs(5) });
     for index in 0..3 {
         let peer = world.ends[index].peer;
-        world.engine.handle(world.now, Input::Dry { peer });
+        world.engine.handle(world.now, Input::Drained { peer });
     }
     for _ in 0..10 {
         world.turn();

@@ -26,7 +26,7 @@ pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliErro
             None if line == "OK" => return Ok(()),
             Some(error) => match daemon.refused(CONTROL.name, error) {
                 CliError::Refused(lines) => errors.extend(lines),
-                trouble => return Err(trouble),
+                error => return Err(error),
             },
             None => return Err(not_the_mux(&daemon)),
         }

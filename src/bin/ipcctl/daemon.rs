@@ -88,7 +88,9 @@ impl Conversation {
         let until = Some(Instant::now() + GREETING);
         while self.lines.is_empty()
             && !self.is_over
-            && connection::wait(self.interest(), until).map_err(|error| self.trouble(&error))?.contains(&true)
+            && connection::wait(self.interest(), until)
+                .map_err(|error| self.io_error(&error))?
+                .contains(&true)
         {
             self.turn()?;
         }
@@ -195,7 +197,7 @@ impl Conversation {
                 return Err(self.too_late());
             }
             let [read, write] =
-                connection::wait(self.interest(), deadline).map_err(|error| self.trouble(&error))?;
+                connection::wait(self.interest(), deadline).map_err(|error| self.io_error(&error))?;
             if !read && !write {
                 return Err(self.too_late());
             }
@@ -224,9 +226,9 @@ impl Conversation {
     pub(crate) fn turn(&mut self) -> Result<(), CliError> {
         // A server that closes early has said why: read that before reporting the failure.
         let sent = self.send();
-        self.receive().map_err(|error| self.trouble(&error))?;
+        self.receive().map_err(|error| self.io_error(&error))?;
         match sent {
-            Err(error) if self.lines.is_empty() => Err(self.trouble(&error)),
+            Err(error) if self.lines.is_empty() => Err(self.io_error(&error)),
             _ => Ok(()),
         }
     }
@@ -345,7 +347,7 @@ impl Conversation {
         }
     }
 
-    fn trouble(&self, error: &io::Error) -> CliError {
+    fn io_error(&self, error: &io::Error) -> CliError {
         let text = format!("{}: {}", self.endpoint, words(error));
         match error.kind() {
             // A datagram was rejected: this is known only now.

@@ -110,11 +110,11 @@ fn main() -> ExitCode {
 
 /// Prints any error to standard error and returns the exit status.
 fn finish(outcome: Result<(), CliError>) -> ExitCode {
-    let Err(trouble) = outcome else { return ExitCode::SUCCESS };
-    trouble.lines().iter().for_each(|line| tell(line));
-    if let CliError::Signal(number) = trouble {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    error.lines().iter().for_each(|line| tell(line));
+    if let CliError::Signal(number) = error {
         // So that the shell sees which signal ended the program.
         let _ = signal_hook::low_level::emulate_default_handler(number);
     }
-    ExitCode::from(trouble.status())
+    ExitCode::from(error.status())
 }

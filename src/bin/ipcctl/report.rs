@@ -106,9 +106,9 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         let outcome = daemon.report(options, &report, is_last);
         match outcome {
             // The user waits for this report.
-            Err(trouble) if is_last => return Err(trouble),
-            Err(trouble @ CliError::Refused(_)) => return Err(trouble),
-            Err(trouble) => daemon.lose(&trouble, arguments.every),
+            Err(error) if is_last => return Err(error),
+            Err(error @ CliError::Refused(_)) => return Err(error),
+            Err(error) => daemon.lose(&error, arguments.every),
             Ok(()) if is_last => return Ok(()),
             Ok(()) => {}
         }
@@ -169,11 +169,11 @@ impl Daemon {
     }
 
     /// Reports the loss once; each pause before another try is twice as long as the last.
-    fn lose(&mut self, trouble: &CliError, every: Duration) {
+    fn lose(&mut self, error: &CliError, every: Duration) {
         let pause = match self {
             Daemon::Lost { pause, .. } => (*pause * 2).min(PAUSE_MAX.max(every)),
             Daemon::Unwanted | Daemon::There(_) => {
-                trouble.lines().iter().for_each(|line| output::tell(&format!("{line}; trying again")));
+                error.lines().iter().for_each(|line| output::tell(&format!("{line}; trying again")));
                 every
             }
         };

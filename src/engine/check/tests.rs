@@ -118,8 +118,8 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
     assert_found(company(), "reads nothing", |engine| engine.shared.unread.set(GONE, NOW));
     let mut stopping = company();
     stopping.handle(NOW, Input::Stop { by: NOW + Duration::from_secs(9) });
-    assert_found(stopping, "is known to be dry", |engine| {
-        engine.shared.stop.as_mut().unwrap().dry.insert(GONE);
+    assert_found(stopping, "is known to be drained", |engine| {
+        engine.shared.stop.as_mut().unwrap().drained.insert(GONE);
     });
 }
 

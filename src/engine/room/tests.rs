@@ -46,7 +46,7 @@ fn many_short_private_lines_count_with_their_overhead() {
     let backlog = 64 * 1024;
     let mut count = 0;
     while room.settle(backlog).is_empty() {
-        room.tell(member_id, "x");
+        room.send_to(member_id, "x");
         count += 1;
     }
     assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
@@ -84,9 +84,9 @@ fn all_members_hear_the_same_order_at_any_reading_speed() {
         let mut room = Room::default();
         let (line, bare) = (join(&mut room, 1), join(&mut room, 2));
         say(&mut room, "m1: a");
-        room.tell(line, "to you alone");
+        room.send_to(line, "to you alone");
         say(&mut room, "m2: b");
-        room.tell(bare, "to me alone");
+        room.send_to(bare, "to me alone");
         let long = "x".repeat(3 * CHUNK);
         say(&mut room, &long);
         assert_eq!(
@@ -129,15 +129,15 @@ fn lines_seen_by_all_are_freed_and_laggards_are_named() {
 fn speech_has_its_name_prefix_across_chunks_and_in_history() {
     let mut room = Room::default();
     let member_id = join(&mut room, 1);
-    room.say(member_id, b"nobody asked for a history");
+    room.broadcast(member_id, b"nobody asked for a history");
     room.set_history(2, CHUNK);
     drain(&mut room, member_id, CHUNK);
     let mut expected = String::new();
     for number in 0..2 * CHUNK / 100 {
-        room.say(member_id, format!("{number:90}").as_bytes());
+        room.broadcast(member_id, format!("{number:90}").as_bytes());
         expected += &format!("m1: {number:90}\n");
     }
-    room.act(member_id, "waves");
+    room.emote(member_id, "waves");
     assert!(drain(&mut room, member_id, CHUNK) == expected + "* m1 waves\n");
     let last = 2 * CHUNK / 100 - 1;
     assert_eq!(room.history().collect::<Vec<_>>(), [format!("m1: {last:90}"), "* m1 waves".to_owned()]);
@@ -161,12 +161,12 @@ fn private_lines_use_no_memory_once_heard() {
     let mut room = Room::default();
     let member_id = join(&mut room, 1);
     for _ in 0..1000 {
-        room.tell(member_id, "psst");
+        room.send_to(member_id, "psst");
     }
     assert_eq!(room.aside_bytes(), room.aside_bytes_of(member_id));
     drain(&mut room, member_id, CHUNK);
     assert_eq!((room.aside_bytes(), room.members[member_id.0].asides.capacity()), (0, 0));
-    room.tell(member_id, "psst");
+    room.send_to(member_id, "psst");
     room.drop_member(member_id, &mut Vec::new());
     assert_eq!(room.aside_bytes(), 0, "nor does one who is gone");
 }
@@ -176,7 +176,7 @@ fn leaving_member_is_sent_its_unseen_lines() {
     let mut room = Room::default();
     let (a, b) = (join(&mut room, 1), join(&mut room, 2));
     say(&mut room, "m1: hi");
-    room.tell(b, "psst");
+    room.send_to(b, "psst");
     let mut unsent = Vec::new();
     room.leave(b, &mut unsent);
     assert_eq!(unsent, b"m1: hi\npsst\n");

@@ -184,7 +184,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
 pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
     let text = clean(message);
     if !text.trim().is_empty() {
-        room.say(member_id, text.as_bytes());
+        room.broadcast(member_id, text.as_bytes());
     }
 }
 
@@ -196,7 +196,7 @@ pub fn handle_message(
     message: &[u8],
 ) -> Outcome {
     if is_simply_said(message) {
-        room.say(member_id, message);
+        room.broadcast(member_id, message);
         return Outcome::Done;
     }
     let text = clean(message);
@@ -208,28 +208,28 @@ pub fn handle_message(
         return Outcome::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        room.say(member_id, text.as_bytes());
+        room.broadcast(member_id, text.as_bytes());
         return Outcome::Done;
     };
     if rest.starts_with('/') {
-        room.say(member_id, rest.as_bytes());
+        room.broadcast(member_id, rest.as_bytes());
         return Outcome::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let arguments = arguments.trim();
     let outcome = match command {
         "help" => {
-            room.tell(member_id, HELP);
+            room.send_to(member_id, HELP);
             Ok(())
         }
         "who" => {
             let line = format!("{}{}", words::WHO, room.who());
-            room.tell(member_id, &line);
+            room.send_to(member_id, &line);
             Ok(())
         }
         "me" if arguments.is_empty() => Err("/me needs a text, for example: /me waves".to_owned()),
         "me" => {
-            room.act(member_id, arguments);
+            room.emote(member_id, arguments);
             Ok(())
         }
         "msg" => {
@@ -253,7 +253,7 @@ pub fn handle_message(
     match outcome {
         Ok(()) => Outcome::Done,
         Err(error) => {
-            room.tell(member_id, &format!("Error: {error}"));
+            room.send_to(member_id, &format!("Error: {error}"));
             Outcome::Erred(error)
         }
     }

@@ -404,8 +404,8 @@ pub fn write(
     line
 }
 
-fn seconds(moment: Timestamp) -> f64 {
-    moment.since(Timestamp::default()).as_secs_f64()
+fn seconds(time: Timestamp) -> f64 {
+    time.since(Timestamp::default()).as_secs_f64()
 }
 
 #[cfg(test)]

@@ -61,9 +61,9 @@ impl Session {
     }
 
     /// The kernel holds no more input of it.
-    pub(in crate::engine) fn set_dry(&self, shared: &mut EngineState) {
+    pub(in crate::engine) fn set_drained(&self, shared: &mut EngineState) {
         if let Some(stop) = &mut shared.stop {
-            stop.dry.insert(self.peer());
+            stop.drained.insert(self.peer());
         }
     }
 
@@ -73,7 +73,7 @@ impl Session {
         let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.is_stalled() && !is_waiting;
         !self.is_serving()
-            || (shared.stop.as_ref().is_some_and(|stop| stop.dry.contains(&self.peer()))
+            || (shared.stop.as_ref().is_some_and(|stop| stop.drained.contains(&self.peer()))
                 && !is_stalled
                 && !self.intake.guess.holds_request()
                 && self.dialogue.report().is_none()
@@ -315,7 +315,7 @@ impl Dialogue {
         shared.certified.remove(self.peer);
         shared.unread.remove(self.peer);
         if let Some(stop) = &mut shared.stop {
-            stop.dry.remove(&self.peer);
+            stop.drained.remove(&self.peer);
         }
         self.hint_at_end(shared, reason);
         self.leave_roster(shared);

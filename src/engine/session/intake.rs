@@ -254,8 +254,8 @@ impl Intake {
             _ if is_within => return First::Unknown, // the rest of the first burst is there already
             Shape::Text => {}
             Shape::Unclear | Shape::String => {
-                let patience = if shape == Shape::String { settings.raw_gap } else { GUESS };
-                self.guess.handle_unclear(now, settings.raw_gap, bytes, patience);
+                let pause = if shape == Shape::String { settings.raw_gap } else { GUESS };
+                self.guess.handle_unclear(now, settings.raw_gap, bytes, pause);
                 return First::Unknown;
             }
         }

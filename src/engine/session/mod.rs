@@ -26,7 +26,6 @@ mod restart;
 mod standing;
 mod stats;
 mod status;
-mod strangers;
 mod talk;
 mod tally;
 mod timeouts;
@@ -34,6 +33,7 @@ mod unread;
 mod unreported;
 mod watcher;
 mod watching;
+mod wrong_protocol;
 
 use std::rc::Rc;
 

@@ -110,7 +110,7 @@ impl Dialogue {
     pub(super) fn err_in_order(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         match self.member_id() {
             Some(member_id) => {
-                shared.room.tell(member_id, &format!("Error: {error}"));
+                shared.room.send_to(member_id, &format!("Error: {error}"));
                 self.note_error(shared, kind, error);
             }
             None => self.err(shared, kind, error),

@@ -44,7 +44,7 @@ impl Dialogue {
         };
         let error = words::muted(until.map(|until| until.since(now)));
         if !self.transport().many_writers {
-            shared.room.tell(member_id, &format!("{ERROR}{error}"));
+            shared.room.send_to(member_id, &format!("{ERROR}{error}"));
         }
         self.note_error(shared, ErrorKind::Denied, error);
         true

@@ -89,9 +89,9 @@ impl Dialogue {
     fn note_silence(&self, shared: &mut EngineState) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes;
         // A person reads before typing.
-        let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
+        let silence = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
         let is_known = shared.roster.knows_of_silence(self.client(), self.opened);
-        if is_silent && !is_known && shared.now.since(self.opened) >= patience {
+        if is_silent && !is_known && shared.now.since(self.opened) >= silence {
             let service = self.service();
             if let Some(hint) = diagnosis::of_silence(service, false) {
                 shared.roster.set_hint(shared.now, self.client(), service, Some(self.peer), &hint);

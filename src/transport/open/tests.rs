@@ -105,17 +105,17 @@ fn port_in_use_names_its_holder_and_the_remedy() {
 fn each_error_names_its_object_and_remedy() {
     let tcp = tcp_at("127.0.0.1:80");
     let unix = ResolvedEndpoint::Unix(PathBuf::from("/run/s"));
-    let holder = Some(PortOwner { pid: 4711, name: "python3".to_owned() });
+    let owner = Some(PortOwner { pid: 4711, name: "python3".to_owned() });
     let denied = || io::Error::from(Errno::ACCESS);
-    for (place, obstacle, text) in [
+    for (place, kind, text) in [
         (
             &tcp,
-            OpenErrorKind::InUse { holder: holder.clone() },
+            OpenErrorKind::InUse { owner: owner.clone() },
             "tcp://127.0.0.1:80: address already in use (by pid 4711, python3); stop it or choose another port",
         ),
         (
             &tcp,
-            OpenErrorKind::InUse { holder: None },
+            OpenErrorKind::InUse { owner: None },
             "tcp://127.0.0.1:80: address already in use; stop what uses it or choose another port",
         ),
         (
@@ -126,12 +126,12 @@ fn each_error_names_its_object_and_remedy() {
         ),
         (
             &unix,
-            OpenErrorKind::InUse { holder },
+            OpenErrorKind::InUse { owner },
             "unix:///run/s: address already in use (by pid 4711, python3); stop it or choose another path",
         ),
         (
             &unix,
-            OpenErrorKind::Locked { holder: None },
+            OpenErrorKind::Locked { owner: None },
             "unix:///run/s: address already in use (by another ipcd); stop it or choose another path",
         ),
         (
@@ -147,7 +147,7 @@ fn each_error_names_its_object_and_remedy() {
              (LimitNOFILE=, ulimit -n) or list fewer endpoints",
         ),
     ] {
-        assert_eq!(OpenError { place: place.clone(), obstacle }.to_string(), text);
+        assert_eq!(OpenError { place: place.clone(), kind }.to_string(), text);
     }
 }
 
@@ -250,7 +250,7 @@ fn second_open_finds_the_first_and_changes_nothing() {
     let (directory, path, place) = at_s();
     let first = open(&place, &options()).unwrap();
     let second = refused(&place);
-    assert!(second.is_in_use() && matches!(second.obstacle, OpenErrorKind::Locked { .. }));
+    assert!(second.is_in_use() && matches!(second.kind, OpenErrorKind::Locked { .. }));
     assert_eq!(names(&directory), ["s", "s.lock"]);
     UnixStream::connect(&path).unwrap();
     drop(first);
@@ -320,12 +320,12 @@ fn missing_directory_is_reported_or_made_and_removed() {
     assert_eq!(names(&base), ["ipcd"]);
     fs::remove_dir_all(&directory).unwrap();
     let elsewhere = ResolvedEndpoint::Unix(base.path().join("nowhere/s"));
-    assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, OpenErrorKind::MissingDirectory(_)));
+    assert!(matches!(open(&elsewhere, &making).unwrap_err().kind, OpenErrorKind::MissingDirectory(_)));
     assert!(names(&base).is_empty());
 
     let deep = Options { make_directory: Some(base.path().join("a/b")), ..options() };
     let error = open(&ResolvedEndpoint::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
-    assert!(matches!(error.obstacle, OpenErrorKind::MissingDirectory(it) if it == base.path().join("a")));
+    assert!(matches!(error.kind, OpenErrorKind::MissingDirectory(it) if it == base.path().join("a")));
 }
 
 #[test]
@@ -335,22 +335,18 @@ fn unwritable_directory_is_reported() {
     }
     let (directory, _, place) = at_s();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
-    assert!(
-        matches!(refused(&place).obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path())
-    );
+    assert!(matches!(refused(&place).kind, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path()));
     let making = Options { make_directory: Some(directory.path().join("d")), ..options() };
     let inside = ResolvedEndpoint::Unix(directory.path().join("d/s"));
     let error = open(&inside, &making).unwrap_err();
-    assert!(
-        matches!(error.obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path().join("d"))
-    );
+    assert!(matches!(error.kind, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path().join("d")));
 }
 
 #[test]
 fn overlong_path_is_refused_before_anything_is_made() {
     let (directory, path, _) = at_s();
     let long = ResolvedEndpoint::Unix(path.with_file_name("x".repeat(108)));
-    assert!(matches!(refused(&long).obstacle, OpenErrorKind::TooLong(bytes) if bytes > 108));
+    assert!(matches!(refused(&long).kind, OpenErrorKind::TooLong(bytes) if bytes > 108));
     assert!(names(&directory).is_empty());
     let most = UNIX_PATH_BYTES_MAX - directory.path().as_os_str().len() - 1;
     open(&ResolvedEndpoint::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();

@@ -65,11 +65,11 @@ fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let at =
         |time: UnixTime| certificate.verify_for_usage(&[], &[], &[], time, ForAnything, None, None).err();
-    let from = match at(moment(0))? {
+    let from = match at(at_second(0))? {
         Error::CertNotValidYet { not_before, .. } => not_before.as_secs(),
         _ => 0,
     };
-    let until = match at(moment(LATEST + 1))? {
+    let until = match at(at_second(LATEST + 1))? {
         Error::CertExpired { not_after, .. } => not_after.as_secs(),
         _ => return None,
     };
@@ -77,7 +77,7 @@ fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
 }
 
 /// A moment, in seconds since 1970.
-fn moment(seconds: u64) -> UnixTime {
+fn at_second(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
-use super::server::{Server, Voice};
+use super::server::{Behaviour, Server};
 use super::{authority, file, in_a_system_that_trusts, ipcctl, reach};
 use crate::certificate::made;
 use crate::harness::Daemon;
@@ -26,7 +26,7 @@ fn failure(reach: &[String], status: i32) -> String {
 #[test]
 fn untrusted_certificate_error_names_the_authority() {
     let (directory, other) = (authority(), authority());
-    let server = Server::start(directory.path(), "server-localhost", Voice::Multiply);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
     let mut here = reach(directory.path(), server.port);
     here[3] = file(other.path(), "ca.pem");
     let error = failure(&here, 1);
@@ -55,7 +55,7 @@ fn untrusted_certificate_error_names_the_authority() {
 fn wrong_host_name_error_lists_the_certificates_names() {
     let directory = authority();
     made(directory.path(), &["teacher.local", "192.0.2.7"]);
-    let server = Server::start(directory.path(), "server-teacher.local", Voice::Multiply);
+    let server = Server::start(directory.path(), "server-teacher.local", Behaviour::Multiply);
     let error = failure(&reach(directory.path(), server.port), 1);
     assert!(
         error.contains("certificate is for teacher.local, 192.0.2.7, and not for localhost; use a name"),
@@ -70,13 +70,13 @@ fn wrong_host_name_error_lists_the_certificates_names() {
 #[test]
 fn authority_as_a_servers_certificate_is_named_as_that() {
     let directory = authority();
-    let server = Server::start(directory.path(), "ca", Voice::Multiply);
+    let server = Server::start(directory.path(), "ca", Behaviour::Multiply);
     let error = failure(&reach(directory.path(), server.port), 1);
     assert!(
         error.contains("the server's certificate is an authority's own; the server needs one"),
         "{error}"
     );
-    let server = Server::start(directory.path(), "client-ann", Voice::Multiply);
+    let server = Server::start(directory.path(), "client-ann", Behaviour::Multiply);
     let error = failure(&reach(directory.path(), server.port), 1);
     assert!(error.contains("the server's certificate is not for servers"), "{error}");
 }
@@ -103,7 +103,7 @@ fn certificate_out_of_its_time_says_since_when() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     valid(directory, 2019, 2020);
-    let server = Server::start(directory, "odd", Voice::Multiply);
+    let server = Server::start(directory, "odd", Behaviour::Multiply);
     let error = failure(&reach(directory, server.port), 1);
     assert!(
         error.contains("has been out of date since 2020-03-01 00:00:00 UTC; the server needs a new one"),
@@ -112,7 +112,7 @@ fn certificate_out_of_its_time_says_since_when() {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let next = 1970 + i32::try_from(now / (365 * 86400)).unwrap() + 2;
     valid(directory, next, next + 1);
-    let server = Server::start(directory, "odd", Voice::Multiply);
+    let server = Server::start(directory, "odd", Behaviour::Multiply);
     let error = failure(&reach(directory, server.port), 1);
     assert!(error.contains(&format!("is valid from {next}-03-01 00:00:00 UTC on; set the clock")), "{error}");
 }
@@ -161,7 +161,7 @@ fn silent_port_is_given_up_in_time() {
 #[test]
 fn reply_that_is_cut_off_is_no_reply() {
     let directory = authority();
-    let server = Server::start(directory.path(), "server-localhost", Voice::Cut);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Cut);
     let error = failure(&reach(directory.path(), server.port), 1);
     assert!(
         error.contains("the connection was cut off: TLS has an end of its own, which did not come"),

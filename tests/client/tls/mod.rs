@@ -12,7 +12,7 @@ use crate::certificate::made;
 use crate::harness::program::{Finished, Program};
 use crate::harness::pty::PtySession;
 use crate::harness::{BESIDE, CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, TestDir, USUAL};
-use server::{Server, Voice};
+use server::{Behaviour, Server};
 use tempfile::TempDir;
 
 /// A directory with an authority and a certificate for localhost, and one for a client.
@@ -85,7 +85,7 @@ fn ten_thousand_requests_in_a_pipe_are_answered_in_order() {
 #[test]
 fn server_that_ends_at_the_clients_end_has_answered_before() {
     let directory = authority();
-    let server = Server::start(directory.path(), "server-localhost", Voice::Strict);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Strict);
     let finished = ipcctl(&reach(directory.path(), server.port), &["multiply", "5", "10"], "");
     assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
 }
@@ -116,7 +116,7 @@ fn member_on_a_screen_comes_back_over_tls() {
 #[test]
 fn authorities_of_the_system_are_trusted_without_an_option() {
     let directory = authority();
-    let server = Server::start(directory.path(), "server-localhost", Voice::Multiply);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.args(["--to", &format!("tls://127.0.0.1:{}", server.port), "multiply", "5", "10"]);
     in_a_system_that_trusts(&mut command, &file(directory.path(), "ca.pem"));
@@ -128,7 +128,7 @@ fn authorities_of_the_system_are_trusted_without_an_option() {
 fn client_certificate_is_shown_to_a_server_that_asks() {
     let directory = authority();
     let directory = directory.path();
-    let server = Server::start(directory, "server-localhost", Voice::Certified);
+    let server = Server::start(directory, "server-localhost", Behaviour::Certified);
     let own = [
         "--client-certificate".to_owned(),
         file(directory, "client-ann.pem"),
@@ -147,7 +147,7 @@ fn client_certificate_is_shown_to_a_server_that_asks() {
 #[test]
 fn insecure_is_said_each_time_and_in_red_on_a_terminal() {
     let directory = authority();
-    let server = Server::start(directory.path(), "server-localhost", Voice::Multiply);
+    let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
     let to = format!("tls://localhost:{}", server.port);
     let arguments = ["--to", &to, "--insecure", "multiply", "5", "10"];
     let warning = "the server's certificate is not checked (--insecure): anybody on the way can read and change everything";

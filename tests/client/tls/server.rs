@@ -15,7 +15,7 @@ use crate::harness::PATIENCE;
 
 /// A server's treatment of its clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Voice {
+pub enum Behaviour {
     /// Answers each line with the product of 5 and 10, or an error.
     Multiply,
     /// The same, for clients with a certificate of the same authority alone.
@@ -33,7 +33,7 @@ pub struct Server {
 impl Server {
     /// In front of another server that has no TLS.
     pub fn before(directory: &Path, certificate: &str, behind: SocketAddr) -> Server {
-        let config = Arc::new(config(directory, certificate, Voice::Multiply));
+        let config = Arc::new(config(directory, certificate, Behaviour::Multiply));
         Server::with(move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
             // Gone on one side or the other: that is the client's test.
@@ -42,12 +42,12 @@ impl Server {
     }
 
     /// With a certificate of this directory.
-    pub fn start(directory: &Path, certificate: &str, voice: Voice) -> Server {
-        let config = Arc::new(config(directory, certificate, voice));
+    pub fn start(directory: &Path, certificate: &str, behaviour: Behaviour) -> Server {
+        let config = Arc::new(config(directory, certificate, behaviour));
         Server::with(move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
             // A client that does not trust us ends the connection: that is the client's test.
-            let _ = converse(StreamOwned::new(connection, stream), voice);
+            let _ = converse(StreamOwned::new(connection, stream), behaviour);
         })
     }
 
@@ -67,12 +67,12 @@ impl Server {
     }
 }
 
-fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
+fn config(directory: &Path, certificate: &str, behaviour: Behaviour) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-    let builder = match voice {
-        Voice::Multiply | Voice::Cut | Voice::Strict => builder.unwrap().with_no_client_auth(),
-        Voice::Certified => {
+    let builder = match behaviour {
+        Behaviour::Multiply | Behaviour::Cut | Behaviour::Strict => builder.unwrap().with_no_client_auth(),
+        Behaviour::Certified => {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
@@ -84,7 +84,7 @@ fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
     builder.with_single_cert(vec![chain], key).unwrap()
 }
 
-fn converse(stream: StreamOwned<ServerConnection, TcpStream>, voice: Voice) -> std::io::Result<()> {
+fn converse(stream: StreamOwned<ServerConnection, TcpStream>, behaviour: Behaviour) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
@@ -93,12 +93,12 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>, voice: Voice) -> s
             other => format!("Data received\nError: not a number: {other:?}\n"),
         };
         line.clear();
-        if voice == Voice::Cut {
+        if behaviour == Behaviour::Cut {
             lines.get_mut().write_all(b"Data received\n")?;
             lines.get_mut().flush()?;
             return lines.get_mut().sock.shutdown(Shutdown::Both);
         }
-        if voice == Voice::Strict {
+        if behaviour == Behaviour::Strict {
             let stream = lines.get_mut();
             stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
             match stream.read(&mut [0; 100]) {
@@ -116,10 +116,10 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>, voice: Voice) -> s
 
 /// Carries bytes and ends both ways, each for a moment.
 fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr) -> std::io::Result<()> {
-    let moment = Some(Duration::from_millis(2));
+    let briefly = Some(Duration::from_millis(2));
     let mut back = TcpStream::connect(behind)?;
-    front.sock.set_read_timeout(moment)?;
-    back.set_read_timeout(moment)?;
+    front.sock.set_read_timeout(briefly)?;
+    back.set_read_timeout(briefly)?;
     let mut buffer = [0; 16384];
     let mut is_half = false;
     loop {
@@ -137,7 +137,7 @@ fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr
             Ok(count) => {
                 front.sock.set_read_timeout(None)?;
                 front.write_all(&buffer[..count])?;
-                front.sock.set_read_timeout(moment)?;
+                front.sock.set_read_timeout(briefly)?;
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => break,

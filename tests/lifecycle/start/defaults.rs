@@ -101,10 +101,10 @@ fn percent_t_is_the_users_runtime_directory() {
         command.env("XDG_RUNTIME_DIR", &session);
         command
     };
-    let holder = Helper::on_tcp(test_dir.ip, MULTIPLY);
+    let owner = Helper::on_tcp(test_dir.ip, MULTIPLY);
     failure(&mut command(), 69);
     assert_eq!(fs::read_dir(&session).unwrap().count(), 0, "a start that fails removes what it had made");
-    drop(holder);
+    drop(owner);
 
     let command = command();
     let mut daemon = test_dir.start(command);

@@ -35,14 +35,14 @@ fn live_socket_is_left_alone() {
     let test_dir = TestDir::new();
     test_dir.write_config(SOCKET);
     let path = test_dir.socket();
-    let holder = Helper::on_unix(&path);
+    let owner = Helper::on_unix(&path);
     let before = fs::symlink_metadata(&path).unwrap().ino();
     assert_eq!(
         refused(&test_dir, 69),
         format!(
             "ipcd: unix://{}: address already in use (by {}); stop it or choose another path under [mux] in {}",
             path.display(),
-            holder.shown(),
+            owner.shown(),
             test_dir.config_file().display()
         )
     );

@@ -18,7 +18,7 @@ use crate::harness::{
 
 /// The transport of a dialogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum DialogueTransport {
     Tcp,
     /// On the Unix socket, its service chosen first.
     Chosen,
@@ -26,12 +26,12 @@ pub enum Way {
     Default,
 }
 
-impl Way {
+impl DialogueTransport {
     fn suits(self, dialogue: &Dialogue) -> bool {
         match self {
-            Way::Tcp => dialogue.service != Service::Mux,
-            Way::Chosen => dialogue.service != Service::Mux && !dialogue.foreign,
-            Way::Default => {
+            DialogueTransport::Tcp => dialogue.service != Service::Mux,
+            DialogueTransport::Chosen => dialogue.service != Service::Mux && !dialogue.foreign,
+            DialogueTransport::Default => {
                 dialogue.service == Service::Mux
                     || (dialogue.service == Service::Multiply && !dialogue.foreign)
             }
@@ -40,8 +40,8 @@ impl Way {
 
     fn connect(self, daemon: &Daemon, service: Service) -> Client {
         match (self, service) {
-            (Way::Chosen | Way::Default, _) | (_, Service::Mux) => daemon.unix(),
-            (Way::Tcp, service) => daemon.tcp(place(service).0),
+            (DialogueTransport::Chosen | DialogueTransport::Default, _) | (_, Service::Mux) => daemon.unix(),
+            (DialogueTransport::Tcp, service) => daemon.tcp(place(service).0),
         }
     }
 }
@@ -70,7 +70,7 @@ fn patient() -> Daemon {
 }
 
 /// Holds the table's dialogues on one way. Pieces are read one by one: the next is sent when the last is certainly read.
-fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
+fn hold_all(way: DialogueTransport, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
     let daemon = patient();
     let mut probe = Probe::new(&daemon);
     let table = table();
@@ -78,11 +78,11 @@ fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
         for pieces in pieces_of(dialogue) {
             let mut client = way.connect(&daemon, dialogue.service);
             let choice = format!("{}\n", dialogue.service);
-            if way == Way::Chosen {
+            if way == DialogueTransport::Chosen {
                 client.say(&choice);
             }
             for (index, piece) in pieces.iter().enumerate() {
-                if index > 0 || way == Way::Chosen {
+                if index > 0 || way == DialogueTransport::Chosen {
                     probe.wait();
                 }
                 // The other end may be closing already, with everything sent: its output is what counts.
@@ -102,7 +102,11 @@ fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
 /// Holds the table's dialogues with the usual services of a daemon, whole and cut at every byte, in whichever way `hold` does:
 /// at a port, in pieces, of which the next is sent when the last is certainly read.
 #[cfg(feature = "tls")]
-pub fn hold_on(daemon: &Daemon, way: Way, mut hold: impl FnMut(u16, &[&[u8]], &mut Probe) -> Vec<u8>) {
+pub fn hold_on(
+    daemon: &Daemon,
+    way: DialogueTransport,
+    mut hold: impl FnMut(u16, &[&[u8]], &mut Probe) -> Vec<u8>,
+) {
     let mut probe = Probe::new(daemon);
     let usual = [Service::Multiply, Service::Greeting];
     let table = table();
@@ -131,39 +135,39 @@ fn byte_by_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
 
 #[test]
 fn tcp_dialogues_whole() {
-    hold_all(Way::Tcp, whole);
+    hold_all(DialogueTransport::Tcp, whole);
 }
 
 #[test]
 fn tcp_dialogues_cut_at_every_byte() {
-    hold_all(Way::Tcp, cut_at_every_byte);
+    hold_all(DialogueTransport::Tcp, cut_at_every_byte);
 }
 
 #[test]
 fn tcp_short_dialogues_byte_by_byte() {
-    hold_all(Way::Tcp, byte_by_byte);
+    hold_all(DialogueTransport::Tcp, byte_by_byte);
 }
 
 #[test]
 fn unix_dialogues_with_a_chosen_service() {
-    hold_all(Way::Chosen, whole);
-    hold_all(Way::Chosen, byte_by_byte);
+    hold_all(DialogueTransport::Chosen, whole);
+    hold_all(DialogueTransport::Chosen, byte_by_byte);
 }
 
 #[test]
 fn unix_dialogues_with_a_chosen_service_cut_at_every_byte() {
-    hold_all(Way::Chosen, cut_at_every_byte);
+    hold_all(DialogueTransport::Chosen, cut_at_every_byte);
 }
 
 #[test]
 fn unix_dialogues_with_the_default_service() {
-    hold_all(Way::Default, whole);
-    hold_all(Way::Default, byte_by_byte);
+    hold_all(DialogueTransport::Default, whole);
+    hold_all(DialogueTransport::Default, byte_by_byte);
 }
 
 #[test]
 fn unix_dialogues_with_the_default_service_cut_at_every_byte() {
-    hold_all(Way::Default, cut_at_every_byte);
+    hold_all(DialogueTransport::Default, cut_at_every_byte);
 }
 
 /// One dialogue with a process of its own on its standard input and output.

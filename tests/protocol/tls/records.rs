@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 
 use super::client::TlsClient;
 use super::{MULTIPLY, daemon, test_dir};
-use crate::conversations::daemon::{Way, hold_on};
+use crate::conversations::daemon::{DialogueTransport, hold_on};
 use crate::harness::{self, Daemon, PATIENCE, Probe, show};
 
 fn connect(daemon: &Daemon, port: u16) -> TcpStream {
@@ -111,7 +111,7 @@ fn dialogues_are_the_same_over_tls() {
     let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
     let mut held = 0;
-    hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
+    hold_on(&daemon, DialogueTransport::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
         let port = if port == harness::MULTIPLY { MULTIPLY } else { port };
         let mut client = TlsClient::connect(&daemon, port, &config);
         for (index, piece) in pieces.iter().enumerate() {
@@ -138,7 +138,7 @@ fn dialogues_are_the_same_wherever_their_records_are_cut() {
     let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
     let mut held = 0;
-    hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
+    hold_on(&daemon, DialogueTransport::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
         held += 1;
         let mut socket = connect(&daemon, if port == harness::MULTIPLY { MULTIPLY } else { port });
         let (mut connection, records) = encrypted(&mut socket, &config, pieces);

@@ -3,7 +3,7 @@
 use ipcd::engine::limits::{FramingRule, Settings};
 use ipcd::engine::message::{Binding, FramingMode, Transport};
 
-use super::Who;
+use super::PeerLabel;
 use crate::random::Random;
 
 pub struct Framing {
@@ -49,7 +49,7 @@ impl Framing {
     }
 
     /// The daemon has decided; whether it was for the first time.
-    pub fn decide(&mut self, kind: FramingMode, who: &Who) -> bool {
+    pub fn decide(&mut self, kind: FramingMode, who: &PeerLabel) -> bool {
         assert_eq!(self.rule, FramingRule::Auto, "{who}: there was nothing to decide");
         let is_first = self.decided.replace(kind) != Some(FramingMode::Raw);
         // It may be taken for raw in the middle of a line, before the LF comes.

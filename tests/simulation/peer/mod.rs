@@ -34,14 +34,14 @@ pub use roles::MACHINES;
 pub const BURST: usize = 10;
 
 /// Names a peer in the message of a failure.
-pub struct Who {
+pub struct PeerLabel {
     /// 0: the observer.
     serial: u64,
     pub binding: Rc<Binding>,
     pub remote: RemoteAddress,
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for PeerLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.serial {
             0 => f.write_str("the observer"),
@@ -52,7 +52,7 @@ impl fmt::Display for Who {
 
 pub struct Actor {
     pub peer: ConnectionId,
-    pub who: Who,
+    pub who: PeerLabel,
     /// The service that it has chosen, or else that of its endpoint.
     pub service: Service,
     pub link: Link,
@@ -99,7 +99,7 @@ impl Actor {
         };
         Actor {
             peer: ConnectionId { index: 0, generation: 0 },
-            who: Who { serial, binding: Rc::clone(binding), remote },
+            who: PeerLabel { serial, binding: Rc::clone(binding), remote },
             service: binding.service,
             link,
             opened: false,

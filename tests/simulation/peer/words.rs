@@ -4,7 +4,7 @@ use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{RemoteAddress, Transport};
 use ipcd::engine::service::{Service, mux};
 
-use super::Who;
+use super::PeerLabel;
 
 pub const ACKNOWLEDGEMENT: &str = "Data received";
 pub const REFUSAL: &str = "Error: too many connections, try again later";
@@ -18,7 +18,7 @@ pub fn help(remote: RemoteAddress, transport: Transport) -> String {
 }
 
 /// The input from the mux that may precede the service's answers; none on other endpoints.
-pub fn help_before(who: &Who) -> String {
+pub fn help_before(who: &PeerLabel) -> String {
     match who.binding.service {
         Service::Mux => help(who.remote, who.binding.transport),
         _ => String::new(),

@@ -33,7 +33,7 @@ impl World {
             }
             return;
         }
-        let mut dry = false;
+        let mut drained = false;
         match link.read(chunk, &mut self.buffer) {
             Read::EndOfFile => {
                 link.readable = false;
@@ -44,9 +44,9 @@ impl World {
                 let bytes = std::mem::take(&mut self.buffer);
                 let more = bytes.len() == chunk;
                 link.readable = more || link.ended;
-                dry = !link.readable;
+                drained = !link.readable;
                 actor.taken += bytes.len() as u64;
-                if !dry {
+                if !drained {
                     self.push(peer);
                 }
                 self.tell(Input::Bytes { peer, bytes: &bytes, more });
@@ -54,12 +54,12 @@ impl World {
             }
             Read::Blocked => {
                 link.readable = false;
-                dry = true;
+                drained = true;
             }
             Read::Broken => self.tell(Input::Lost { peer }),
         }
-        if dry && stopping {
-            self.tell(Input::Dry { peer });
+        if drained && stopping {
+            self.tell(Input::Drained { peer });
         }
     }
 
@@ -89,7 +89,7 @@ impl World {
         if packet == 0 && !link.inbound.is_empty() && !link.failed {
             link.readable = false; // it is still being written
             if stopping {
-                self.tell(Input::Dry { peer });
+                self.tell(Input::Drained { peer });
             }
             return false;
         }
@@ -110,7 +110,7 @@ impl World {
             Read::Blocked => {
                 link.readable = false;
                 if stopping {
-                    self.tell(Input::Dry { peer });
+                    self.tell(Input::Drained { peer });
                 }
             }
             Read::Broken => self.tell(Input::Lost { peer }),

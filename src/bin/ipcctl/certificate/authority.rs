@@ -52,11 +52,11 @@ pub(crate) struct Issued {
 }
 
 /// Why there is no certificate, for the middle of a sentence.
-type Trouble = String;
+type Reason = String;
 
 impl Authority {
     /// A new authority, its certificate and its key.
-    pub(crate) fn new(now: SystemTime) -> Result<(Authority, Issued), Trouble> {
+    pub(crate) fn new(now: SystemTime) -> Result<(Authority, Issued), Reason> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = key()?;
         let ends = now + DAY * AUTHORITY_DAYS;
@@ -69,7 +69,7 @@ impl Authority {
     }
 
     /// The authority of these files, which [`Authority::new`] has made.
-    pub(crate) fn from_pem(certificate: &str, key: &str, now: SystemTime) -> Result<Authority, Trouble> {
+    pub(crate) fn from_pem(certificate: &str, key: &str, now: SystemTime) -> Result<Authority, Reason> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
             .map_err(|error| format!("its certificate cannot be read: {error}"))?;
@@ -83,7 +83,7 @@ impl Authority {
     }
 
     /// A certificate for a server with these names.
-    pub(crate) fn server(&self, names: &[ServerName], now: SystemTime) -> Result<Issued, Trouble> {
+    pub(crate) fn server(&self, names: &[ServerName], now: SystemTime) -> Result<Issued, Reason> {
         let mut params = self.params(now)?;
         // Clients look at the alternative names alone; this one is for people.
         let first = names.first().map(ToString::to_string).filter(|name| name.len() <= COMMON_NAME_CHARS_MAX);
@@ -104,7 +104,7 @@ impl Authority {
     }
 
     /// A certificate for a client with this name.
-    pub(crate) fn client(&self, name: &str, now: SystemTime) -> Result<Issued, Trouble> {
+    pub(crate) fn client(&self, name: &str, now: SystemTime) -> Result<Issued, Reason> {
         let mut params = self.params(now)?;
         params.distinguished_name = called(name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -117,7 +117,7 @@ impl Authority {
     }
 
     /// The common parts of all certificates.
-    fn params(&self, now: SystemTime) -> Result<CertificateParams, Trouble> {
+    fn params(&self, now: SystemTime) -> Result<CertificateParams, Reason> {
         let ends = self.ends.min(now + DAY * CERTIFICATE_DAYS);
         let mut params = lasting(now, ends, &self.provider)?;
         params.is_ca = IsCa::ExplicitNoCa;
@@ -126,7 +126,7 @@ impl Authority {
         Ok(params)
     }
 
-    fn sign(&self, params: &CertificateParams) -> Result<(Certificate, Issued), Trouble> {
+    fn sign(&self, params: &CertificateParams) -> Result<(Certificate, Issued), Reason> {
         let key = key()?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(text)?;
         let ends = UNIX_EPOCH + Duration::from_secs(params.not_after.unix_timestamp().max(0) as u64);
@@ -134,7 +134,7 @@ impl Authority {
         Ok((certificate, issued))
     }
 
-    fn roots(&self) -> Result<RootCertStore, Trouble> {
+    fn roots(&self) -> Result<RootCertStore, Reason> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).map_err(text)?;
         Ok(roots)
@@ -148,7 +148,7 @@ fn params_of(
     now: SystemTime,
     ends: SystemTime,
     provider: &CryptoProvider,
-) -> Result<CertificateParams, Trouble> {
+) -> Result<CertificateParams, Reason> {
     let mut params = lasting(now, ends, provider)?;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let number: String =
@@ -157,7 +157,7 @@ fn params_of(
     Ok(params)
 }
 
-fn key() -> Result<KeyPair, Trouble> {
+fn key() -> Result<KeyPair, Reason> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(text)
 }
 
@@ -167,7 +167,7 @@ fn called(name: &str) -> DistinguishedName {
     whole
 }
 
-fn alternative(name: &ServerName) -> Result<SanType, Trouble> {
+fn alternative(name: &ServerName) -> Result<SanType, Reason> {
     match name {
         ServerName::Host(name) => Ia5String::try_from(name.as_str()).map(SanType::DnsName).map_err(text),
         ServerName::Address(address) => Ok(SanType::IpAddress(*address)),
@@ -191,13 +191,13 @@ fn end_of(certificate: &CertificateDer<'static>, provider: &Arc<CryptoProvider>)
 }
 
 /// The error for a certificate that its own authority does not vouch for.
-fn not_ours(error: &rustls::Error) -> Trouble {
+fn not_ours(error: &rustls::Error) -> Reason {
     format!(
         "what it signs is not accepted ({error}): its key is another's, or it was made by another program"
     )
 }
 
-fn unix(time: SystemTime) -> Result<UnixTime, Trouble> {
+fn unix(time: SystemTime) -> Result<UnixTime, Reason> {
     time.duration_since(UNIX_EPOCH)
         .map(UnixTime::since_unix_epoch)
         .map_err(|_| "the clock is before 1970".to_owned())
@@ -208,7 +208,7 @@ fn lasting(
     now: SystemTime,
     ends: SystemTime,
     provider: &CryptoProvider,
-) -> Result<CertificateParams, Trouble> {
+) -> Result<CertificateParams, Reason> {
     let mut number = [0; SERIAL_BYTES];
     provider.secure_random.fill(&mut number).map_err(|_| "the system has no random numbers")?;
     number[0] = number[0] & 0x7f | 0x40; // positive, and always of the same length
@@ -225,6 +225,6 @@ pub(crate) fn date(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string().chars().take(10).collect()
 }
 
-fn text(error: impl std::fmt::Display) -> Trouble {
+fn text(error: impl std::fmt::Display) -> Reason {
     error.to_string()
 }

@@ -270,7 +270,7 @@ impl Room {
             Phase::Ended => false,
         };
         match outcome {
-            Err(trouble) => Ok(self.lose(trouble.lines().join("; "))),
+            Err(error) => Ok(self.lose(error.lines().join("; "))),
             Ok(()) if is_over => Ok(self.lose("the connection ended".to_owned())),
             Ok(()) => Ok(true),
         }
@@ -437,7 +437,7 @@ impl Room {
         let Phase::Live(reconnecting) = &mut self.phase else { return false };
         match reconnecting.handle_deadline() {
             Due::Nothing => {}
-            Due::Overdue(trouble) => return self.lose(trouble.lines().join("; ")),
+            Due::Overdue(error) => return self.lose(error.lines().join("; ")),
             Due::Begun => self.protocol.opening().iter().for_each(|line| reconnecting.ask(line)),
         }
         true

@@ -85,7 +85,7 @@ impl ListScreen for Desk<'_> {
     fn handle_deadline(&mut self) -> Result<(), CliError> {
         match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
-            Due::Overdue(trouble) => self.lose(&trouble),
+            Due::Overdue(error) => self.lose(&error),
             Due::Begun if self.is_mux => self.is_asked = true,
             Due::Begun => self.ask(),
         }
@@ -103,12 +103,12 @@ impl ListScreen for Desk<'_> {
                     }
                     self.take(told);
                 }
-                Err(trouble @ CliError::Refused(_)) => return Err(trouble),
-                Err(trouble) => self.lose(&trouble),
+                Err(error @ CliError::Refused(_)) => return Err(error),
+                Err(error) => self.lose(&error),
             }
         }
         match outcome {
-            Err(trouble) => self.lose(&trouble),
+            Err(error) => self.lose(&error),
             Ok(()) if self.reconnecting.conversation().is_some_and(|conversation| conversation.is_over()) => {
                 self.lose(&CliError::Failed("the connection ended".to_owned()));
             }
@@ -135,8 +135,8 @@ impl ListScreen for Desk<'_> {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 match row.map(Row::filter) {
                     Some(Some(filter)) => match watch::look(screen, self.options, filter) {
-                        Err(trouble @ CliError::Signal(_)) => return Err(trouble),
-                        Err(trouble) => self.note = Some(trouble.lines().join("; ")),
+                        Err(error @ CliError::Signal(_)) => return Err(error),
+                        Err(error) => self.note = Some(error.lines().join("; ")),
                         Ok(()) => {}
                     },
                     Some(None) => self.note = Some("the traffic of this row cannot be shown".to_owned()),
@@ -173,10 +173,10 @@ impl ListScreen for Desk<'_> {
 impl Desk<'_> {
     // ---- the daemon
 
-    fn lose(&mut self, trouble: &CliError) {
+    fn lose(&mut self, error: &CliError) {
         self.is_asked = false;
         self.note = None;
-        self.reconnecting.lose(trouble.lines().join("; "));
+        self.reconnecting.lose(error.lines().join("; "));
     }
 
     fn take(&mut self, mut told: Vec<Value>) {

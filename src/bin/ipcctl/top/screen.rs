@@ -123,7 +123,7 @@ impl ListScreen for Machines {
     fn handle_deadline(&mut self) -> Result<(), CliError> {
         match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
-            Due::Overdue(trouble) => self.lose(trouble)?,
+            Due::Overdue(error) => self.lose(error)?,
             Due::Begun => {
                 self.asked.clear();
                 self.coming = List::default();
@@ -135,15 +135,15 @@ impl ListScreen for Machines {
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
         while let Some(line) = self.reconnecting.conversation().and_then(Conversation::heard) {
-            if let Err(trouble) = self.hear(&line) {
-                return self.lose(trouble);
+            if let Err(error) = self.hear(&line) {
+                return self.lose(error);
             }
         }
         match (outcome, self.reconnecting.conversation()) {
-            (Err(trouble), _) => self.lose(trouble),
+            (Err(error), _) => self.lose(error),
             (Ok(()), Some(conversation)) if conversation.is_over() => {
-                let trouble = report::gone(conversation);
-                self.lose(trouble)
+                let error = report::gone(conversation);
+                self.lose(error)
             }
             (Ok(()), _) => Ok(()),
         }
@@ -267,12 +267,12 @@ impl Machines {
     }
 
     /// The connection is lost, unless the daemon refuses for good.
-    fn lose(&mut self, trouble: CliError) -> Result<(), CliError> {
-        if matches!(trouble, CliError::Refused(_)) {
-            return Err(trouble);
+    fn lose(&mut self, error: CliError) -> Result<(), CliError> {
+        if matches!(error, CliError::Refused(_)) {
+            return Err(error);
         }
         self.note = None;
-        self.reconnecting.lose(trouble.lines().join("; "));
+        self.reconnecting.lose(error.lines().join("; "));
         Ok(())
     }
 
@@ -410,9 +410,9 @@ fn figures(machine: &Machine) -> [Option<f64>; 4] {
 }
 
 /// So many seconds before a moment.
-fn before(moment: Instant, seconds: f64) -> Instant {
+fn before(instant: Instant, seconds: f64) -> Instant {
     let span = Duration::try_from_secs_f64(seconds).ok();
-    span.and_then(|span| moment.checked_sub(span)).unwrap_or(moment)
+    span.and_then(|span| instant.checked_sub(span)).unwrap_or(instant)
 }
 
 /// A percentage as a block of that height.

@@ -156,7 +156,7 @@ impl WatchScreen {
         self.see(shown);
         match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
-            Due::Overdue(trouble) => self.lose(&trouble.lines().join("; ")),
+            Due::Overdue(error) => self.lose(&error.lines().join("; ")),
             Due::Begun => {
                 self.zero = None;
                 self.asked.clear();
@@ -242,7 +242,7 @@ impl WatchScreen {
             self.hear(&line)?;
         }
         match outcome {
-            Err(trouble) => self.lose(&trouble.lines().join("; ")),
+            Err(error) => self.lose(&error.lines().join("; ")),
             Ok(()) if self.reconnecting.conversation().is_some_and(|conversation| conversation.is_over()) => {
                 self.lose("the connection ended");
             }
@@ -274,9 +274,8 @@ impl WatchScreen {
             }
             WatchLine::Error(error) => self.handle_error(error)?,
             WatchLine::Other => {
-                let trouble =
-                    self.reconnecting.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
-                self.lose(&trouble.iter().flat_map(CliError::lines).cloned().collect::<String>());
+                let error = self.reconnecting.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
+                self.lose(&error.iter().flat_map(CliError::lines).cloned().collect::<String>());
             }
         }
         Ok(())

@@ -8,8 +8,8 @@ use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
     /// Drops all bytes: they belong to a message that is too long, as do the following bytes until its end. If a pause
-    /// ends it, then after `patience`.
-    pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, patience: Duration) {
+    /// ends it, then after `pause`.
+    pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, pause: Duration) {
         if self.taken > 0 {
             self.begun = None; // that was another message
         }
@@ -19,7 +19,7 @@ impl Intake {
         self.taking = Taking::RestOfOverlong;
         match end {
             MessageEnd::Behind(left) => self.guess.end_behind(left),
-            MessageEnd::Pause => self.guess.end_with_pause(now, patience),
+            MessageEnd::Pause => self.guess.end_with_pause(now, pause),
             MessageEnd::Mark | MessageEnd::Nowhere => {}
         }
     }

@@ -6,7 +6,7 @@ use ipcd::engine::limits::FramingRule;
 use ipcd::engine::message::CloseReason;
 use ipcd::engine::service::Service;
 
-use super::super::Who;
+use super::super::PeerLabel;
 use super::super::script::Script;
 use super::super::words::REFUSAL;
 use super::Outcome;
@@ -93,7 +93,7 @@ impl Chat {
         self.joined.is_some()
     }
 
-    pub fn note_joined(&mut self, name: &str, ordinal: usize, who: &Who) {
+    pub fn note_joined(&mut self, name: &str, ordinal: usize, who: &PeerLabel) {
         assert!(self.joined.is_none(), "{who}: joined twice");
         self.joined = Some((name.to_owned(), ordinal));
     }

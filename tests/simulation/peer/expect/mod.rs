@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use ipcd::engine::message::CloseReason;
 use ipcd::engine::service::Service;
 
-use super::Who;
+use super::PeerLabel;
 use super::framing::Framing;
 use super::words;
 use crate::room::Record;
@@ -50,12 +50,12 @@ pub struct Arrival<'a> {
     pub taken: u64,
     /// The engine has received their end.
     pub end_read: bool,
-    pub who: &'a Who,
+    pub who: &'a PeerLabel,
 }
 
 /// The end of a peer's connection, and the state at that time.
 pub struct Outcome<'a> {
-    pub who: &'a Who,
+    pub who: &'a PeerLabel,
     pub service: Service,
     pub framing: &'a Framing,
     pub reason: CloseReason,
@@ -132,7 +132,7 @@ impl Conversation {
 }
 
 /// The received bytes after the help of the mux, if it came through that.
-fn after_help<'a>(heard: &'a [u8], who: &Who) -> Cow<'a, str> {
+fn after_help<'a>(heard: &'a [u8], who: &PeerLabel) -> Cow<'a, str> {
     let heard = String::from_utf8_lossy(heard);
     match heard.strip_prefix(&words::help_before(who)) {
         Some(rest) => Cow::Owned(rest.to_owned()),

@@ -41,12 +41,12 @@ fn each_protocol_is_named_and_its_client_closed() {
     for (port, service, before) in SERVICES {
         // Two clients that wait for talk at once would be partners, and end together.
         let at_once = if service == "talk" { 1 } else { FIRST_WORDS.len() };
-        for strangers in FIRST_WORDS.chunks(at_once) {
-            let mut clients: Vec<Client> = strangers.iter().map(|_| daemon.tcp(port)).collect();
-            for (client, (_, words)) in clients.iter_mut().zip(strangers) {
+        for batch in FIRST_WORDS.chunks(at_once) {
+            let mut clients: Vec<Client> = batch.iter().map(|_| daemon.tcp(port)).collect();
+            for (client, (_, words)) in clients.iter_mut().zip(batch) {
                 client.say(words);
             }
-            for (mut client, (protocol, _)) in clients.into_iter().zip(strangers) {
+            for (mut client, (protocol, _)) in clients.into_iter().zip(batch) {
                 client.hear(format!("{before}Error: this port speaks {service}, not {protocol}\n"));
                 client.hear_end();
                 daemon.wait_for_log(&format!("closed: spoke {protocol}"));
