@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::listen::listen;
 use super::names::allow_names;
-use super::page::{hosts, origins};
+use super::page::{hosts, metrics, origins};
 use super::readers::*;
 use super::table::Table;
 use super::tls::{certificate, certificates, client_ca, client_crl, key, minimum};
@@ -56,6 +56,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "max_watchers", within: Scope::Only(Service::Watch), read: max_watchers },
     Key { name: "hosts", within: Scope::Only(Service::Page), read: hosts },
     Key { name: "origins", within: Scope::Only(Service::Page), read: origins },
+    Key { name: "metrics", within: Scope::Only(Service::Page), read: metrics },
     Key { name: "default", within: Scope::Only(Service::Mux), read: mux_default },
 ];
 

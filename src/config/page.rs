@@ -25,6 +25,14 @@ pub(super) fn origins(builder: &mut Builder, _: Table, value: Value<'_>) -> Resu
     Ok(())
 }
 
+pub(super) fn metrics(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    let DeValue::Boolean(has_metrics) = value.into_inner() else {
+        return Err("it must be true or false".to_owned());
+    };
+    builder.config.settings.site.has_metrics = has_metrics;
+    Ok(())
+}
+
 /// Reads a list. Errors in elements are reported at their places.
 fn list(
     builder: &mut Builder,
@@ -94,6 +102,8 @@ mod tests {
         .unwrap();
         assert_eq!(config.settings.site.hosts, ["teacher", "ipcd.school.example"]);
         assert_eq!(config.settings.site.origins, ["null", "http://localhost:8000"]);
+        assert!(config.settings.site.has_metrics);
+        assert!(!parse("metrics = false").unwrap().settings.site.has_metrics);
         for (text, expected) in [
             ("hosts = \"teacher\"", "f:2:9: hosts is \"teacher\"; it must be a list of names"),
             ("hosts = [\"http://teacher\"]", "f:2:10: http://teacher: a name of letters"),
@@ -101,6 +111,7 @@ mod tests {
             ("origins = [\"school.example\"]", "f:2:12: school.example: an origin is http://"),
             ("origins = [\"https://school.example/\"]", "an origin is http://"),
             ("origins = [5]", "f:2:12: "),
+            ("metrics = \"yes\"", "f:2:11: metrics is \"yes\"; it must be true or false"),
         ] {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(expected), "{text}: {error}");

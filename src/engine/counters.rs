@@ -144,7 +144,10 @@ impl ServiceCounters {
 
 /// The duration of turns of the loop: each bucket counts durations up to twice those of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turns([u64; Turns::BUCKETS]);
+pub struct Turns {
+    counts: [u64; Turns::BUCKETS],
+    took: Duration,
+}
 
 impl Turns {
     /// From 1 µs to about 4 s, and one for longer turns.
@@ -154,14 +157,20 @@ impl Turns {
     pub fn count(&mut self, took: Duration) {
         let micros = took.as_micros().max(1);
         let bucket = u128::BITS - (micros - 1).leading_zeros();
-        self.0[(bucket as usize).min(Self::BUCKETS - 1)] += 1;
+        self.counts[(bucket as usize).min(Self::BUCKETS - 1)] += 1;
+        self.took += took;
+    }
+
+    /// How long all of them took together.
+    pub fn took(&self) -> Duration {
+        self.took
     }
 
     /// Each bucket: its longest duration in microseconds, and its number of turns. The last one has no longest
     /// duration.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let bound = |at| (at < Self::BUCKETS - 1).then(|| 1_u64 << at);
-        self.0.iter().enumerate().map(move |(at, count)| (bound(at), *count))
+        self.counts.iter().enumerate().map(move |(at, count)| (bound(at), *count))
     }
 }
 

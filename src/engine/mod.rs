@@ -91,6 +91,7 @@ pub mod looks;
 mod machines;
 pub mod memory;
 pub mod message;
+mod metrics;
 mod mutes;
 pub mod name;
 pub mod number;

@@ -4,9 +4,11 @@ use super::client::Client;
 use super::codec::{Encoding, prefixed, websocket};
 use super::figures::FIGURES_AGE_MAX;
 use super::message::{ConnectionId, Timestamp};
+use super::metrics::{self, Snapshot};
 use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
+use super::service::page::MetricsRequest;
 use super::service::status::{self, ClientPart, EndpointPart, ErrorPart, HintPart, MachinePart, Progress};
 use super::service::watch::TraceEvent;
 use super::{Engine, limits};
@@ -23,7 +25,7 @@ impl Engine {
             let Some(session) = self.sessions.get(peer) else { continue };
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
             let remote = session.remote();
-            if progress == Progress::Begun && self.lacks_figures(now) {
+            if matches!(progress, Progress::Begun | Progress::Metrics(_)) && self.lacks_figures(now) {
                 self.wants_figures = true;
                 if let Some(session) = self.sessions.get_mut(peer) {
                     self.reporting.push(peer, session.membership());
@@ -78,6 +80,10 @@ impl Engine {
                         Progress::Connections(0, false)
                     }
                 },
+                Progress::Metrics(request) => {
+                    self.write_metrics(now, request, out);
+                    return None;
+                }
                 // The table takes the latest counts of connections before it is reported.
                 Progress::Connections(at, _) if at as usize >= self.sessions.end() && may_watch => {
                     status::write_turn_to_clients(out);
@@ -169,6 +175,20 @@ impl Engine {
                 load: sample.loads.map(|loads| loads[0]),
             }),
         }
+    }
+
+    fn write_metrics(&self, now: Timestamp, request: MetricsRequest, out: &mut Vec<u8>) {
+        let shared = &self.shared;
+        let snapshot = Snapshot {
+            now,
+            uptime: now.since(Timestamp::default()),
+            counters: &shared.counters,
+            connections: &shared.connection_counts,
+            room: (shared.room.len(), shared.room.log_bytes()),
+            figures: shared.figures.map(|(_, figures)| figures).unwrap_or_default(),
+            memory_max: shared.settings.memory_bytes_max,
+        };
+        request.write(&metrics::text(request.form, &snapshot), out);
     }
 
     fn write_head(&self, now: Timestamp, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod dialogues;
+mod metrics;
 mod page;
 mod sentences;
 mod services;

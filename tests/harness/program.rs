@@ -14,7 +14,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("bash", "bash"),
     ("curl", "curl"),
     ("gnutls-cli", "gnutls-bin"),
@@ -24,6 +24,8 @@ const PACKAGES: [(&str, &str); 14] = [
     ("ncat", "ncat"),
     ("openssl", "openssl"),
     ("plink", "putty-tools"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("setsid", "util-linux"),
     ("socat", "socat"),

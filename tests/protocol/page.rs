@@ -332,6 +332,47 @@ fn broken_frames_are_closed_with_the_code_of_the_rfc() {
 }
 
 #[test]
+fn metrics_tell_what_has_happened_to_whoever_is_on_this_machine() {
+    let daemon = daemon();
+    let mut multiply = opened(&daemon, "multiply");
+    say(&mut multiply, "5 10");
+    hear(&mut multiply, "Data received");
+    hear(&mut multiply, "50.0");
+    say(&mut multiply, "5 x");
+    multiply.recv();
+    let request = |fields: &str| format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut client = daemon.tcp(PORT);
+    client.say(request("") + &request("Accept: text/plain\r\n") + &request("").replace("GET", "HEAD") + last);
+    let heard = String::from_utf8(client.hear_rest()).unwrap();
+    let answers: Vec<&str> = heard.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+    let [open, text, head, healthz] = answers[..] else { panic!("in their order: {heard}") };
+    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
+    assert!(
+        open.ends_with("\n# EOF\n") && text.contains("Content-Type: text/plain; version=0.0.4"),
+        "{open}"
+    );
+    for line in [
+        "ipcd_requests_total{service=\"multiply\"} 2",
+        "ipcd_errors_total{service=\"multiply\",kind=\"request\"} 1",
+        "ipcd_connections{service=\"multiply\"} 1",
+        "ipcd_connections{service=\"page\"} 1",
+    ] {
+        assert!([open, text].iter().all(|told| told.lines().any(|told| told == line)), "{line}: {heard}");
+    }
+    assert!(open.contains("\nprocess_resident_memory_bytes "), "{open}");
+    assert!(head.ends_with("\r\n\r\n") && healthz.ends_with("\r\n\r\nok\n"), "{head} {healthz}");
+    let mut own = Client::unix(&daemon.directory.path().join("page.sock"));
+    own.say(request("Connection: close\r\n"));
+    assert!(String::from_utf8(own.hear_rest()).unwrap().ends_with("\n# EOF\n"));
+    let mut passed_on = daemon.tcp(PORT);
+    passed_on.say(request("X-Forwarded-For: 192.0.2.1\r\n"));
+    assert!(String::from_utf8(passed_on.hear_rest()).unwrap().starts_with("HTTP/1.1 403 "));
+    drop(multiply);
+    daemon.stop();
+}
+
+#[test]
 fn connections_over_the_limit_get_an_http_error() {
     let daemon = Daemon::with(&format!("{USUAL}max_connections = 1\n{PAGE}max_connections = 2\n"));
     let _held = daemon.unix();

@@ -6,6 +6,7 @@ mod crowd;
 mod foreign;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod metrics;
 mod netcat;
 mod page;
 mod telnet;

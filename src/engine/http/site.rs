@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the configuration says of the site.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// Names under which it may be asked for beside addresses and `localhost`: the machine's own and those of the
     /// configuration.
@@ -14,6 +14,14 @@ pub struct Site {
     pub origins: Vec<String>,
     /// What there is to see.
     pub files: Arc<[File]>,
+    /// Whether `/metrics` is among that.
+    pub has_metrics: bool,
+}
+
+impl Default for Site {
+    fn default() -> Site {
+        Site { hosts: Vec::new(), origins: Vec::new(), files: Arc::default(), has_metrics: true }
+    }
 }
 
 /// One file of the page.
@@ -117,7 +125,7 @@ mod tests {
         Site {
             hosts: vec!["teacher".to_owned(), "ipcd.school.example".to_owned()],
             origins,
-            files: Arc::default(),
+            ..Site::default()
         }
     }
 

@@ -193,6 +193,9 @@ pub const MESSAGE_BYTES_CEILING: usize = 16 * 1024 * 1024;
 /// Bytes of the page's longest file, uncompressed.
 pub const PAGE_FILE_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of the longest text of metrics.
+pub const METRICS_BYTES_MAX: usize = 40 * 1024;
+
 /// Bytes of the longest head of a request, unless the configuration says otherwise.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 

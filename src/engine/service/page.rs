@@ -6,7 +6,8 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, 
 use crate::engine::http::site::{File, Origin, Site};
 use crate::engine::http::upgrade::{self, Unopened};
 use crate::engine::http::{Request, Response, Status, Unreadable};
-use crate::engine::limits::PAGE_FILE_BYTES_MAX;
+use crate::engine::limits::{METRICS_BYTES_MAX, PAGE_FILE_BYTES_MAX};
+use crate::engine::metrics::Form;
 use crate::engine::text::quote;
 
 /// What it is.
@@ -23,7 +24,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(PAGE_FILE_BYTES_MAX + HEAD_BYTES),
+    replies: Replies::Pairs(ANSWER_BYTES_MAX + HEAD_BYTES),
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],
@@ -32,11 +33,27 @@ pub const FACTS: Facts = Facts {
 /// Where the page is for somebody who does not say how it was found (HTTP/1.0).
 const LOCALHOST: &str = "localhost:33080";
 
+/// Bytes of the longest answer.
+const ANSWER_BYTES_MAX: usize =
+    if PAGE_FILE_BYTES_MAX > METRICS_BYTES_MAX { PAGE_FILE_BYTES_MAX } else { METRICS_BYTES_MAX };
+
 /// More bytes than the head of any answer has.
 const HEAD_BYTES: usize = 1024;
 
 /// The services that a page of unknown origin may use: they neither do nor tell anything that is not for everybody.
 const FOR_ANY_PAGE: [Service; 3] = [Service::Multiply, Service::Greeting, Service::Hello];
+
+/// What a proxy puts into a request that it passes on (RFC 9110, section 7.6.3; RFC 7239; and what came before that).
+const PROXY_FIELDS: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/// Who asks, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// Somebody on this machine: over loopback; or root or the daemon's own user, on a Unix socket.
+    Own,
+    /// Anybody else.
+    Other,
+}
 
 /// What is to be done for a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +67,8 @@ pub enum Reply {
         /// What is wrong with the request, if anything is.
         error: Option<String>,
     },
+    /// Send the metrics.
+    Metrics(MetricsRequest),
     /// Send this, and begin the service.
     Open {
         /// What opens the WebSocket.
@@ -57,6 +76,29 @@ pub enum Reply {
         /// The service.
         service: Service,
     },
+}
+
+/// A request for the metrics, to somebody who may have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsRequest {
+    /// In which form.
+    pub form: Form,
+    /// Another request may follow.
+    pub keeps_open: bool,
+    /// Their length alone is asked for.
+    pub is_head: bool,
+}
+
+impl MetricsRequest {
+    /// Writes the answer.
+    pub fn write(self, text: &str, out: &mut Vec<u8>) {
+        let MetricsRequest { form, keeps_open, is_head } = self;
+        let fields = "Cache-Control: no-store\r\nVary: Accept\r\n".to_owned();
+        let content_type = form.content_type();
+        let response =
+            Response { content_type, fields, keeps_open, is_head, ..Response::text(Status::Ok, text) };
+        response.write(out);
+    }
 }
 
 /// Why a request is not served: an answer that ends the connection, because nobody knows what follows the request.
@@ -73,9 +115,9 @@ impl Refusal {
     }
 }
 
-/// Answers a request.
-pub fn answer(site: &Site, head: &[u8]) -> Reply {
-    let refusal = match serve(site, head) {
+/// Answers a request from somebody there.
+pub fn answer(site: &Site, head: &[u8], remote: Remote) -> Reply {
+    let refusal = match serve(site, head, remote) {
         Ok(reply) => return reply,
         Err(refusal) => refusal,
     };
@@ -91,7 +133,7 @@ pub fn is_for_head(head: &[u8]) -> bool {
     head.starts_with(b"HEAD ")
 }
 
-fn serve(site: &Site, head: &[u8]) -> Result<Reply, Refusal> {
+fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     let request = match Request::read(head) {
         Ok(request) => request,
         Err(Unreadable::Version) => {
@@ -141,6 +183,7 @@ fn serve(site: &Site, head: &[u8]) -> Result<Reply, Refusal> {
             );
             Err(Refusal::new(Status::NotFound, why))
         }
+        (None, None) if request.path == "/metrics" && site.has_metrics => tell_metrics(&request, remote),
         (None, None) => Ok(show(site, &request)),
     }
 }
@@ -167,6 +210,24 @@ fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) ->
         }
         Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service }),
     }
+}
+
+/// Tells the metrics, if they are for whoever asks.
+fn tell_metrics(request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal> {
+    // Who has passed a request on is not who asks.
+    let is_passed_on = PROXY_FIELDS.into_iter().any(|field| request.values(field).next().is_some());
+    if remote != Remote::Own || is_passed_on {
+        let why = "the metrics are for this machine alone: ask for them there, at http://localhost:33080/metrics, and not through a proxy";
+        return Err(Refusal::new(Status::Forbidden, why));
+    }
+    let takes = |media: &str| {
+        let types = request.tokens("accept").filter_map(|word| word.split(';').next());
+        types.map(str::trim).any(|known| known.eq_ignore_ascii_case(media))
+    };
+    let is_open = takes("application/openmetrics-text") || !(takes("text/plain") || takes("text/html"));
+    let form = if is_open { Form::OpenMetrics } else { Form::Text };
+    let (keeps_open, is_head) = (request.keeps_open, request.method == "HEAD");
+    Ok(Reply::Metrics(MetricsRequest { form, keeps_open, is_head }))
 }
 
 /// Shows a file, or says what there is.
@@ -217,7 +278,7 @@ fn offered() -> String {
 
 fn unknown(path: &str) -> String {
     let path = quote(path.as_bytes());
-    format!("there is no {path} here; there are /, /healthz and the WebSockets {}", offered())
+    format!("there is no {path} here; there are /, /healthz, /metrics and the WebSockets {}", offered())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
+use super::page::MetricsRequest;
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
@@ -52,6 +53,8 @@ pub enum Progress {
     Tallies(u32),
     /// The addresses and users from this one on come next.
     Clients(u32),
+    /// No report, but the metrics, in one piece.
+    Metrics(MetricsRequest),
 }
 
 /// The request in a message: [`CLIENTS`] for a part, anything else for a report.

@@ -90,7 +90,7 @@ impl Dialogue {
             Conduct::Status => State::Status(None),
             Conduct::Watch => State::Watch(None),
             Conduct::Mux => State::Mux,
-            Conduct::Page => State::Page,
+            Conduct::Page => State::Page(None),
         };
         self.active = now;
         shared.paces.remove(self.peer); // it has a burst of its own there
@@ -119,7 +119,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
-            | State::Page
+            | State::Page(_)
             | State::Outside
             | State::Control => {}
         }

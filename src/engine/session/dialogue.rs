@@ -16,6 +16,7 @@ use crate::engine::outbox::Outbox;
 use crate::engine::ready_list::Membership;
 use crate::engine::room::MemberId;
 use crate::engine::service::Service;
+use crate::engine::service::page::MetricsRequest;
 use crate::engine::service::status::Progress;
 use crate::engine::service::talk::PairEnd;
 use crate::engine::service::watch::TraceEvent;
@@ -106,8 +107,8 @@ pub(super) enum State {
     /// `None`: it has not sent its filter yet.
     Watch(Option<Box<Watcher>>),
     Mux,
-    /// It sends HTTP requests.
-    Page,
+    /// It sends HTTP requests. `Some`: it has asked for the metrics, which wait for the figures of the process.
+    Page(Option<MetricsRequest>),
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
 }
@@ -147,7 +148,7 @@ impl Dialogue {
             State::Status(_) => Service::Status,
             State::Watch(_) => Service::Watch,
             State::Mux | State::Control => Service::Mux,
-            State::Page => Service::Page,
+            State::Page(_) => Service::Page,
         }
     }
 

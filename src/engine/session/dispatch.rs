@@ -416,7 +416,7 @@ impl Dialogue {
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),
             State::Watch(_) => self.watch(shared, now, message),
             State::Mux => return self.choose(shared, now, message),
-            State::Page => self.serve_page(shared, now, message),
+            State::Page(_) => self.serve_page(shared, now, message),
             State::Control => self.control(shared, message),
         }
         false

@@ -114,7 +114,9 @@ impl Dialogue {
             return false;
         }
         let is_member = match self.state {
-            State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
+            State::Status(Some(_)) | State::Stats(Some(_)) | State::Page(Some(_)) => {
+                return false; // one after the other
+            }
             State::Talk(Talk::Here(pair_end)) => {
                 let max = super::talk::line_bytes_max(shared);
                 return shared.talk.has_room(pair_end, max);
@@ -132,7 +134,7 @@ impl Dialogue {
             | State::Status(None)
             | State::Watch(_)
             | State::Mux
-            | State::Page
+            | State::Page(None)
             | State::Control => false,
         };
         if self.transport().lossy && self.is_blocked() {

@@ -39,7 +39,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Outside
-            | State::Page
+            | State::Page(_)
             | State::Control => false,
         }
     }

@@ -2,14 +2,15 @@
 
 use super::Session;
 use super::admission::TOO_MANY;
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
+use crate::engine::allow;
 use crate::engine::codec::websocket::{self, Ending, code};
 use crate::engine::counters::ErrorKind;
 use crate::engine::http::{Response, Status};
-use crate::engine::message::{CloseReason, EventKind, FramingMode, Timestamp};
+use crate::engine::message::{CloseReason, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::service::Service;
-use crate::engine::service::page::{self, Reply};
+use crate::engine::service::page::{self, MetricsRequest, Remote, Reply};
 
 impl Session {
     /// Frames came.
@@ -74,7 +75,11 @@ impl Dialogue {
     /// Answers a request.
     #[cold]
     pub(super) fn serve_page(&mut self, shared: &mut EngineState, now: Timestamp, head: &[u8]) {
-        match page::answer(&shared.settings.site, head) {
+        let remote = match self.is_own(shared) {
+            true => Remote::Own,
+            false => Remote::Other,
+        };
+        match page::answer(&shared.settings.site, head, remote) {
             Reply::Answer { bytes, keeps_open, error } => {
                 let reason = if error.is_some() { CloseReason::PeerBadRequest } else { CloseReason::Served };
                 if let Some(error) = error {
@@ -85,6 +90,7 @@ impl Dialogue {
                     self.finish(shared, now, reason, None);
                 }
             }
+            Reply::Metrics(request) => self.state = State::Page(Some(request)),
             Reply::Open { bytes, service } => self.open_frames(shared, now, service, &bytes),
         }
     }
@@ -109,6 +115,23 @@ impl Dialogue {
                 self.outbox.push(&answer);
             }
             _ => self.fail(shared, now, reason, error),
+        }
+    }
+
+    /// Whether it is somebody on this machine who may know how the daemon does.
+    fn is_own(&self, shared: &EngineState) -> bool {
+        match self.remote {
+            RemoteAddress::Address(address) => address.ip().to_canonical().is_loopback(),
+            remote => allow::is_master(remote, shared.settings.owner),
+        }
+    }
+
+    /// It has been told the metrics.
+    #[cold]
+    pub(super) fn end_metrics(&mut self, shared: &mut EngineState, now: Timestamp, request: MetricsRequest) {
+        self.state = State::Page(None);
+        if !request.keeps_open {
+            self.finish(shared, now, CloseReason::Served, None);
         }
     }
 

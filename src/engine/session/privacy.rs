@@ -35,7 +35,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
-            | State::Page
+            | State::Page(_)
             | State::Control => false,
         }
     }

@@ -27,11 +27,13 @@ impl Session {
         let dialogue = &self.dialogue;
         let mut asides = Vec::new();
         let state = match &dialogue.state {
-            State::Outside | State::Control | State::Status(_) | State::Watch(_) => return None,
+            State::Outside | State::Control | State::Status(_) | State::Watch(_) | State::Page(Some(_)) => {
+                return None;
+            }
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
-            State::Page => SavedState::Page,
+            State::Page(None) => SavedState::Page,
             State::Plain(service) => SavedState::Plain(*service),
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
             State::Talk(talk) => match talk.end() {
@@ -151,7 +153,7 @@ fn restore_state(
         SavedState::Multiply => State::Multiply,
         SavedState::Greeting => State::Greeting,
         SavedState::Mux => State::Mux,
-        SavedState::Page => State::Page,
+        SavedState::Page => State::Page(None),
         SavedState::Plain(service) => State::Plain(service),
         SavedState::Hello => State::Plain(Service::Hello),
         SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),

@@ -30,7 +30,11 @@ impl Session {
         progress: Option<Progress>,
     ) {
         self.dialogue.outbox.push(text);
-        self.dialogue.state = State::Status(progress);
+        if let State::Page(Some(request)) = self.dialogue.state {
+            self.dialogue.end_metrics(shared, now, request);
+        } else {
+            self.dialogue.state = State::Status(progress);
+        }
         self.resume(shared, now);
     }
 
@@ -79,6 +83,7 @@ impl Dialogue {
     pub(super) fn report(&self) -> Option<Progress> {
         match (&self.phase, &self.state) {
             (Phase::Serving | Phase::Withdrawn, State::Status(progress)) => *progress,
+            (Phase::Serving | Phase::Withdrawn, State::Page(request)) => request.map(Progress::Metrics),
             _ => None,
         }
     }

@@ -67,6 +67,12 @@ pub fn by_another_name(stage: &mut Stage, service: Service) -> String {
     ask(stage, peer, "GET /chat HTTP/1.1\r\nHost: school.example\r\n\r\n")
 }
 
+pub fn metrics(stage: &mut Stage, service: Service) -> String {
+    let peer = stage.connect(service, 0);
+    let heard = ask(stage, peer, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    heard.lines().next().unwrap_or_default().to_owned()
+}
+
 pub fn from_another_page(stage: &mut Stage, service: Service) -> String {
     let peer = stage.connect(service, 1);
     let origin = "Origin: http://localhost:8000\r\n";

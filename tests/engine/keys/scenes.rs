@@ -144,6 +144,7 @@ pub const SCENES: &[Scene] = &[
     page("allow_names", "[]", "[\"ada\"]", "\"ada\"", the_process),
     page("hosts", "[]", "[\"school.example\"]", "426", page::by_another_name),
     page("origins", "[]", "[\"http://localhost:8000\"]", "101", page::from_another_page),
+    page("metrics", "true", "false", "404", page::metrics),
     scene("default", "\"multiply\"", "\"hello\"", "Hello from server", by_default),
 ];
 

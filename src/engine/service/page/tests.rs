@@ -22,13 +22,13 @@ fn site() -> Site {
         },
     ];
     let origins = vec!["https://school.example".to_owned()];
-    Site { hosts: vec!["teacher".to_owned()], origins, files: files.into() }
+    Site { hosts: vec!["teacher".to_owned()], origins, files: files.into(), has_metrics: true }
 }
 
 /// The answer to a request for `localhost`, and whether another may follow.
 fn told(line: &str, fields: &str) -> (String, bool) {
     let head = format!("{line} HTTP/1.1\r\nHost: localhost:33080\r\n{fields}\r\n");
-    match answer(&site(), head.as_bytes()) {
+    match answer(&site(), head.as_bytes(), Remote::Own) {
         Reply::Answer { bytes, keeps_open, .. } => (String::from_utf8(bytes).unwrap(), keeps_open),
         other => panic!("{line}: {other:?}"),
     }
@@ -71,7 +71,7 @@ fn what_is_not_served_is_said_in_plain_words() {
             "GET /nothing",
             "",
             "404",
-            "there is no /nothing here; there are /, /healthz and the WebSockets /multiply, /greeting, /chat",
+            "there is no /nothing here; there are /, /healthz, /metrics and the WebSockets /multiply, /greeting, /chat",
         ),
         ("GET /\u{1b}[2J", "", "400", "the request line"),
         ("POST /", "", "405", "only GET and HEAD"),
@@ -104,8 +104,9 @@ fn other_names_of_this_machine_are_refused() {
         [("localhost:33080", true), ("10.0.0.1", true), ("teacher:33080", true), ("evil.example", false)]
     {
         let head = format!("GET /multiply HTTP/1.1\r\nHost: {host}\r\n{KEY}\r\n");
-        match answer(&site(), head.as_bytes()) {
+        match answer(&site(), head.as_bytes(), Remote::Own) {
             Reply::Open { service, .. } => assert!(is_served && service == Service::Multiply, "{host}"),
+            Reply::Metrics(request) => panic!("{request:?}"),
             Reply::Answer { bytes, .. } => {
                 let answer = String::from_utf8(bytes).unwrap();
                 assert!(!is_served && answer.starts_with("HTTP/1.1 421 "), "{answer}");
@@ -119,12 +120,13 @@ fn other_names_of_this_machine_are_refused() {
 fn websockets_are_for_the_own_page_and_files_have_what_all_may() {
     let may = |service: Service, origin: &str| {
         let head = format!("GET /{service} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
-        match answer(&site(), head.as_bytes()) {
+        match answer(&site(), head.as_bytes(), Remote::Own) {
             Reply::Open { bytes, service: opened } => {
                 assert_eq!(opened, service);
                 assert!(bytes.starts_with(b"HTTP/1.1 101 "));
                 true
             }
+            Reply::Metrics(request) => panic!("{request:?}"),
             Reply::Answer { bytes, .. } => {
                 let answer = String::from_utf8(bytes).unwrap();
                 let words = if origin.contains("null") {
@@ -167,4 +169,37 @@ fn no_answer_to_head_has_a_body() {
             "{path} {fields}: {answer}"
         );
     }
+}
+
+#[test]
+fn metrics_are_for_this_machine_alone_in_the_form_that_is_asked_for() {
+    let asked = |site: &Site, fields: &str, remote: Remote| {
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        answer(site, head.as_bytes(), remote)
+    };
+    for (accept, form) in [
+        ("", Form::OpenMetrics),
+        ("Accept: */*\r\n", Form::OpenMetrics),
+        ("Accept: text/plain\r\n", Form::Text),
+        ("Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n", Form::Text),
+        ("Accept: application/openmetrics-text; version=1.0.0;q=0.8,text/plain;q=0.5\r\n", Form::OpenMetrics),
+    ] {
+        let request = MetricsRequest { form, keeps_open: true, is_head: false };
+        assert_eq!(asked(&site(), accept, Remote::Own), Reply::Metrics(request), "{accept}");
+    }
+    for (fields, remote) in [
+        ("", Remote::Other),
+        ("X-Forwarded-For: 192.0.2.1\r\n", Remote::Own),
+        ("Via: 1.1 proxy\r\n", Remote::Own),
+        ("forwarded: for=192.0.2.1\r\n", Remote::Own),
+    ] {
+        let Reply::Answer { bytes, error: Some(error), .. } = asked(&site(), fields, remote) else {
+            panic!("{fields} {remote:?}")
+        };
+        assert!(bytes.starts_with(b"HTTP/1.1 403 ") && error.contains("for this machine alone"), "{error}");
+    }
+    let without = Site { has_metrics: false, ..site() };
+    assert!(
+        matches!(asked(&without, "", Remote::Own), Reply::Answer { bytes, .. } if bytes.starts_with(b"HTTP/1.1 404 "))
+    );
 }
