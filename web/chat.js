@@ -1,15 +1,14 @@
-import texts from './texts.js';
+// The room.
+import { at, clock, fill, make, open, tell as tellIn } from './dom.js';
 import { read, welcomed } from './line.js';
+import { append } from './links.js';
+import { History, Unheard } from './kept.js';
+import texts from './texts.js';
 
 const LINES_MAX = 5000;
 const PAUSE_MAX = 30;
-const at = (id) => document.getElementById(id);
-const [log, line, form, send, prompt, state, members, newest] =
-  ['log', 'line', 'say', 'send', 'prompt', 'state', 'members', 'newest'].map(at);
-const fill = (text, what) => text.replace('{}', what);
-
-for (const element of document.querySelectorAll('[data-text]')) element.textContent = texts[element.dataset.text];
-document.title = texts.title;
+const [log, line, form, send, prompt, state, members, newest, view] =
+  ['log', 'line', 'say', 'send', 'prompt', 'state', 'members', 'newest', 'view-chat'].map(at);
 
 let socket = null;
 let name = null;      // as the room has it, once it has
@@ -21,12 +20,13 @@ let quits = false;
 let pause = 1;
 let unread = 0;
 let tries = 0;
+let isUnsent = false; // it was said that a line could not be sent
 let last = '';        // the name that was tried
+const history = new History();
+const unheard = new Unheard();
 
-function tell(text, isLost = false) {
-  state.textContent = text;
-  state.classList.toggle('lost', isLost);
-}
+const tell = (text, isLost) => tellIn(state, text, isLost);
+const isSeen = () => !document.hidden && !view.hidden;
 
 function ask(text, button) {
   prompt.textContent = text;
@@ -60,33 +60,30 @@ function draw() {
 }
 
 function paragraph(what, now) {
-  const p = document.createElement('p');
-  p.className = [what.kind, what.own ? 'own' : ''].join(' ').trim();
-  const time = document.createElement('time');
-  time.dateTime = now.toISOString();
-  time.textContent = now.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  p.append(time);
-  if (what.name) {
-    const b = document.createElement('b');
-    b.textContent = what.name;
-    p.append(b, ': ');
-  }
-  p.append(what.text);
+  const p = make('p', '', [what.kind, what.own ? 'own' : ''].join(' ').trim());
+  p.append(clock(now));
+  if (what.name) p.append(make('b', what.name), ': ');
+  append(p, what.text);
   return p;
 }
 
 function count() {
-  document.title = unread ? `(${unread}) ${texts.title}` : texts.title;
+  const bare = document.title.replace(/^\(\d+\) /, '');
+  document.title = unread ? `(${unread}) ${bare}` : bare;
+}
+
+function noteSeen() {
+  if (isSeen()) unread = 0;
+  count();
 }
 
 function showPeople() {
   at('people-title').textContent = name ? fill(texts.peopleCount, present.size) : texts.people;
   const sorted = [...present].sort((a, b) => a.localeCompare(b));
   members.replaceChildren(...sorted.map((who) => {
-    const item = document.createElement('li');
-    const button = document.createElement('button');
+    const item = make('li');
+    const button = make('button', who);
     button.type = 'button';
-    button.textContent = who;
     button.title = fill(texts.whisper, who);
     button.addEventListener('click', () => {
       const before = [...present].map((other) => `/msg ${other} `).find((start) => line.value.startsWith(start)) ?? '';
@@ -108,6 +105,7 @@ function hear(text) {
     ask(fill(texts.message, name), texts.send);
     tell(texts.connected);
     asksWho = true;
+    history.begin();
     socket.send('/who');
     return;
   }
@@ -127,12 +125,15 @@ function hear(text) {
   if (what.who && asksWho) {
     asksWho = false;
     present = new Set(what.who);
+    history.end().forEach((told) => show(read(told, name)));
     return showPeople();
   }
+  if (history.takes(text, what)) return;
+  unheard.note(what);
   if (what.joined) present.add(what.joined);
   if (what.left) present.delete(what.left);
   if (what.joined || what.left) showPeople();
-  if (document.hidden && !what.joined && !what.left) { unread += 1; count(); }
+  if (!isSeen() && !what.joined && !what.left) { unread += 1; count(); }
   show(what);
 }
 
@@ -159,11 +160,11 @@ function refuse(text) {
 
 function connect() {
   tell(texts.connecting);
-  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-  socket = new WebSocket(`${scheme}://${location.host}/chat`);
+  socket = open('chat');
   let wasOpen = false;
   socket.addEventListener('open', () => {
     wasOpen = true;
+    isUnsent = false;
     tell(texts.connected);
     if (wanted) {
       show({ kind: 'note', text: texts.back });
@@ -176,7 +177,13 @@ function connect() {
     asksWho = false;
     present.clear();
     showPeople();
+    history.end().forEach((told) => show(read(told, wanted)));
+    const lost = unheard.take();
     if (quits) return tell(texts.left);
+    if (lost && !line.value) {
+      line.value = lost;
+      show({ kind: 'note', text: texts.unheard });
+    }
     if (wasOpen) pause = 1;
     let left = pause;
     pause = Math.min(pause * 2, PAUSE_MAX);
@@ -190,12 +197,20 @@ function connect() {
   });
 }
 
+// In the room's own place: the state tells the seconds until the next try.
+function sayUnsent() {
+  if (isUnsent) return;
+  isUnsent = true;
+  show({ kind: 'error', text: texts.unsent });
+}
+
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   const text = line.value.trim();
   if (!text || waits) return;
-  if (socket?.readyState !== 1 || (name === null && wanted && line.type !== 'password')) return tell(texts.unsent, true);
+  if (socket?.readyState !== 1 || (name === null && wanted && line.type !== 'password')) return sayUnsent();
   if (name === null && line.type === 'text') { waits = true; last = text; }
+  if (name !== null) unheard.say(text);
   socket.send(text);
   line.value = '';
   line.type = 'text';
@@ -203,9 +218,14 @@ form.addEventListener('submit', (event) => {
 });
 newest.addEventListener('click', () => { toEnd(); line.focus(); });
 log.addEventListener('scroll', () => { if (isAtEnd()) newest.hidden = true; });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) { unread = 0; count(); } });
+document.addEventListener('visibilitychange', noteSeen);
 addEventListener('resize', () => { if (newest.hidden) toEnd(); });
+
+export function enter() {
+  noteSeen();
+  if (newest.hidden) toEnd();
+  line.focus();
+}
 
 showPeople();
 connect();
-line.focus();

@@ -2,7 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::Daemon;
+use super::{Daemon, page};
 use crate::engine::figures::Figures;
 use crate::engine::message::Input;
 use crate::host;
@@ -31,6 +31,7 @@ impl Daemon {
                 descriptors_max: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
                 log_lines_dropped: host::log::lines_dropped(),
                 reload: self.status.reload,
+                pages: page::addresses(&self.config),
             };
             let now = self.reactor.now();
             self.reactor.engine.handle(now, Input::Figures(figures));

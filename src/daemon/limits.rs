@@ -31,6 +31,7 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
     settings.site.hosts.extend(own_names());
     settings.site.files = page::files();
+    settings.site.token = page::token();
     settings.pid = Some(std::process::id());
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();

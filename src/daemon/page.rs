@@ -1,16 +1,62 @@
 //! The files of the page, as they lie in `web/`: built into the program.
 
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
+use rustix::rand::{GetRandomFlags, getrandom};
 use sha1_smol::Sha1;
 
 use crate::config::Config;
 use crate::endpoint::Host;
 use crate::engine::http::site::File;
 use crate::engine::service::facts::Need;
+use crate::host::interfaces;
+
+/// Bytes of the token: nobody guesses it.
+const TOKEN_BYTES: usize = 16;
 
 /// Each file: its path in `web/`, its bytes, and the same compressed, or nothing where that is no shorter. `build.rs` makes it.
 const FILES: &[(&str, &[u8], &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
+
+/// What the teacher's page shows first: another one in each process.
+pub(super) fn token() -> Arc<str> {
+    static TOKEN: OnceLock<Arc<str>> = OnceLock::new();
+    let make = || {
+        let mut bytes = [0; TOKEN_BYTES];
+        // Without random bytes there is no token, and nobody is let in for it.
+        let filled = getrandom(&mut bytes[..], GetRandomFlags::empty());
+        let token: String = match filled {
+            Ok(TOKEN_BYTES) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            _ => String::new(),
+        };
+        token.into()
+    };
+    Arc::clone(TOKEN.get_or_init(make))
+}
+
+/// Where others open the page: an address for each network of this machine that it is offered in.
+pub(super) fn addresses(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    for listen in config.listens.iter().filter(|listen| listen.service.facts().needs.contains(&Need::Web)) {
+        let Some(network) = listen.endpoint.network() else { continue };
+        let Host::Address(address) = network.host else { continue };
+        let addresses = match address {
+            address if address.is_loopback() => continue,
+            address if address.is_unspecified() => interfaces::addresses(),
+            address => vec![address],
+        };
+        let is_reachable = |other: &IpAddr| address.is_ipv6() || other.is_ipv4();
+        let scheme = listen.endpoint.scheme().name;
+        found.extend(
+            addresses
+                .into_iter()
+                .filter(is_reachable)
+                .map(|address| format!("{scheme}://{}/", SocketAddr::new(address, network.port))),
+        );
+    }
+    found.dedup();
+    found
+}
 
 /// The files as the engine shows them.
 pub(super) fn files() -> Arc<[File]> {
@@ -104,8 +150,10 @@ mod tests {
             let used =
                 text.split("texts.").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_alphabetic()));
             named.extend(used.filter_map(|mut rest| rest.next().map(str::to_owned)));
-            let marked = text.split("data-text=\"").skip(1).filter_map(|rest| rest.split('"').next());
-            named.extend(marked.map(str::to_owned));
+            for mark in ["data-text=\"", "data-label=\""] {
+                let marked = text.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
+                named.extend(marked.map(str::to_owned));
+            }
         }
         named.retain(|name| !name.is_empty() && name != "js");
         let keys = every_text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": "));

@@ -1,18 +1,13 @@
 //! The log lines when the daemon is ready: where each service listens, and how other machines reach it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::SockaddrStorage;
 
 use super::{Daemon, page};
 use crate::config::Listen;
 use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
-
-/// The most addresses of this machine that are logged.
-const ADDRESSES_MAX: usize = 4;
+use crate::host::interfaces;
 
 /// A configuration with every service, to copy: in a checkout, and where the package puts it.
 const EXAMPLES: [&str; 2] = ["etc/classroom.toml", "/usr/share/doc/ipcd/examples/classroom.toml"];
@@ -67,7 +62,7 @@ impl Daemon {
         if everywhere.is_empty() {
             return Vec::new(); // their addresses are already in the log
         }
-        let addresses: Vec<String> = addresses().iter().map(IpAddr::to_string).collect();
+        let addresses: Vec<String> = interfaces::addresses().iter().map(IpAddr::to_string).collect();
         match addresses.is_empty() {
             true => Vec::new(),
             false => vec![format!("others connect to {}: {}", addresses.join(" or "), everywhere.join(", "))],
@@ -108,28 +103,4 @@ fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
     let places = listen.endpoint.resolve("".as_ref());
     let address = places.first()?.network().filter(|_| is_connection)?;
     Some((listen, *address))
-}
-
-/// The addresses that other machines can use; none if they cannot be read (a sandbox without AF_NETLINK).
-fn addresses() -> Vec<IpAddr> {
-    let Ok(interfaces) = getifaddrs() else { return Vec::new() };
-    let address = |address: SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))
-    };
-    let mut found: Vec<IpAddr> = interfaces.filter_map(|interface| address(interface.address?)).collect();
-    found.retain(is_for_others);
-    found.sort(); // IPv4 first
-    found.dedup();
-    found.truncate(ADDRESSES_MAX);
-    found
-}
-
-/// Neither a loopback address nor one that needs an interface name.
-fn is_for_others(address: &IpAddr) -> bool {
-    let is_link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => Ipv6Addr::is_unicast_link_local(address),
-    };
-    !address.is_loopback() && !address.is_unspecified() && !is_link_local
 }

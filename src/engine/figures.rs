@@ -13,7 +13,7 @@ pub const FIGURES_AGE_MAX: Duration = Duration::from_millis(100);
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Figures about the process; `None`: it does not know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Its memory in bytes (RSS).
     pub resident_bytes: Option<u64>,
@@ -25,6 +25,8 @@ pub struct Figures {
     pub log_lines_dropped: u64,
     /// Whether the last reload succeeded, and its time.
     pub reload: Option<(bool, Timestamp)>,
+    /// Where others open the page: `http://192.168.1.7:33080/`.
+    pub pages: Vec<String>,
 }
 
 /// The counts at two earlier times.

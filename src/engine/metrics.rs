@@ -224,6 +224,7 @@ mod tests {
             descriptors_max: Some(1024),
             log_lines_dropped: 3,
             reload: Some((true, Timestamp::at(0))),
+            ..Figures::default()
         };
         let mut connections = ConnectionCounts::default();
         connections.count(Service::Chat, RemoteAddress::Writers);

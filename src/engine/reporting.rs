@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::codec::{Encoding, prefixed, websocket};
-use super::figures::FIGURES_AGE_MAX;
+use super::figures::{FIGURES_AGE_MAX, Figures};
 use super::message::{ConnectionId, Timestamp};
 use super::metrics::{self, Snapshot};
 use super::roster::Entry;
@@ -33,7 +33,8 @@ impl Engine {
                 continue;
             }
             let mut text = Vec::new();
-            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, remote, None).is_none();
+            let may_watch = session.has_shown_token()
+                || mux::refusal(&self.shared.settings, Service::Watch, remote, None).is_none();
             let progress = match progress {
                 Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
                 _ => self.write_report(now, progress, may_watch, &mut text, &mut budget),
@@ -45,7 +46,7 @@ impl Engine {
     /// Whether to ask a process for its own figures. (An engine alone is in none.)
     fn lacks_figures(&self, now: Timestamp) -> bool {
         let is_old = |at: Timestamp| now.since(at) >= FIGURES_AGE_MAX;
-        self.shared.settings.pid.is_some() && self.shared.figures.is_none_or(|(at, _)| is_old(at))
+        self.shared.settings.pid.is_some() && self.shared.figures.as_ref().is_none_or(|(at, _)| is_old(*at))
     }
 
     /// The next piece of a report; how far it is then, or `None` at its end.
@@ -185,7 +186,7 @@ impl Engine {
             counters: &shared.counters,
             connections: &shared.connection_counts,
             room: (shared.room.len(), shared.room.log_bytes()),
-            figures: shared.figures.map(|(_, figures)| figures).unwrap_or_default(),
+            figures: shared.figures.as_ref().map(|(_, figures)| figures.clone()).unwrap_or_default(),
             memory_max: shared.settings.memory_bytes_max,
         };
         request.write(&metrics::text(request.form, &snapshot), out);
@@ -197,11 +198,12 @@ impl Engine {
             let rates = shared.rates.of(now, &shared.counters, service);
             (service.name(), shared.connection_counts.of(service), *shared.counters.of(service), rates)
         });
-        let figures = shared.figures.map(|(_, figures)| figures).unwrap_or_default();
+        let unknown = Figures::default();
+        let figures = shared.figures.as_ref().map_or(&unknown, |(_, figures)| figures);
         let room = (shared.room.len(), shared.room.log_bytes());
         let uptime = now.since(Timestamp::default());
         let daemon = (shared.settings.pid, shared.settings.memory_bytes_max);
-        status::write_head(out, daemon, (&figures, now), uptime, room, &shared.counters, services);
+        status::write_head(out, daemon, (figures, now), uptime, room, &shared.counters, services);
     }
 
     /// Shows events to watchers.

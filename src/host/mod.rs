@@ -2,6 +2,7 @@
 pub mod fd_bundle;
 pub mod foreign;
 pub mod hosts;
+pub mod interfaces;
 pub mod log;
 pub mod log_file;
 pub mod manager;

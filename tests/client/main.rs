@@ -7,6 +7,7 @@ mod bench;
 #[cfg(feature = "tls")]
 mod certificate;
 mod ipcctl;
+mod page;
 mod report;
 #[cfg(feature = "tui")]
 mod screens;

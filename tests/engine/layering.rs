@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine::words",
             "host::fd_bundle",
             "host::raw::memory",
+            "host::interfaces",
             "host::time",
             "transport::connect",
             "transport::directory",
@@ -226,7 +227,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/session/dispatch.rs", &["Mux", "Greeting"]),
     ("src/engine/session/multiply.rs", &["Multiply"]),
     ("src/engine/session/mux.rs", &["Mux"]),
-    ("src/engine/session/page.rs", &["Page"]),
+    ("src/engine/session/page.rs", &["Page", "Mux"]),
     ("src/engine/session/restart.rs", &["Hello"]), // as records were written before
     ("src/engine/session/stats.rs", &["Stats"]),
     ("src/engine/session/talk.rs", &["Talk"]),

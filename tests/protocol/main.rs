@@ -14,6 +14,7 @@ mod pieces;
 mod stats;
 mod stdio;
 mod talk;
+mod teacher;
 #[cfg(feature = "tls")]
 mod tls;
 mod wrong_protocols;

@@ -8,7 +8,6 @@ mod foreign;
 mod harness;
 mod metrics;
 mod netcat;
-mod page;
 mod telnet;
 #[cfg(feature = "tls")]
 mod tls;

@@ -30,6 +30,7 @@ mod order;
 mod other_service;
 mod output;
 mod pace;
+mod page;
 mod race;
 #[cfg(feature = "tui")]
 mod reconnect;
@@ -77,6 +78,7 @@ fn run(Arguments { options, command }: &Arguments) -> Result<(), CliError> {
         Command::Unmute(order) => order::run(options, &order.request()),
         Command::Say(order) => order::run(options, &order.request()),
         Command::Close(order) => order::run(options, &order.request()),
+        Command::Page(arguments) => page::run(options, arguments),
         Command::Reload => control::run(options, "reload"),
         Command::Handover => control::run(options, "handover"),
         Command::Bench(arguments) => bench::run(options, arguments),

@@ -10,7 +10,7 @@ const COMMANDS: [(&str, &str); 6] = [
     ("use a service", "multiply, greeting, hello, chat, talk"),
     ("look at the daemon", "status, watch, class"),
     ("look at machines", "report, top"),
-    ("as the teacher", "kick, mute, unmute, say, close"),
+    ("as the teacher", "page, kick, mute, unmute, say, close"),
     ("as the administrator", "reload, handover, certificate"),
     ("also", "bench, completions, help"),
 ];

@@ -364,8 +364,18 @@ pub fn encode_close(code: u16, out: &mut Vec<u8>) {
     put_frame(CLOSE, &code.to_be_bytes(), out);
 }
 
+/// A piece of a text message that is sent in several frames. The pieces together are UTF-8.
+pub fn encode_fragment(piece: &[u8], is_first: bool, is_last: bool, out: &mut Vec<u8>) {
+    let opcode = if is_first { TEXT } else { CONTINUATION };
+    put(if is_last { FIN | opcode } else { opcode }, piece, out);
+}
+
 fn put_frame(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
-    out.push(FIN | opcode);
+    put(FIN | opcode, payload, out);
+}
+
+fn put(first: u8, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(first);
     match payload.len() {
         length @ ..126 => out.push(length as u8),
         length @ ..0x1_0000 => {

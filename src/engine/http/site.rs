@@ -16,11 +16,19 @@ pub struct Site {
     pub files: Arc<[File]>,
     /// Whether `/metrics` is among that.
     pub has_metrics: bool,
+    /// What somebody says first who is told what is not for everybody; empty: nobody is.
+    pub token: Arc<str>,
 }
 
 impl Default for Site {
     fn default() -> Site {
-        Site { hosts: Vec::new(), origins: Vec::new(), files: Arc::default(), has_metrics: true }
+        Site {
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            files: Arc::default(),
+            has_metrics: true,
+            token: Arc::default(),
+        }
     }
 }
 

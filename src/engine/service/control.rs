@@ -7,7 +7,8 @@ use crate::engine::message::Request;
 use crate::engine::text::{clean, quote};
 
 /// The known requests, for an error.
-const KNOWN: &str = "reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS";
+const KNOWN: &str =
+    "reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS, token";
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Command {
     Ask(Request),
     /// An action on other clients.
     Do(Order),
+    /// The token of the page, for the teacher.
+    Token,
 }
 
 /// An action on other clients. Its text has no control characters.
@@ -65,6 +68,7 @@ pub fn read(message: &[u8]) -> Result<Command, String> {
     let rest = rest.trim().to_owned();
     match word {
         "reload" if rest.is_empty() => return Ok(Command::Ask(Request::Reload)),
+        "token" if rest.is_empty() => return Ok(Command::Token),
         "handover" if rest.is_empty() => return Ok(Command::Ask(Request::HandOver)),
         "kick" | "mute" | "unmute" if rest.is_empty() => {
             return Err(format!("{word} needs the name of a member of the room, for example: {word} ann"));
@@ -109,6 +113,7 @@ mod tests {
     fn request_is_a_verb_and_its_object() {
         for (message, command) in [
             (" reload\r", Command::Ask(Request::Reload)),
+            ("token", Command::Token),
             ("handover", Command::Ask(Request::HandOver)),
             ("kick  ann lee ", Command::Do(Order::Kick("ann lee".into()))),
             ("mute ann 5min", Command::Do(Order::Mute("ann 5min".into()))),

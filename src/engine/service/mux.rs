@@ -62,6 +62,28 @@ pub fn refusal(
     remote: RemoteAddress,
     name: Option<&str>,
 ) -> Option<String> {
+    if let Some(error) = refusal_of_place(settings, service, remote, name) {
+        return Some(error);
+    }
+    if service.facts().openness == Openness::Everybody {
+        return None;
+    }
+    if !matches!(remote, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
+        return Some(format!("{service} needs a Unix socket, where the kernel identifies the user"));
+    }
+    settings.of(service).allowed.as_ref()?.refuses(remote, settings.owner)?;
+    Some(format!(
+        "{service} is only for root, the daemon's own user, and those in allow_users or allow_groups under [{service}]"
+    ))
+}
+
+/// The same for the address and the name in the certificate alone.
+pub fn refusal_of_place(
+    settings: &Settings,
+    service: Service,
+    remote: RemoteAddress,
+    name: Option<&str>,
+) -> Option<String> {
     if let RemoteAddress::Address(address) = remote
         && !settings.of(service).networks.let_in(address.ip())
     {
@@ -76,16 +98,7 @@ pub fn refusal(
             None => format!("{service} needs a certificate with a name in allow_names under [{service}]"),
         });
     }
-    if service.facts().openness == Openness::Everybody {
-        return None;
-    }
-    if !matches!(remote, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
-        return Some(format!("{service} needs a Unix socket, where the kernel identifies the user"));
-    }
-    settings.of(service).allowed.as_ref()?.refuses(remote, settings.owner)?;
-    Some(format!(
-        "{service} is only for root, the daemon's own user, and those in allow_users or allow_groups under [{service}]"
-    ))
+    None
 }
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ const FOR_ANY_PAGE: [Service; 3] = [Service::Multiply, Service::Greeting, Servic
 /// What a proxy puts into a request that it passes on (RFC 9110, section 7.6.3; RFC 7239; and what came before that).
 const PROXY_FIELDS: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
+/// What is for those alone who have the token.
+const GUARDED: [(&str, Service); 3] =
+    [("status", Service::Status), ("watch", Service::Watch), ("control", Service::Mux)];
+
 /// Who asks, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
@@ -73,8 +77,10 @@ pub enum Reply {
     Open {
         /// What opens the WebSocket.
         bytes: Vec<u8>,
-        /// The service.
+        /// The service; `Mux`: control.
         service: Service,
+        /// Whether the token is to be shown first.
+        is_guarded: bool,
     },
 }
 
@@ -156,8 +162,6 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are known here");
         return Err(Refusal { field: "Allow: GET, HEAD\r\n", ..refusal });
     }
-    let service = request.path.strip_prefix('/').and_then(Service::named);
-    let service = service.filter(|service| service.is_at_a_path());
     let opening = upgrade::open(&request).map_err(|unopened| match unopened {
         Unopened::Bad(why) => Refusal::new(Status::BadRequest, why),
         Unopened::Version => Refusal {
@@ -166,11 +170,12 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         },
     })?;
     let host = request.host.unwrap_or(LOCALHOST);
-    match (opening, service) {
-        (Some(bytes), Some(service)) => open(site, &request, service, bytes),
-        (None, Some(service)) => {
+    match (opening, at_path(site, request.path)) {
+        (Some(bytes), Some((service, is_guarded))) => open(site, &request, service, is_guarded, bytes),
+        (None, Some(_)) => {
+            let (path, name) = (request.path, &request.path[1..]);
             let why = format!(
-                "{service} is a WebSocket: open it in a program, for example new WebSocket(\"ws://{host}/{service}\")"
+                "{name} is a WebSocket: open it in a program, for example new WebSocket(\"ws://{host}{path}\")"
             );
             let field = "Upgrade: websocket\r\n";
             Err(Refusal { field, ..Refusal::new(Status::UpgradeRequired, why) })
@@ -188,14 +193,28 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     }
 }
 
+/// The service at a path, and whether the token is to be shown there first.
+fn at_path(site: &Site, path: &str) -> Option<(Service, bool)> {
+    let name = path.strip_prefix('/')?;
+    let guarded = GUARDED.iter().find(|(guarded, _)| *guarded == name && !site.token.is_empty());
+    let open = || Service::named(name).filter(|service| service.is_at_a_path());
+    guarded.map(|(_, service)| (*service, true)).or_else(|| open().map(|service| (service, false)))
+}
+
 /// Opens the WebSocket of a service, if the page that wants it may have it.
-fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) -> Result<Reply, Refusal> {
+fn open(
+    site: &Site,
+    request: &Request<'_>,
+    service: Service,
+    is_guarded: bool,
+    bytes: Vec<u8>,
+) -> Result<Reply, Refusal> {
     if request.values("origin").count() > 1 {
         return Err(Refusal::new(Status::BadRequest, "there are two Origin fields"));
     }
     let origin = request.value("origin");
     match site.origin(origin, request.host) {
-        Origin::Opaque if !FOR_ANY_PAGE.contains(&service) => {
+        Origin::Opaque if is_guarded || !FOR_ANY_PAGE.contains(&service) => {
             let why = format!(
                 "a page that was opened as a file may have multiply, greeting and hello; for {service} serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
             );
@@ -208,7 +227,7 @@ fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) ->
             );
             Err(Refusal::new(Status::Forbidden, why))
         }
-        Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service }),
+        Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service, is_guarded }),
     }
 }
 

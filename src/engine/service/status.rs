@@ -77,6 +77,7 @@ pub struct Head<'a> {
     descriptors_max: Option<u64>,
     log_lines_dropped: u64,
     last_reload: Option<ReloadPart>,
+    pages: &'a [String],
     turns: Vec<Bucket>,
     services: Vec<ServicePart<'a>>,
 }
@@ -271,6 +272,7 @@ pub fn write_head(
             descriptors_max: figures.descriptors_max,
             log_lines_dropped: figures.log_lines_dropped,
             last_reload: figures.reload.map(|(ok, at)| ReloadPart { ok, age: now.since(at).as_secs_f64() }),
+            pages: &figures.pages,
             turns,
             services,
         },

@@ -120,6 +120,7 @@ impl Dialogue {
             | State::Watch(_)
             | State::Mux
             | State::Page(_)
+            | State::Guarded(_)
             | State::Outside
             | State::Control => {}
         }

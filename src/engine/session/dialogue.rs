@@ -109,6 +109,8 @@ pub(super) enum State {
     Mux,
     /// It sends HTTP requests. `Some`: it has asked for the metrics, which wait for the figures of the process.
     Page(Option<MetricsRequest>),
+    /// It wants this service (`Mux`: control), and has to show the token first.
+    Guarded(Service),
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
 }
@@ -148,7 +150,7 @@ impl Dialogue {
             State::Status(_) => Service::Status,
             State::Watch(_) => Service::Watch,
             State::Mux | State::Control => Service::Mux,
-            State::Page(_) => Service::Page,
+            State::Page(_) | State::Guarded(_) => Service::Page,
         }
     }
 

@@ -417,6 +417,7 @@ impl Dialogue {
             State::Watch(_) => self.watch(shared, now, message),
             State::Mux => return self.choose(shared, now, message),
             State::Page(_) => self.serve_page(shared, now, message),
+            State::Guarded(service) => self.show_token(shared, now, service, message),
             State::Control => self.control(shared, message),
         }
         false

@@ -135,6 +135,7 @@ impl Dialogue {
             | State::Watch(_)
             | State::Mux
             | State::Page(None)
+            | State::Guarded(_)
             | State::Control => false,
         };
         if self.transport().lossy && self.is_blocked() {

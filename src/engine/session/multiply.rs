@@ -40,6 +40,7 @@ impl Dialogue {
             | State::Watch(_)
             | State::Outside
             | State::Page(_)
+            | State::Guarded(_)
             | State::Control => false,
         }
     }

@@ -9,7 +9,7 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::effect::Effect;
 use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::service::Service;
-use crate::engine::service::control::{self, Command};
+use crate::engine::service::control::{self, Command, Order};
 use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
@@ -72,6 +72,19 @@ impl Dialogue {
 
     pub(super) fn control(&mut self, shared: &mut EngineState, message: &[u8]) {
         match control::read(message) {
+            // Who has the page's token may speak to the room, and nothing else.
+            Ok(command) if self.transport().is_web && !matches!(command, Command::Do(Order::Say(_))) => {
+                let error = "the page may only say something to the room".to_owned();
+                self.err(shared, ErrorKind::Unavailable, error);
+            }
+            Ok(Command::Token) if shared.settings.site.token.is_empty() => {
+                self.err(shared, ErrorKind::Unavailable, "there is no token here".to_owned());
+            }
+            Ok(Command::Token) => {
+                self.outbox.confide();
+                let token = std::sync::Arc::clone(&shared.settings.site.token);
+                self.say(&format!("OK: {token}"));
+            }
             Ok(Command::Ask(request)) => {
                 self.note(shared, EventKind::Asked(request));
                 shared.effects.push_back(Effect::Ask(self.peer, request));

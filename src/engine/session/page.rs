@@ -1,5 +1,7 @@
 //! A session on the page: it answers requests, until one of them opens a WebSocket, in which another service begins.
 
+use constant_time_eq::constant_time_eq;
+
 use super::Session;
 use super::admission::TOO_MANY;
 use super::dialogue::{Dialogue, State};
@@ -9,8 +11,11 @@ use crate::engine::codec::websocket::{self, Ending, code};
 use crate::engine::counters::ErrorKind;
 use crate::engine::http::{Response, Status};
 use crate::engine::message::{CloseReason, EventKind, FramingMode, RemoteAddress, Timestamp};
-use crate::engine::service::Service;
 use crate::engine::service::page::{self, MetricsRequest, Remote, Reply};
+use crate::engine::service::{Service, mux};
+
+/// What somebody is told who has another token.
+const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
 
 impl Session {
     /// Frames came.
@@ -91,7 +96,14 @@ impl Dialogue {
                 }
             }
             Reply::Metrics(request) => self.state = State::Page(Some(request)),
-            Reply::Open { bytes, service } => self.open_frames(shared, now, service, &bytes),
+            Reply::Open { bytes, service, is_guarded: true } => {
+                self.outbox.push(&bytes);
+                self.kind = Some(FramingMode::WebSocket);
+                self.state = State::Guarded(service);
+            }
+            Reply::Open { bytes, service, is_guarded: false } => {
+                self.open_frames(shared, now, service, &bytes);
+            }
         }
     }
 
@@ -147,6 +159,35 @@ impl Dialogue {
         self.kind = Some(FramingMode::WebSocket);
         self.note(shared, EventKind::Chose(service));
         self.enter(shared, now, service);
+    }
+
+    /// Somebody who wants a guarded service shows the token. It is neither logged nor shown to watchers.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn show_token(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        service: Service,
+        message: &[u8],
+    ) {
+        let token = std::sync::Arc::clone(&shared.settings.site.token);
+        if token.is_empty() || !constant_time_eq(message.trim_ascii(), token.as_bytes()) {
+            return self.fail(shared, now, CloseReason::PeerDenied, NOT_THE_TOKEN.to_owned());
+        }
+        let name = shared.certified.get(self.peer).map(Box::as_ref);
+        if let Some(error) = mux::refusal_of_place(&shared.settings, service, self.remote, name) {
+            return self.fail(shared, now, CloseReason::PeerDenied, error);
+        }
+        if !shared.connection_counts.change(&shared.settings, Service::Page, service, self.remote) {
+            return self.refuse(shared, now, service, CloseReason::TooMany, TOO_MANY);
+        }
+        self.say("OK");
+        self.note(shared, EventKind::Chose(service));
+        self.enter(shared, now, service);
+        if service == Service::Mux {
+            self.state = State::Control;
+        }
     }
 
     /// The last words in a form that the peer understands: an answer, or frames.

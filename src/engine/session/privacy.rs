@@ -20,7 +20,7 @@ impl Dialogue {
     /// Whether its message, or the beginning of one, is private.
     pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
-            State::Talk(_) => true,
+            State::Talk(_) | State::Guarded(_) => true,
             // With many writers, everything is said to the whole room.
             State::Chat(Ok(_)) => !self.transport().many_writers && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),

@@ -27,7 +27,12 @@ impl Session {
         let dialogue = &self.dialogue;
         let mut asides = Vec::new();
         let state = match &dialogue.state {
-            State::Outside | State::Control | State::Status(_) | State::Watch(_) | State::Page(Some(_)) => {
+            State::Outside
+            | State::Control
+            | State::Guarded(_)
+            | State::Status(_)
+            | State::Watch(_)
+            | State::Page(Some(_)) => {
                 return None;
             }
             State::Multiply => SavedState::Multiply,

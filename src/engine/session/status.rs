@@ -3,15 +3,24 @@
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::EngineState;
+use crate::engine::codec::websocket;
 use crate::engine::limits::STATUS_BYTES_LOW;
 use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
 use crate::engine::text::quote;
 
+/// More bytes than the head of a frame to a client has.
+const FRAME_HEAD_BYTES: usize = 10;
+
 impl Session {
     /// The progress of the current report.
     pub(in crate::engine) fn report(&self) -> Option<Progress> {
         self.dialogue.report()
+    }
+
+    /// Whether it was let in for the page's token: on the page nobody else has a report.
+    pub(in crate::engine) fn has_shown_token(&self) -> bool {
+        self.dialogue.transport().is_web
     }
 
     /// Whether its report can go on: it reads fast enough.
@@ -29,13 +38,28 @@ impl Session {
         text: &[u8],
         progress: Option<Progress>,
     ) {
-        self.dialogue.outbox.push(text);
+        match self.dialogue.kind {
+            Some(FramingMode::WebSocket) => self.push_fragment(text, progress.is_none()),
+            _ => self.dialogue.outbox.push(text),
+        }
         if let State::Page(Some(request)) = self.dialogue.state {
             self.dialogue.end_metrics(shared, now, request);
         } else {
             self.dialogue.state = State::Status(progress);
         }
         self.resume(shared, now);
+    }
+
+    /// A piece of a report in a WebSocket: the report is one message.
+    #[cold]
+    fn push_fragment(&mut self, text: &[u8], is_last: bool) {
+        let is_first =
+            matches!(self.dialogue.state, State::Status(Some(Progress::Begun | Progress::ClientsAlone)));
+        if is_last || !text.is_empty() {
+            let mut frame = Vec::with_capacity(text.len() + FRAME_HEAD_BYTES);
+            websocket::encode_fragment(text, is_first, is_last, &mut frame);
+            self.dialogue.outbox.push(&frame);
+        }
     }
 
     /// Its entry in a status report.

@@ -54,7 +54,7 @@ impl Dialogue {
 
     /// Whether it observes the daemon or gives it orders.
     fn is_observer(&self) -> bool {
-        matches!(self.state, State::Status(_) | State::Watch(_) | State::Control)
+        matches!(self.state, State::Status(_) | State::Watch(_) | State::Control | State::Guarded(_))
     }
 
     /// Reports an error to the roster, if it says something about its client's program.

@@ -35,6 +35,7 @@ fn told() -> String {
             descriptors_max: Some(1),
             log_lines_dropped: 0,
             reload: Some((true, NOW)),
+            ..Figures::default()
         }),
     );
     engine.handle(NOW, Input::Tick);

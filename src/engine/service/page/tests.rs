@@ -22,7 +22,13 @@ fn site() -> Site {
         },
     ];
     let origins = vec!["https://school.example".to_owned()];
-    Site { hosts: vec!["teacher".to_owned()], origins, files: files.into(), has_metrics: true }
+    Site {
+        hosts: vec!["teacher".to_owned()],
+        origins,
+        files: files.into(),
+        has_metrics: true,
+        token: "f00".into(),
+    }
 }
 
 /// The answer to a request for `localhost`, and whether another may follow.
@@ -77,7 +83,6 @@ fn what_is_not_served_is_said_in_plain_words() {
         ("POST /", "", "405", "only GET and HEAD"),
         ("POST /", "Content-Length: 5\r\n", "413", "no request here has a body"),
         ("GET /multiply", "", "426", "new WebSocket(\"ws://localhost:33080/multiply\")"),
-        ("GET /watch", KEY, "404", "there is no WebSocket at /watch"),
         ("GET /page", KEY, "404", "there is no WebSocket at /page"),
         (
             "GET /",
@@ -121,8 +126,8 @@ fn websockets_are_for_the_own_page_and_files_have_what_all_may() {
     let may = |service: Service, origin: &str| {
         let head = format!("GET /{service} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
         match answer(&site(), head.as_bytes(), Remote::Own) {
-            Reply::Open { bytes, service: opened } => {
-                assert_eq!(opened, service);
+            Reply::Open { bytes, service: opened, is_guarded } => {
+                assert_eq!((opened, is_guarded), (service, false));
                 assert!(bytes.starts_with(b"HTTP/1.1 101 "));
                 true
             }
@@ -202,4 +207,27 @@ fn metrics_are_for_this_machine_alone_in_the_form_that_is_asked_for() {
     assert!(
         matches!(asked(&without, "", Remote::Own), Reply::Answer { bytes, .. } if bytes.starts_with(b"HTTP/1.1 404 "))
     );
+}
+
+#[test]
+fn what_is_not_for_everybody_wants_the_token_first() {
+    let guarded = |site: &Site, path: &str, origin: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
+        match answer(site, head.as_bytes(), Remote::Other) {
+            Reply::Open { service, is_guarded, .. } => Ok((service, is_guarded)),
+            Reply::Answer { bytes, .. } => Err(String::from_utf8(bytes).unwrap()),
+            Reply::Metrics(request) => panic!("{request:?}"),
+        }
+    };
+    let without = Site { token: "".into(), ..site() };
+    for (path, service) in
+        [("/status", Service::Status), ("/watch", Service::Watch), ("/control", Service::Mux)]
+    {
+        assert_eq!(guarded(&site(), path, "Origin: http://localhost:33080\r\n"), Ok((service, true)));
+        let refused = guarded(&site(), path, "Origin: null\r\n").unwrap_err();
+        assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
+        let old = guarded(&without, path, "");
+        assert!(!matches!(old, Ok((_, true))) && old != Ok((service, false)), "{path}: nobody has a token");
+    }
+    assert_eq!(guarded(&site(), "/mux", ""), Ok((Service::Mux, false)), "control is not offered there");
 }

@@ -1,0 +1,95 @@
+//! What is for the teacher alone on the page: WebSockets that want the token first.
+
+use super::page::{OPENED, client_frame, server_frame, upgrade};
+use crate::harness::{BESIDE, Client, Daemon, USUAL};
+
+const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
+
+/// The token, as `ipcctl page --teacher` asks for it.
+fn token(daemon: &Daemon) -> String {
+    let mut control = daemon.unix();
+    control.say("control\ntoken\n");
+    control.half_close();
+    let told = String::from_utf8(control.hear_rest()).unwrap();
+    told.trim_end().strip_prefix("OK: ").unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+/// A WebSocket behind the token.
+fn opened(daemon: &Daemon, service: &str, token: &str) -> Client {
+    let mut client = daemon.tcp(33080);
+    client.say(upgrade(service, ""));
+    client.hear(OPENED);
+    client.say(client_frame(0x81, token.as_bytes()));
+    client
+}
+
+#[test]
+fn teacher_is_told_with_the_token_and_nobody_without() {
+    let daemon = Daemon::talkative(&format!("{USUAL}{BESIDE}{PAGE}"));
+    let token = token(&daemon);
+    assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    for service in ["status", "watch", "control"] {
+        for wrong in [&token[1..], "status"] {
+            let mut client = opened(&daemon, service, wrong);
+            let told = client.hear_rest();
+            let error = "Error: this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
+            let refused = [server_frame(0x81, error.as_bytes()), server_frame(0x88, &1008_u16.to_be_bytes())];
+            assert_eq!(told, refused.concat(), "{service} {wrong:?}");
+        }
+    }
+    let mut control = opened(&daemon, "control", &token);
+    control.hear(server_frame(0x81, b"OK"));
+    for order in ["reload", "handover", "token", "kick ann", "close 127.0.0.1"] {
+        control.say(client_frame(0x81, order.as_bytes()));
+        control.hear(server_frame(0x81, b"Error: the page may only say something to the room"));
+    }
+    let mut ann = Client::member(&daemon, "ann");
+    control.say(client_frame(0x81, b"say five more minutes"));
+    control.hear(server_frame(0x81, b"OK: sent to one member"));
+    ann.hear("[teacher] five more minutes\n");
+    let log = daemon.stop();
+    assert!(!log.iter().any(|line| line.contains(&token)), "the token is in the log: {log:#?}");
+}
+
+/// A message in several frames, and how many they are, once all have come.
+fn message(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut rest, mut text, mut frames) = (bytes, Vec::new(), 0);
+    loop {
+        let [first, length, behind @ ..] = rest else { return None };
+        let (length, behind) = match (length, behind) {
+            (126, [high, low, behind @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), behind),
+            (126 | 127, _) => return None, // no piece of a report is longer than 64 KiB
+            (length, behind) => (usize::from(*length), behind),
+        };
+        assert_eq!(first & 0x0f, if frames == 0 { 1 } else { 0 }, "a text, and what continues it");
+        text.extend(behind.get(..length)?);
+        frames += 1;
+        if first & 0x80 != 0 {
+            assert_eq!(behind.len(), length, "more than one message");
+            return Some((text, frames));
+        }
+        rest = &behind[length..];
+    }
+}
+
+#[test]
+fn report_is_one_message_in_several_frames() {
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}"));
+    let members: Vec<Client> =
+        (0..300).map(|number| Client::member(&daemon, &format!("m{number}"))).collect();
+    let mut status = opened(&daemon, "status", &token(&daemon));
+    status.hear(server_frame(0x81, b"OK"));
+    let mut bytes = Vec::new();
+    let (text, frames) = loop {
+        bytes.extend(status.recv());
+        if let Some(whole) = message(&bytes) {
+            break whole;
+        }
+    };
+    let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert!(frames > 1, "{frames} frames of {} bytes", text.len());
+    assert!(report["connections"].as_array().unwrap().len() > members.len());
+    assert!(report["clients"].is_array(), "the token is for what watch shows, too");
+    drop(members);
+    daemon.stop();
+}
