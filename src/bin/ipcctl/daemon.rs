@@ -22,6 +22,7 @@ use super::error::words;
 use super::other_service;
 use super::output;
 use super::race::{self, Tried};
+use super::reason;
 use super::secure::Secure;
 use super::target::{Target, Transport};
 
@@ -348,7 +349,7 @@ impl Conversation {
     }
 
     fn io_error(&self, error: &io::Error) -> CliError {
-        let text = format!("{}: {}", self.endpoint, words(error));
+        let text = format!("{}: {}", self.endpoint, reason::of(&self.endpoint, error));
         match error.kind() {
             // A datagram was rejected: this is known only now.
             ErrorKind::ConnectionRefused => CliError::Unreachable(text),
@@ -410,10 +411,10 @@ fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliE
     };
     let timeout = humantime::format_duration(options.timeout);
     let mut reasons: Vec<String> = Vec::new();
-    for (_, error) in tried {
+    for (place, error) in tried {
         let reason = match error.kind() {
             ErrorKind::TimedOut => format!("no answer within {timeout}; --timeout changes this time"),
-            _ => words(error),
+            _ => reason::of(place, error),
         };
         if !reasons.contains(&reason) {
             reasons.push(reason);

@@ -32,6 +32,7 @@ mod output;
 mod pace;
 mod page;
 mod race;
+mod reason;
 #[cfg(feature = "tui")]
 mod reconnect;
 mod report;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{ipcctl, socket, text};
-use crate::harness::{CHAT, Client, Daemon};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
 
 #[test]
 fn star_expanded_by_the_shell_is_explained() {
@@ -142,4 +142,30 @@ fn usage_errors_say_what_would_be_right() {
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
         assert!(said.starts_with("ipcctl: ") && said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn endpoint_without_a_daemon_says_what_is_there() {
+    let daemon = Daemon::usual();
+    let at = |name: &str| daemon.directory.path().join(name).display().to_string();
+    let tcp = daemon.address(MULTIPLY);
+    for (to, reason) in [
+        (
+            format!("unix://{}", daemon.directory.path().display()),
+            "this is a directory, not a socket".to_owned(),
+        ),
+        (format!("unix://{}", at("ipcd.toml")), "this is a file, not a socket".to_owned()),
+        (
+            format!("unixseq://{}", at("ipcd.sock")),
+            "this is a socket of another type; try unix://, unixseq:// or unixgram://".to_owned(),
+        ),
+    ] {
+        let output = ipcctl(&["--to", &to, "multiply", "5", "10"]);
+        let said = format!("ipcctl: no ipcd at {to}: {reason}\n");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(69), said.as_str()));
+    }
+    let output = ipcctl(&["--to", &format!("udp://{tcp}"), "multiply", "5", "10"]);
+    let said = format!("ipcctl: udp://{tcp}: no datagrams are received here, but tcp://{tcp} is open\n");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(69), said.as_str()));
+    daemon.stop();
 }

@@ -1,0 +1,41 @@
+//! Why no daemon answered at an endpoint, and what is there. Knows no connection.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use ipcd::endpoint::ResolvedEndpoint;
+use rustix::io::Errno;
+
+use super::error::words;
+
+/// How long a look for TCP at a port without datagrams may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The reason, for the end of a sentence.
+pub(crate) fn of(endpoint: &ResolvedEndpoint, error: &io::Error) -> String {
+    let found = match endpoint {
+        ResolvedEndpoint::Udp(address) if error.kind() == ErrorKind::ConnectionRefused => {
+            without_datagrams(*address)
+        }
+        // The kernel refuses a connection to whatever is no socket.
+        _ if error.kind() == ErrorKind::ConnectionRefused => endpoint.path().and_then(no_socket),
+        _ if Errno::from_io_error(error) == Some(Errno::PROTOTYPE) => {
+            Some("this is a socket of another type; try unix://, unixseq:// or unixgram://".to_owned())
+        }
+        _ => None,
+    };
+    found.unwrap_or_else(|| words(error))
+}
+
+fn no_socket(path: &Path) -> Option<String> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let found = if kind.is_dir() { "a directory" } else { kind.is_file().then_some("a file")? };
+    Some(format!("this is {found}, not a socket"))
+}
+
+fn without_datagrams(address: SocketAddr) -> Option<String> {
+    TcpStream::connect_timeout(&address, LOOK).ok()?;
+    Some(format!("no datagrams are received here, but tcp://{address} is open"))
+}
