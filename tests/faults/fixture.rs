@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub use crate::harness::healthy::{Healthy, Wait, step_back};
+pub use crate::harness::healthy::{Healthy, Wait, owed, step_back};
 use crate::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 
 /// Longer than the healthy client ever waits for its reply, even if ten other tests share two processors. Its waits

@@ -30,6 +30,16 @@ pub struct Wait {
     pub owed: Duration,
 }
 
+/// How long something took, without the time for which this thread, or that process, could have run and was given no processor.
+pub fn owed<T>(daemon: Option<i32>, act: impl FnOnce() -> T) -> (T, Duration) {
+    let daemon = daemon.map(|pid| pid.to_string());
+    let both = || queued("thread-self") + daemon.as_deref().map_or(Duration::ZERO, queued);
+    let (before, begun) = (both(), Instant::now());
+    let done = act();
+    let whole = begun.elapsed();
+    (done, whole.saturating_sub(both().saturating_sub(before)))
+}
+
 /// How long a thread has waited for a processor so far (the second number in /proc/PID/schedstat).
 fn queued(process: &str) -> Duration {
     let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();

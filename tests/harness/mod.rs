@@ -3,6 +3,7 @@
 
 pub mod around;
 pub mod healthy;
+pub mod late;
 pub mod logged;
 pub mod manager;
 pub mod packets;
@@ -304,6 +305,8 @@ pub struct Client {
     pub stream: Stream,
     /// Received and not yet expected.
     heard: Vec<u8>,
+    /// When it last sent something, or asked for what it received last.
+    since: Instant,
 }
 
 impl Client {
@@ -311,24 +314,24 @@ impl Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream: Stream::Tcp(stream), heard: Vec::new() }
+        Client::on(Stream::Tcp(stream))
     }
 
     pub fn unix(path: &Path) -> Client {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream: Stream::Unix(stream), heard: Vec::new() }
+        Client::on(Stream::Unix(stream))
     }
 
     /// On a connection that is there already.
     pub fn of(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream: Stream::Tcp(stream), heard: Vec::new() }
+        Client::on(Stream::Tcp(stream))
     }
 
     /// On any connection, its timeout set.
     pub fn on(stream: Stream) -> Client {
-        Client { stream, heard: Vec::new() }
+        Client { stream, heard: Vec::new(), since: Instant::now() }
     }
 
     /// The same connection for another thread, with nothing heard yet.
@@ -342,6 +345,7 @@ impl Client {
     /// Sends it all, in one call if the kernel takes it.
     #[track_caller]
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.since = Instant::now();
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes.as_ref()),
             Stream::Unix(stream) => stream.write_all(bytes.as_ref()),

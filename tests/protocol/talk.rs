@@ -209,10 +209,10 @@ fn mux_talk_is_the_same_talk() {
 
 #[test]
 fn waiting_for_a_partner_times_out_but_a_silent_pair_does_not() {
-    let daemon = Daemon::talkative(&format!("[limits]\nidle_timeout = \"1s\"\n{USUAL}{BESIDE}"));
+    let daemon = Daemon::talkative(&format!("[limits]\nidle_timeout = \"3s\"\n{USUAL}{BESIDE}"));
     let (mut one, mut other) = pair(&daemon);
     let mut alone = come(&daemon);
-    alone.hear("Error: idle for 1 s\n");
+    alone.hear("Error: idle for 3 s\n");
     say_and_hear(&mut one, &mut other, "still here");
     daemon.stop();
 }

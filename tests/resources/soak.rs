@@ -8,7 +8,7 @@ use std::thread::{Builder, Scope, sleep};
 use std::time::{Duration, Instant};
 
 use crate::harness::process::by_the_thousand;
-use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, is_sanitized, wait_until};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, USUAL, is_sanitized, wait_until};
 use rustix::process::Signal;
 
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
@@ -16,6 +16,9 @@ const ASKED_FOR_A_NAME: &str = "Greetings from the cave! Now type your name and 
 
 /// Members of the room that stay from the first message to the last.
 const MEMBERS: usize = 30;
+
+/// More connections than this are open at once.
+const MOST: usize = 900;
 
 /// Resident memory that may stay with the allocator after a thousand clients have gone. Measured: less than 1 MiB.
 const MEMORY_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -286,7 +289,9 @@ fn crowd<'scope>(
 fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(20, |text| text.parse().unwrap());
     let _one = by_the_thousand();
-    let soak = Soak { daemon: Daemon::usual(), over: AtomicBool::new(false), requests: AtomicU64::new(0) };
+    // On a busy machine it takes a while to answer all that is under way in the end.
+    let daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"50s\"\n{USUAL}"));
+    let soak = Soak { daemon, over: AtomicBool::new(false), requests: AtomicU64::new(0) };
     let (descriptors, memory) = (soak.daemon.descriptors(), soak.daemon.resident_bytes());
 
     let all_in = Barrier::new(MEMBERS);
@@ -313,7 +318,9 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
         crowd(scope, &soak, 20, |soak, chance, _| stalling(soak, chance));
         crowd(scope, &soak, 10, visiting);
         let end = Instant::now() + Duration::from_secs(seconds);
-        while Instant::now() < end && !healthy.is_finished() {
+        // A busy machine takes longer until all are there.
+        let is_going_on = |most| Instant::now() < end || most <= MOST && Instant::now() < end + PATIENCE;
+        while is_going_on(most) && !healthy.is_finished() {
             sleep(Duration::from_millis(200));
             most = most.max(soak.daemon.descriptors() - descriptors);
         }
@@ -324,7 +331,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     let transcripts = transcripts.into_inner().unwrap();
     assert_eq!(transcripts.len(), MEMBERS);
     assert!(transcripts.iter().all(|it| *it == transcripts[0]), "everybody heard the same in the same order");
-    assert!(most > 900, "at most {most} connections at once");
+    assert!(most > MOST, "at most {most} connections at once");
 
     let daemon = soak.daemon;
     wait_until("every descriptor is back", || (daemon.descriptors() == descriptors).then_some(()));

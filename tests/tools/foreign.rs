@@ -2,14 +2,15 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::harness::healthy::owed;
 use crate::harness::program::{Finished, Program, command};
 use crate::harness::{CHAT, GREETING, MULTIPLY, PATIENCE, not_http, wait_until};
 use crate::{CAVE, WORDS, daemon};
 
-/// A port of another protocol may not keep a client waiting for longer.
-const QUICK: Duration = Duration::from_secs(2);
+/// A port of another protocol may not keep a client waiting for longer. A busy machine takes some of it for the client's start.
+const QUICK: Duration = Duration::from_secs(15);
 
 #[track_caller]
 fn assert_quick(finished: &Finished) {
@@ -86,11 +87,12 @@ fn tls_client_is_refused_within_a_second() {
         (daemon.unix(), "Error: this port speaks mux, not TLS\n".to_owned()),
     ];
     for (mut client, expected) in clients {
-        let begun = Instant::now();
-        client.say(&hello);
-        client.hear(&expected);
-        client.hear_end();
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?} for {expected}", begun.elapsed());
+        let ((), took) = owed(Some(daemon.pid()), || {
+            client.say(&hello);
+            client.hear(&expected);
+            client.hear_end();
+        });
+        assert!(took < Duration::from_secs(1), "{took:?} for {expected}");
     }
     daemon.stop();
 }

@@ -134,13 +134,12 @@ fn read_slowly(daemon: &Daemon) -> Duration {
 fn slow_reader_is_not_closed() {
     let daemon = daemon("send_timeout = \"1s\"");
     // On a busy machine this test itself may not run for a second: then it was a client that does not read, and tries again.
-    let has_read = (0..5).any(|_| {
+    wait_until("the machine lets this test read more than once a second", || {
         let before = ended(&daemon);
         let has_read = read_slowly(&daemon) < Duration::from_millis(900);
         assert!(!has_read || ended(&daemon) == before, "closed, although it read all the time");
-        has_read
+        has_read.then_some(())
     });
-    assert!(has_read, "the machine lets this test read less than once a second");
     is_served(&mut daemon.tcp(crate::harness::MULTIPLY));
     assert!(daemon.tcp(CHAT).try_say(b"x"));
     daemon.stop();

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::orders::ipcctl;
 use crate::harness::around::{as_user, from, is_root};
-use crate::harness::{CHAT, Client, Daemon, MULTIPLY, STATS, USUAL};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY, PATIENCE, STATS, USUAL};
 
 const STUDENTS: u8 = 30;
 
@@ -59,13 +59,14 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     let daemon = Daemon::with(&format!("{BRISK}{USUAL}"));
     let mut open: Vec<Client> = Vec::new();
     let mut wanted: HashMap<Ipv4Addr, Option<&str>> = HashMap::new();
+    let mut said: HashMap<Ipv4Addr, Instant> = HashMap::new();
     let mut mistakes = MISTAKES.iter().cycle();
-    let begun = Instant::now();
     for number in 0..STUDENTS {
         let address = at(number + 2);
         let mut member = from(address, daemon.address(CHAT));
         member.say(format!("student {number}\n"));
         open.push(member);
+        said.insert(address, Instant::now());
         let mut client = from(address, daemon.address(MULTIPLY));
         // Every fifth has none.
         let mistake = (number % 5 > 0).then(|| *mistakes.next().expect("some"));
@@ -73,8 +74,9 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
         wanted.insert(address, mistake.map(|(_, name)| name));
         open.push(client);
     }
-    let mut last = Vec::new();
-    let named = crate::harness::wait_until("each has its mistake", || {
+    let (begun, mut asked, mut last) = (Instant::now(), Instant::now(), Vec::new());
+    crate::harness::wait_until("each has its mistake", || {
+        asked = Instant::now();
         last = class(&daemon);
         let is_right = |(address, mistake): (&Ipv4Addr, &Option<&str>)| {
             let address = address.to_string();
@@ -84,13 +86,20 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
             })
         };
         let wrong: Vec<_> = wanted.iter().filter(|row| !is_right(*row)).collect();
-        assert!(begun.elapsed() < Duration::from_secs(10), "{wrong:?} {last:#?}");
-        wrong.is_empty().then(|| begun.elapsed())
+        assert!(begun.elapsed() < PATIENCE / 2, "{wrong:?} {last:#?}");
+        wrong.is_empty().then_some(())
     });
+    // By the daemon's clock: on a busy machine it takes a while to ask.
+    let mut longest = Duration::ZERO;
+    for (address, _) in wanted.iter().filter(|(_, mistake)| mistake.is_some()) {
+        let age = row(&last, *address)["hint"]["age"].as_f64().expect("seconds");
+        let made = asked - Duration::from_secs_f64(age);
+        longest = longest.max(made.saturating_duration_since(said[address]));
+    }
     let made: BTreeSet<&str> = wanted.values().flatten().copied().collect();
     assert!(MISTAKES.iter().all(|(_, name)| made.contains(name)), "{made:?}");
-    assert!(named < Duration::from_secs(2), "{named:?}");
-    eprintln!("each of {STUDENTS} has its mistake after {named:?}");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    eprintln!("each of {STUDENTS} has its mistake after {longest:?}");
     // Rows in trouble are on top, and each row has a name.
     let in_trouble = |row: &Value| row["hint"]["is_open"] == true;
     let count = wanted.values().flatten().count();

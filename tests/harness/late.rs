@@ -1,0 +1,51 @@
+//! A test that a busy machine keeps from running is late: what was promised to a client that is in time is not promised to it.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use super::{Client, PATIENCE, Stream, show};
+
+/// How often a waiting client looks at the clock.
+const STEP: Duration = Duration::from_millis(5);
+
+impl Client {
+    /// Expects one recv() to return exactly this. The daemon sends its messages to a raw client a `gap` apart: only a client
+    /// that was kept from calling recv() for that long may find the next one behind it.
+    #[track_caller]
+    pub fn recv_message(&mut self, message: &str, gap: Duration) {
+        if self.heard.is_empty() {
+            self.set_read_timeout(STEP);
+            let (begun, mut step) = (Instant::now(), self.since);
+            let mut buffer = [0; 1024];
+            let count = loop {
+                match self.read(&mut buffer) {
+                    Ok(count) => break count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => step = Instant::now(),
+                    Err(error) => panic!("expected {message:?}, got {error}"),
+                }
+                assert!(begun.elapsed() < PATIENCE, "expected {message:?}, got nothing");
+            };
+            // It came after this, and so did the next one, a gap later.
+            let is_late = step.elapsed() >= gap;
+            self.since = step;
+            self.set_read_timeout(PATIENCE);
+            let heard = &buffer[..count];
+            assert!(
+                heard == message.as_bytes() || is_late && heard.starts_with(message.as_bytes()),
+                "expected {message:?}, got {} within {:?}",
+                show(heard),
+                step.elapsed()
+            );
+            self.heard = heard.to_vec();
+        }
+        self.hear(message);
+    }
+
+    fn set_read_timeout(&self, timeout: Duration) {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        }
+        .unwrap();
+    }
+}
