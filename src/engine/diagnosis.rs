@@ -59,10 +59,9 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 /// It spoke another protocol.
 pub fn of_wrong_protocol(protocol: WrongProtocol, service: Service, context: Context<'_>) -> Hint {
     let what = format!("it speaks {}, like {}", protocol.name(), protocol.speaker());
-    Hint::new(
-        Mistake::WrongPort,
-        format!("{what}, but this is {service}: {}", context.elsewhere(service, None)),
-    )
+    let for_browsers = (protocol == WrongProtocol::Http).then(|| context.for_browsers()).flatten();
+    let others = for_browsers.unwrap_or_else(|| context.elsewhere(service, None));
+    Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {others}"))
 }
 
 /// Multiply could not read this request.
@@ -374,5 +373,13 @@ mod tests {
             hint.text,
             "it speaks HTTP, like a browser, but this is multiply: chat is on tcp://[::1]:1"
         );
+        let mut with_page = endpoints.clone();
+        with_page.push(("http://0.0.0.0:33080".to_owned(), Service::Page));
+        let hint = of_wrong_protocol(
+            WrongProtocol::Http,
+            Service::Multiply,
+            Context { endpoints: &with_page, ..context },
+        );
+        assert!(hint.text.ends_with("is multiply: page is on http port 33080 of this host"), "{}", hint.text);
     }
 }

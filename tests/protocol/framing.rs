@@ -96,7 +96,7 @@ fn each_further_burst_restarts_the_gap_and_stays_a_message() {
         let (mut client, first) = (daemon.tcp(MULTIPLY), Instant::now());
         client.say("5 10");
         recv_each(&mut client, &["Data received"]);
-        std::thread::sleep(gap / 2); // the pause is what is tried
+        std::thread::sleep(gap / 2); // the test is about the pause
         let second = Instant::now();
         client.say("3 4");
         probe.wait();

@@ -38,6 +38,12 @@ fn reachable(endpoint: &str) -> String {
 }
 
 impl Context<'_> {
+    /// The service that a browser can use, if there is one.
+    pub(super) fn for_browsers(self) -> Option<String> {
+        let (endpoint, service) = self.endpoints.iter().find(|(endpoint, _)| parts(endpoint).0 == "http")?;
+        Some(format!("{service} is on {}", reachable(endpoint)))
+    }
+
     /// The endpoints of the other services, each once, in order: those of the same kind, if there are any; only
     /// `likely`, if it is open.
     pub(super) fn elsewhere(self, but: Service, likely: Option<Service>) -> String {

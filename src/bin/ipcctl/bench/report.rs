@@ -94,7 +94,9 @@ impl Responder {
 
 /// Nanoseconds as microseconds.
 pub(crate) fn micro(nanoseconds: u64) -> String {
-    format!("{:.1}", nanoseconds as f64 / 1000.0)
+    // From ten milliseconds on there is no room for tenths.
+    let decimals = usize::from(nanoseconds < 9_999_950);
+    format!("{:.decimals$}", nanoseconds as f64 / 1000.0)
 }
 
 /// A number with thousands separators.
@@ -325,7 +327,7 @@ mod tests {
     #[test]
     fn table_fits_80_columns_for_all_figures() {
         let latency =
-            Latency { min: 999_900, p50: 9_999_900, p90: 9_999_900, p99: 99_999_900, max: 999_999_900 };
+            Latency { min: 999_900, p50: 9_999_900, p90: 23_438_100, p99: 99_999_900, max: 999_999_900 };
         let pipelined = Pipelined { in_flight: 4, round_trips: 1, per_second: 9_999_999 };
         let figures = Figures { round_trips: 1, latency_ns: latency, per_second: 999_999, pipelined };
         let rows =
@@ -338,6 +340,7 @@ mod tests {
         rows[1].title = "unix:///run/user/1000/some/where/multiply.sock".to_owned();
         let report = Report::new("5 10".to_owned(), None, "2026-11-21".to_owned(), rows, Some(25.0));
         let table = report.table();
+        assert!(table.contains(" 9999.9  23438  100000 "), "{table}");
         for line in table.lines() {
             assert!(line.chars().count() <= 80, "{}: {line}", line.chars().count());
         }
