@@ -385,15 +385,15 @@ fn configuration_limits_the_watchers() {
 
 #[test]
 fn watcher_is_never_idle_but_is_without_a_filter() {
-    let daemon = Daemon::with(&format!("[limits]\nidle_timeout = \"500ms\"\n{USUAL}"));
+    let daemon = Daemon::with(&format!("[limits]\nidle_timeout = \"2s\"\n{USUAL}"));
     let mut idle = daemon.unix();
     let mut watcher = watcher(&daemon, "all");
     idle.say("watch\n");
-    idle.hear("Error: idle for 0.5 s\n");
+    idle.hear("Error: idle for 2 s\n");
     idle.hear_end();
     drop(idle);
     let mut client = daemon.tcp(MULTIPLY);
-    client.hear("Error: idle for 0.5 s\n"); // as long as the watcher was silent
+    client.hear("Error: idle for 2 s\n"); // as long as the watcher was silent
     hear_of(&mut watcher, "closed: idle for too long");
     daemon.stop();
 }
