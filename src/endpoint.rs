@@ -75,6 +75,19 @@ pub struct Scheme {
 pub static SCHEMES: [&Scheme; 10] =
     [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &HTTP, &HTTPS, &HTTP_UNIX];
 
+impl Scheme {
+    /// The one with this name.
+    fn named(name: &str) -> Option<&'static Scheme> {
+        SCHEMES.into_iter().find(|known| known.name == name)
+    }
+
+    /// Whether what is written as an endpoint is of an encrypted kind.
+    pub fn is_encrypted(endpoint: &str) -> bool {
+        let scheme = endpoint.split_once("://").and_then(|(name, _)| Scheme::named(name));
+        scheme.is_some_and(|scheme| scheme.transport.is_encrypted)
+    }
+}
+
 static TCP: Scheme =
     Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(At::Tcp) };
 static TLS: Scheme =
@@ -234,7 +247,7 @@ impl FromStr for Endpoint {
                     .to_owned(),
             );
         };
-        match SCHEMES.iter().find(|known| known.name == scheme) {
+        match Scheme::named(scheme) {
             Some(known) => (known.parse)(rest),
             None => Err(format!(
                 "unknown kind of endpoint {scheme:?}; known: {}",
@@ -338,6 +351,20 @@ impl<N: fmt::Display> fmt::Display for At<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encrypted_kinds_are_known_by_what_is_written() {
+        for scheme in SCHEMES {
+            let is_encrypted = ["tls", "https"].contains(&scheme.name);
+            assert_eq!(
+                Scheme::is_encrypted(&format!("{}://x", scheme.name)),
+                is_encrypted,
+                "{}",
+                scheme.name
+            );
+        }
+        assert!(!Scheme::is_encrypted("tls") && !Scheme::is_encrypted("tls+x://x"));
+    }
 
     #[test]
     fn endpoint_reads_back_as_it_is_written() {

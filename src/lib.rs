@@ -20,8 +20,9 @@
 //!
 //! Every import points down, and a test checks this (`tests/engine/layering.rs`). The [`engine`] is pure: it has no socket,
 //! clock, file or log; the [`reactor`] knows no service. A [`wire`] stands between the two: it turns the bytes of a stream
-//! into those of the conversation and back; with TLS, it encrypts them. [`transport`], [`endpoint`] and [`config`] use only a
-//! few types of the engine (remote addresses, properties of transports, limits, names, services), which the same test lists.
+//! into those of the conversation and back; with TLS, it encrypts them. [`wire`], [`transport`], [`endpoint`] and [`config`] use
+//! only a few parts of the engine (remote addresses, properties of transports, limits, names, services), which the same test
+//! lists.
 //! `engine/` compiles the engine, from the same files, as a library that needs nothing else of ipcd.
 //!
 //! # One request's path

@@ -77,6 +77,11 @@ impl<'t> Builder<'t> {
         self.faults.push(Diagnostic { at, text });
     }
 
+    /// Whether `client_ca` names a file, or would if it were understood.
+    pub(super) fn has_client_authority(&self) -> bool {
+        self.config.tls.client_ca.is_some() || self.unclear.contains("client_ca")
+    }
+
     /// A value as written in the file, for a message.
     pub(super) fn written(&self, span: Range<usize>) -> String {
         quoted(self.text.get(span).unwrap_or_default())

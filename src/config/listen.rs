@@ -209,7 +209,7 @@ fn checked(listen: ListenBuilder, place: String, builder: &mut Builder) -> Liste
     let ListenBuilder { at, service, endpoint, own } = listen;
     let service_builder = &builder.services[service as usize];
     let names = names::of_endpoint(
-        &builder.config,
+        builder.has_client_authority(),
         (at, &endpoint),
         &own,
         &service_builder.settings.names,

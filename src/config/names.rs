@@ -3,12 +3,11 @@
 use toml::de::DeValue;
 
 use super::builder::{Builder, Own};
-use super::checked::Config;
 use super::syntax::{Diagnostic, quoted};
 use super::table::Table;
 use super::value::{Text, Value, typed};
 use crate::endpoint::Endpoint;
-use crate::engine::allow::names::{NAME_BYTES_MAX, Names};
+use crate::engine::allow::names::{NAME_BYTES_MAX, Names, is_name};
 use crate::engine::service::Service;
 
 /// The most names in a list: a school. Guessed.
@@ -49,11 +48,6 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Nam
     Ok(Names::new(names))
 }
 
-/// Whether a certificate can have it, as the daemon reads it.
-fn is_name(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
 pub(super) fn allow_names(builder: &mut Builder, table: Table, value: Value<'_>) -> Result<(), String> {
     let at = value.span().start;
     let names = read(value, &mut builder.faults)?;
@@ -73,9 +67,9 @@ pub(super) fn read_flag(value: Value<'_>) -> Result<bool, String> {
 }
 
 /// The names that an endpoint accepts, from its own list or its service's; `None`: it requests no certificate.
-/// Contradictions go to `faults`.
+/// Contradictions go to `faults`. `has_authority`: `client_ca` names one.
 pub(super) fn of_endpoint(
-    config: &Config,
+    has_authority: bool,
     (at, endpoint): (usize, &Endpoint),
     own: &Own,
     of_service: &Names,
@@ -83,12 +77,12 @@ pub(super) fn of_endpoint(
 ) -> Option<Names> {
     let is_encrypted = endpoint.scheme().transport.is_encrypted;
     let mut fault = |at: usize, text: String| faults.push(Diagnostic { at, text });
-    let asks = own.client_certificates.map_or(config.tls.client_ca.is_some(), |(_, asks)| asks);
+    let asks = own.client_certificates.map_or(has_authority, |(_, asks)| asks);
     match own.client_certificates {
         Some((at, _)) if !is_encrypted => {
             fault(at, format!("{endpoint}: only TLS has certificates; use tls://, or leave it out"));
         }
-        Some((at, true)) if config.tls.client_ca.is_none() => fault(
+        Some((at, true)) if !has_authority => fault(
             at,
             "no authority makes certificates of clients; set client_ca under [tls], or leave it out"
                 .to_owned(),
@@ -147,7 +141,7 @@ pub(super) fn check(builder: &mut Builder) {
 mod tests {
     use std::path::Path;
 
-    use super::*;
+    use crate::config::Config;
     use crate::engine::allow::Allowed;
 
     /// The names that each endpoint accepts, or the errors.

@@ -61,20 +61,31 @@ pub(super) fn certificates(builder: &mut Builder, _: Table, value: Value<'_>) ->
     for element in list {
         let at = element.span().start;
         let DeValue::Table(entries) = element.into_inner() else { return Err(right()) };
-        let (mut certificate, mut key) = (None, None);
+        let (mut certificate, mut key, mut is_clear) = (None, None, true);
         for (name, value) in entries {
-            let place = value.span().start;
-            let read = match &**name.get_ref() {
-                "certificate" => required(value).map(|path| certificate = Some(path)),
-                "key" => required(value).map(|path| key = Some(path)),
-                other => Err(format!("unknown key \"{}\"; there are certificate and key", quoted(other))),
+            let span = value.span();
+            let file = match &**name.get_ref() {
+                "certificate" => &mut certificate,
+                "key" => &mut key,
+                other => {
+                    let text = format!("unknown key \"{}\"; there are certificate and key", quoted(other));
+                    builder.fault(name.span().start, text);
+                    is_clear = false;
+                    continue;
+                }
             };
-            if let Err(error) = read {
-                builder.fault(place, error);
+            match required(value) {
+                Ok(path) => *file = Some(path),
+                Err(right) => {
+                    let text = format!("{} is {}; {right}", name.get_ref(), builder.written(span.clone()));
+                    builder.fault(span.start, text);
+                    is_clear = false;
+                }
             }
         }
         match (certificate, key) {
             (Some(certificate), Some(key)) => all.push((certificate, key)),
+            _ if !is_clear => {} // what is wrong has been said
             _ => builder.fault(at, "certificates: each needs both certificate and key".to_owned()),
         }
     }
@@ -96,7 +107,7 @@ pub(super) fn client_crl(builder: &mut Builder, _: Table, value: Value<'_>) -> R
 
 /// Lists of what authorities have revoked, without an authority.
 pub(super) fn check(builder: &mut Builder) {
-    if let Some(at) = builder.crl_at.filter(|_| builder.config.tls.client_ca.is_none()) {
+    if let Some(at) = builder.crl_at.filter(|_| !builder.has_client_authority()) {
         let text = "client_crl: no certificates of clients are asked for; set client_ca, or leave it out";
         builder.fault(at, text.to_owned());
     }
@@ -111,4 +122,39 @@ pub(super) fn minimum(builder: &mut Builder, _: Table, value: Value<'_>) -> Resu
         _ => return Err(right()),
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+
+    #[test]
+    fn value_that_is_wrong_brings_one_error_and_no_untrue_one_beside_it() {
+        let listens = "[multiply]\nlisten = [{ endpoint = \"tls://localhost:1\", client_certificates = true }]\n\
+                       allow_names = [\"ada\"]\n";
+        let tls = |text: &str| format!("[tls]\nclient_ca = \"/x/ca.pem\"\n{text}\n{listens}");
+        for (text, expected) in [
+            (
+                tls("certificates = [{ certificate = 5, key = \"/x/key.pem\" }]"),
+                "certificate is 5; it must be",
+            ),
+            (
+                tls("certificates = [{ certificate = \"/x/a.pem\", key = \"key.pem\" }]"),
+                "key is \"key.pem\"; it must be an absolute path",
+            ),
+            (
+                tls("certificates = [{ certificate = \"/x/a.pem\", keys = \"/x/key.pem\" }]"),
+                "unknown key \"keys\"",
+            ),
+            (tls("certificates = [{ certificate = \"/x/a.pem\" }]"), "each needs both certificate and key"),
+            (format!("[tls]\nclient_ca = 5\nclient_crl = \"/x/crl.pem\"\n{listens}"), "client_ca is 5"),
+            (format!("[tls]\nclientca = \"/x/ca.pem\"\nclient_crl = \"/x/crl.pem\"\n{listens}"), "client_ca"),
+        ] {
+            let errors = Config::parse(Path::new("f"), &text).unwrap_err().to_string();
+            assert_eq!(errors.lines().count(), 1, "{text}: {errors}");
+            assert!(errors.contains(expected), "{text}: {errors}");
+        }
+    }
 }

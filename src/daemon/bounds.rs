@@ -1,7 +1,7 @@
 //! The sum of a configuration's memory bounds: the engine's, the loop's, and the allocator's overhead for both.
 
 #[cfg(feature = "tls")]
-use crate::engine::allow::names;
+use crate::endpoint::Scheme;
 #[cfg(feature = "tls")]
 use crate::engine::encryption;
 use crate::engine::limits::{PLACES_KEPT, Settings};
@@ -24,10 +24,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     let mut parts = memory::parts(settings);
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
     #[cfg(feature = "tls")]
-    let is_encrypted = |endpoint: &str| endpoint.starts_with("tls://") || endpoint.starts_with("https://");
-    #[cfg(feature = "tls")]
-    if settings.endpoints.iter().any(|(endpoint, _)| is_encrypted(endpoint)) {
-        const { assert!(tls::NAME_BYTES_MAX <= names::NAME_BYTES_MAX) };
+    if settings.endpoints.iter().any(|(endpoint, _)| Scheme::is_encrypted(endpoint)) {
         parts.push(Part { name: "TLS", bytes: connections * (tls::BYTES_MAX + encryption::ENTRY_BYTES) });
     }
     let sum: usize = parts.iter().map(|part| part.bytes).sum();

@@ -43,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("endpoint", &["engine::transport"]),
     ("host", &[]),
     ("usage", &[]),
-    ("wire", &[]),
+    ("wire", &["engine::allow::names"]),
 ];
 
 /// Everything that would make the engine depend on more than its arguments: crates, modules, and types by their own name.

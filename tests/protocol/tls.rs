@@ -9,6 +9,7 @@ mod names;
 mod partial;
 mod records;
 mod restart;
+mod talk;
 mod wrong;
 
 use std::sync::Arc;

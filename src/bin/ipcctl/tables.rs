@@ -49,11 +49,22 @@ pub(crate) fn show(report: &Value) -> String {
     let mut connections: Vec<&Value> = list("connections").collect();
     let key = |one: &Value| (cell(&one["service"]), cell(&one["name"]), cell(&one["peer"]));
     connections.sort_by_key(|one| key(one));
-    let rows = connections.into_iter().map(|one| {
+    text += &shown(&connections);
+    let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
+    text += &table(["SERVICE", "ENDPOINT"], rows.collect());
+    let turns = Turns::of(&report["turns"]);
+    text += &format!("\n\n{}", turns.summary());
+    text + &table(["TURN UP TO", "TURNS", ""], turns.rows())
+}
+
+/// The connections; what their certificates say only if one has a certificate.
+fn shown(connections: &[&Value]) -> String {
+    let row = |one: &&Value| {
         let queued = ["inbox", "outbox", "behind"].map(|queue| one[queue].as_u64().unwrap_or(0));
         [
             cell(&one["service"]),
             cell(&one["name"]),
+            cell(&one["certificate"]),
             cell(&one["peer"]),
             cell(&one["kind"]),
             cell(&one["state"]),
@@ -61,13 +72,20 @@ pub(crate) fn show(report: &Value) -> String {
             span(&one["idle"]),
             size(&queued.into_iter().fold(0, u64::saturating_add).into()),
         ]
-    });
-    text += &table(["SERVICE", "NAME", "PEER", "KIND", "STATE", "AGE", "IDLE", "QUEUED"], rows.collect());
-    let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
-    text += &table(["SERVICE", "ENDPOINT"], rows.collect());
-    let turns = Turns::of(&report["turns"]);
-    text += &format!("\n\n{}", turns.summary());
-    text + &table(["TURN UP TO", "TURNS", ""], turns.rows())
+    };
+    let heads = ["SERVICE", "NAME", "CERTIFICATE", "PEER", "KIND", "STATE", "AGE", "IDLE", "QUEUED"];
+    let rows: Vec<[String; 9]> = connections.iter().map(row).collect();
+    if connections.iter().any(|one| one["certificate"].is_string()) {
+        return table(heads, rows);
+    }
+    let without = |[service, name, _, rest @ ..]: [String; 9]| {
+        let [peer, kind, state, age, idle, queued] = rest;
+        [service, name, peer, kind, state, age, idle, queued]
+    };
+    table(
+        without(heads.map(str::to_owned)).each_ref().map(String::as_str),
+        rows.into_iter().map(without).collect(),
+    )
 }
 
 /// The outcome of the last reload.
@@ -157,6 +175,23 @@ fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_have_a_column_only_if_one_has_come() {
+        let ann = serde_json::json!({"service": "chat", "name": "ann", "certificate": "Zoë \u{1b}[2JMüller", "age": 1});
+        let bob = serde_json::json!({"service": "chat", "name": "bob", "certificate": null, "age": 1});
+        let both = shown(&[&ann, &bob]);
+        let lines: Vec<&str> = both.trim_start().lines().collect();
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(lines[0])[..4], ["SERVICE", "NAME", "CERTIFICATE", "PEER"]);
+        assert_eq!(words(lines[1])[..4], ["chat", "ann", "Zoë", "[2JMüller"]);
+        assert_eq!(words(lines[2])[..4], ["chat", "bob", "-", "-"]);
+        let none = shown(&[&bob]);
+        assert!(
+            none.trim_start().starts_with("SERVICE  NAME  PEER  KIND  STATE  AGE  IDLE  QUEUED"),
+            "{none}"
+        );
+    }
 
     #[test]
     fn numbers_align_right_and_control_characters_are_escaped() {

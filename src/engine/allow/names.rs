@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 /// The longest name in a certificate, in bytes. A common name has at most 64 characters (RFC 5280, appendix A.1).
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// Whether it is a name that a certificate can have: not empty or too long, and without characters that nobody would see.
+pub fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
 /// A list of names; an empty one lets in everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(BTreeSet<Box<str>>);

@@ -83,6 +83,10 @@ impl Dialogue {
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
+            // Who chose it elsewhere has been heard.
+            Conduct::Talk if self.transport().is_encrypted && self.binding.service == service => {
+                State::Talk(Talk::Coming)
+            }
             Conduct::Talk => State::Talk(Talk::Here(shared.talk.join(self.peer))),
             Conduct::Stats => State::Stats(None),
             // Who chose it has asked.

@@ -118,6 +118,8 @@ pub(super) enum State {
 /// The phases of talk.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Talk {
+    /// Nobody is paired with it yet: it may be a stranger, until its handshake is complete.
+    Coming,
     /// It has an end of a pair; the other end may be free.
     Here(PairEnd),
     /// The same, and it is about to receive what its partner said before it came. Its own messages wait until then.
@@ -131,7 +133,7 @@ impl Talk {
     pub(super) fn end(self) -> Option<PairEnd> {
         match self {
             Talk::Here(end) | Talk::Meeting(end) => Some(end),
-            Talk::Over => None,
+            Talk::Coming | Talk::Over => None,
         }
     }
 }

@@ -411,7 +411,7 @@ impl Dialogue {
             State::Talk(Talk::Here(pair_end) | Talk::Meeting(pair_end)) => {
                 self.talk(shared, now, pair_end, message)
             }
-            State::Talk(Talk::Over) => {}
+            State::Talk(Talk::Coming | Talk::Over) => {}
             State::Stats(_) => self.stats(shared, now, message),
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),
             State::Watch(_) => self.watch(shared, now, message),

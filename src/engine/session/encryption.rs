@@ -36,12 +36,17 @@ impl Session {
             self.note(shared, EventKind::Identified(shown));
         }
         let allowed = self.binding().allowed.as_ref();
-        if self.is_serving() && !allowed.is_none_or(|allowed| allowed.lets_in_name(name)) {
+        if !self.is_serving() {
+            return;
+        }
+        if !allowed.is_none_or(|allowed| allowed.lets_in_name(name)) {
             self.dialogue.outbox.clear();
             let service = self.dialogue.service();
             let words = allow::refusal_of_name(name);
             self.dialogue.refuse(shared, now, service, CloseReason::NameNotAllowed, &words);
             self.dialogue.outbox.end_pause();
+        } else {
+            self.dialogue.come_to_talk(shared);
         }
     }
 

@@ -121,7 +121,7 @@ impl Dialogue {
                 let max = super::talk::line_bytes_max(shared);
                 return shared.talk.has_room(pair_end, max);
             }
-            State::Talk(Talk::Meeting(_)) => return false,
+            State::Talk(Talk::Coming | Talk::Meeting(_)) => return false,
             State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
             State::Outside

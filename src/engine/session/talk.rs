@@ -62,6 +62,14 @@ impl Dialogue {
         shared.talk.partner(talk.end()?)
     }
 
+    /// Its handshake is complete: it can be paired.
+    pub(super) fn come_to_talk(&mut self, shared: &mut EngineState) {
+        if matches!(self.state, State::Talk(Talk::Coming)) {
+            self.state = State::Talk(Talk::Here(shared.talk.join(self.peer)));
+            self.meet(shared);
+        }
+    }
+
     /// Joins a pair; a waiting partner is told.
     pub(super) fn meet(&mut self, shared: &mut EngineState) {
         if let State::Talk(talk) = &mut self.state

@@ -6,16 +6,14 @@ use webpki::EndEntityCert;
 use x509_cert::der::Decode;
 use x509_cert::name::Name;
 
-/// The longest name, in bytes. A common name has at most 64 characters (RFC 5280, appendix A.1).
-pub const NAME_BYTES_MAX: usize = 128;
+use crate::engine::allow::names::is_name;
 
-/// The name in a certificate. One that is empty, too long, or holds characters that nobody would see is none, and the next is
-/// taken. Whether the certificate is to be trusted is not looked at.
+/// The name in a certificate. One that is [no name](is_name) is passed over, and the next is taken. Whether the certificate is to be trusted is not looked at.
 pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let common = common_name(certificate.subject());
     let others = certificate.valid_dns_names().chain(certificate.valid_uri_names()).map(str::to_owned);
-    common.into_iter().chain(others).find(|name| is_usable(name))
+    common.into_iter().chain(others).find(|name| is_name(name))
 }
 
 /// The first common name in a subject, which comes without its header.
@@ -25,10 +23,6 @@ fn common_name(subject: &[u8]) -> Option<String> {
     Some(subject.common_name().ok()??.value().into_owned())
 }
 
-fn is_usable(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, DnType, DnValue, KeyPair, SanType};
@@ -36,6 +30,7 @@ mod tests {
     use rcgen::string::Ia5String;
 
     use super::*;
+    use crate::engine::allow::names::NAME_BYTES_MAX;
 
     fn name_of(common: Option<DnValue>, others: &[SanType]) -> Option<String> {
         let mut params = CertificateParams::default();

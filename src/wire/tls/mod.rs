@@ -13,7 +13,6 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
 pub use acceptor::{Acceptor, Material, Pair, Rejected, Version, application_protocols};
-pub use identity::NAME_BYTES_MAX;
 pub use material::Certificates;
 
 use super::Heard;

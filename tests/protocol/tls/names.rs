@@ -50,7 +50,7 @@ fn daemon(more: &str, prepare: impl FnOnce(&TestDir, &Authority)) -> (Daemon, Au
 }
 
 /// A client whose certificate is of `authority`, and has this common name and serial number.
-fn client(trusted: &Authority, authority: &Authority, name: &str, serial: u64) -> Arc<ClientConfig> {
+pub fn client(trusted: &Authority, authority: &Authority, name: &str, serial: u64) -> Arc<ClientConfig> {
     let (certificate, key) = authority.issue(&[], |params| {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);

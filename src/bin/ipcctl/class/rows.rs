@@ -14,6 +14,8 @@ pub(crate) struct Row {
     /// The same for people: with the user's name.
     pub(crate) who: String,
     pub(crate) name: String,
+    /// The name in its certificate.
+    pub(crate) certificate: String,
     /// The machine's name.
     pub(crate) host: String,
     /// The processor and memory load of that machine.
@@ -68,6 +70,7 @@ impl Row {
         Row {
             who: user(&told).map_or_else(|| told.clone(), |user| format!("{user} ({told})")),
             name: text(&client["name"]),
+            certificate: text(&client["certificate"]),
             host: text(&client["host"]),
             cpu: percent("cpu_percent"),
             memory: percent("memory_percent"),
@@ -112,6 +115,7 @@ fn ago(seconds: f64) -> String {
 pub(crate) enum Column {
     Client,
     Name,
+    Certificate,
     Host,
     Cpu,
     Memory,
@@ -123,9 +127,10 @@ pub(crate) enum Column {
 }
 
 /// From left to right.
-const ALL: [Column; 10] = [
+const ALL: [Column; 11] = [
     Column::Client,
     Column::Name,
+    Column::Certificate,
     Column::Host,
     Column::Cpu,
     Column::Memory,
@@ -141,6 +146,7 @@ impl Column {
         match self {
             Column::Client => "CLIENT",
             Column::Name => "NAME",
+            Column::Certificate => "CERTIFICATE",
             Column::Host => "HOST",
             Column::Cpu => "CPU",
             Column::Memory => "MEM",
@@ -156,6 +162,7 @@ impl Column {
         match self {
             Column::Client => &row.who,
             Column::Name => &row.name,
+            Column::Certificate => &row.certificate,
             Column::Host => &row.host,
             Column::Cpu => &row.cpu,
             Column::Memory => &row.memory,
@@ -172,7 +179,7 @@ impl Column {
         match self {
             Column::Cpu | Column::Memory | Column::Connections | Column::Requests => true,
             Column::Errors | Column::When => true,
-            Column::Client | Column::Name | Column::Host | Column::Hint => false,
+            Column::Client | Column::Name | Column::Certificate | Column::Host | Column::Hint => false,
         }
     }
 
@@ -201,10 +208,13 @@ fn whole(column: Column, rows: &[Row]) -> usize {
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 const HINT_MIN: usize = 24;
 
-/// The columns that have something to show: figures of machines only if one reports.
+/// The columns that have something to show: figures of machines only if one reports, certificates only if one has come.
 fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
     ALL.into_iter().filter(|column| {
-        let may_be_empty = matches!(column, Column::Name | Column::Host | Column::Cpu | Column::Memory);
+        let may_be_empty = matches!(
+            column,
+            Column::Name | Column::Certificate | Column::Host | Column::Cpu | Column::Memory
+        );
         !may_be_empty || rows.iter().any(|row| !column.of(row).is_empty())
     })
 }
@@ -213,12 +223,13 @@ fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     /// The client itself is the last to be dropped; a name is cut before a column is dropped.
-    const GOING: [Column; 8] = [
+    const GOING: [Column; 9] = [
         Column::Memory,
         Column::Host,
         Column::Cpu,
         Column::Connections,
         Column::Requests,
+        Column::Certificate,
         Column::Client,
         Column::Errors,
         Column::When,
@@ -226,7 +237,7 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     const NAME_MAX: usize = 16;
     let has_names = rows.iter().any(|row| !row.name.is_empty());
     let wide = |column| match column {
-        Column::Name | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
+        Column::Name | Column::Certificate | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
         Column::Hint => (column, 0),
         _ => (column, whole(column, rows)),
     };
@@ -271,7 +282,7 @@ mod tests {
     fn told() -> Vec<Value> {
         let hint = |age: f64, is_open: bool| json!({"mistake": "comma", "text": "write 3.14\u{1b}", "service": "multiply", "age": age, "is_open": is_open});
         vec![
-            json!({"client": "127.0.0.2", "name": "ann", "host": null, "connections": 1, "requests": 12, "errors": 0, "hint": null}),
+            json!({"client": "127.0.0.2", "name": "ann", "certificate": "Ann Müller", "host": null, "connections": 1, "requests": 12, "errors": 0, "hint": null}),
             json!({"client": "127.0.0.3", "name": null, "host": "pc7", "connections": 2, "requests": 3, "errors": 3, "hint": hint(70.5, true), "machine": {"age": 2.5, "cpu_percent": 93.4, "memory_percent": 41, "load": 1.5}}),
             json!({"client": "127.0.0.4", "name": "eve", "host": null, "connections": 0, "requests": 3, "errors": 1, "hint": hint(1.0, false)}),
             json!({"client": "2001:db8::1", "name": "bob", "host": null, "connections": 0, "requests": 1, "errors": 1, "hint": hint(2.9, true), "machine": {"age": 61, "cpu_percent": 5, "memory_percent": 6, "load": null}}),
@@ -297,7 +308,7 @@ mod tests {
         let text = lines(&rows);
         assert!(
             text.starts_with(
-                "CLIENT       NAME  HOST  CPU  MEM  NOW  ASKED  ERRORS  AGO  LAST HINT\n2001:db8::1  bob"
+                "CLIENT       NAME  CERTIFICATE  HOST  CPU  MEM  NOW  ASKED  ERRORS  AGO  LAST HINT\n2001:db8::1  bob"
             ),
             "{text}"
         );
@@ -312,7 +323,7 @@ mod tests {
         assert_eq!(heading, "CLIENT        NOW  ASKED  ERRORS  AGO  LAST HINT");
         assert_eq!((rows[1].who.as_str(), rows[1].client.as_str()), ("root (uid 0)", "uid 0"));
         let kinds: Vec<Column> = fitting(&rows, 120).into_iter().map(|(column, _)| column).collect();
-        for empty in [Column::Name, Column::Host, Column::Cpu, Column::Memory] {
+        for empty in [Column::Name, Column::Certificate, Column::Host, Column::Cpu, Column::Memory] {
             assert!(!kinds.contains(&empty), "{kinds:?}");
         }
     }

@@ -1,0 +1,54 @@
+//! Talk over TLS: nobody is paired with a stranger, who may never finish the handshake.
+
+use std::net::TcpStream;
+
+use super::client::{TlsClient, write};
+use super::names::client;
+use super::{daemon, ground};
+
+const TALK: u16 = 5000;
+
+const TALK_TABLE: &str = "[talk]\nlisten = [\"tls://{ip}:5000\"]\n";
+
+/// Ada says something, and bob, who comes later, hears it.
+fn ada_and_bob_talk(ada: &mut TlsClient, bob: &mut TlsClient) {
+    ada.say("hi\n");
+    bob.hear("hi\n");
+    bob.say("hello\n");
+    ada.hear("hello\n");
+}
+
+#[test]
+fn client_in_its_handshake_is_nobodys_partner() {
+    let (daemon, config) = daemon(TALK_TABLE);
+    let stranger = TcpStream::connect(daemon.address(TALK)).unwrap();
+    daemon.wait_for_log("connected");
+    let mut ada = TlsClient::connect(&daemon, TALK, &config);
+    let mut bob = TlsClient::connect(&daemon, TALK, &config);
+    ada_and_bob_talk(&mut ada, &mut bob);
+    drop(stranger);
+    daemon.wait_for_log("closed before the handshake");
+    ada_and_bob_talk(&mut ada, &mut bob);
+    daemon.stop();
+}
+
+#[test]
+fn client_whose_certificate_is_not_allowed_is_nobodys_partner() {
+    let (ground, authority) = ground("");
+    write(&ground.directory.path().join("ca.pem"), &authority.pem());
+    ground.write_config(&format!(
+        "{}client_ca = \"{{dir}}/ca.pem\"\n{TALK_TABLE}allow_names = [\"ada\", \"bob\"]\n",
+        super::USUAL_TLS
+    ));
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let named = |name: &str| client(&authority, &authority, name, 1);
+    let mut ada = TlsClient::connect(&daemon, TALK, &named("ada"));
+    ada.say("hi\n");
+    daemon.wait_for_log("is ada, by its certificate");
+    let mut eve = TlsClient::connect(&daemon, TALK, &named("eve"));
+    assert!(String::from_utf8(eve.hear_rest()).unwrap().starts_with("Error: "));
+    let mut bob = TlsClient::connect(&daemon, TALK, &named("bob"));
+    bob.hear("hi\n");
+    daemon.stop();
+}
