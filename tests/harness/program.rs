@@ -14,8 +14,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("bash", "bash"),
+    ("certbot", "certbot"),
     ("curl", "curl"),
     ("gnutls-cli", "gnutls-bin"),
     ("inetutils-telnet", "inetutils-telnet"),
@@ -23,6 +24,8 @@ const PACKAGES: [(&str, &str); 16] = [
     ("nc", "netcat-openbsd"),
     ("ncat", "ncat"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
+    ("pebble-challtestsrv", "pebble"),
     ("plink", "putty-tools"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),

@@ -1,5 +1,10 @@
 //! Tools that people have, and the course's own programs, each against a real daemon.
 
+#[cfg(feature = "tls")]
+mod acme;
+#[cfg(feature = "tls")]
+#[path = "../protocol/tls/hook.rs"]
+mod acme_hook;
 mod course;
 mod course_window;
 mod crowd;

@@ -1,11 +1,14 @@
 //! The files of `[tls]`: in the forms of other programs, and the errors about them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use rustix::process::Signal;
 
 use super::client::{Authority, TlsClient, write};
+use super::hook::{HOOK, prepare};
 use super::{MULTIPLY, test_dir};
 use crate::harness::TestDir;
 use crate::harness::around::outcome;
@@ -200,42 +203,41 @@ fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
 
 #[test]
 fn deploy_hook_of_the_examples_renews_the_certificate() {
-    let (test_dir, authority) = test_dir("");
+    let (test_dir, _) = test_dir("");
     let command = test_dir.command();
     let daemon = test_dir.start(command);
-    let directory = daemon.directory.path();
-    let lineage = directory.join("live");
-    let tools = directory.join("bin");
-    std::fs::create_dir_all(&lineage).and_then(|()| std::fs::create_dir_all(&tools)).unwrap();
-    let systemctl = tools.join("systemctl");
-    let script = format!("#!/bin/sh\n[ \"$*\" = 'reload ipcd.service' ] && kill -HUP {}\n", daemon.pid());
-    std::fs::write(&systemctl, script).unwrap();
-    std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let renewed = Authority::new();
-    let (certificate, key) = renewed.issue(&["localhost"], |_| {});
-    write(&lineage.join("fullchain.pem"), &format!("{certificate}{}", renewed.pem()));
-    write(&lineage.join("privkey.pem"), &key);
-    let hook = |lineage: Option<&std::path::Path>| {
-        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-        let mut command = std::process::Command::new("packaging/examples/acme-deploy-hook");
-        command.env_remove("RENEWED_LINEAGE").env("PATH", path).env("IPCD_TLS", directory);
-        command.env("IPCD_GROUP", rustix::process::getgid().as_raw().to_string());
-        command.envs(lineage.map(|lineage| ("RENEWED_LINEAGE", lineage)));
+    let live = daemon.directory.path().join("live");
+    std::fs::create_dir_all(&live).unwrap();
+    let (chain, key) = (live.join("fullchain.pem"), live.join("privkey.pem"));
+    let hook = |variables: &[(&str, &Path)]| {
+        let mut command = Command::new(HOOK);
+        prepare(&mut command, &daemon);
+        command.envs(variables.iter().copied());
         outcome(&mut command)
     };
-    let since = daemon.log().len();
-    let output = hook(Some(&lineage));
-    assert!(output.status.success(), "{output:?}");
-    daemon.wait_for_log_since(since, "reloaded: ");
-    let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(renewed.client()));
-    client.say("5 10\n");
-    client.hear("Data received\n50.0\n");
-    let mode = std::fs::metadata(directory.join("key.pem")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o640);
-    drop(authority);
-    let output = hook(None);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("set RENEWED_LINEAGE"), "{output:?}");
+    // As certbot tells of it, and as acme.sh does.
+    let certbot = [("RENEWED_LINEAGE", live.as_path())];
+    let acme_sh = [("CERT_FULLCHAIN_PATH", chain.as_path()), ("CERT_KEY_PATH", key.as_path())];
+    for told in [&certbot[..], &acme_sh] {
+        let renewed = Authority::new();
+        let (certificate, its_key) = renewed.issue(&["localhost"], |_| {});
+        write(&chain, &format!("{certificate}{}", renewed.pem()));
+        write(&key, &its_key);
+        let since = daemon.log().len();
+        let output = hook(told);
+        assert!(output.status.success(), "{output:?}");
+        daemon.wait_for_log_since(since, "reloaded: ");
+        let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(renewed.client()));
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+        let mode = std::fs::metadata(daemon.directory.path().join("key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+    for told in [&[][..], &acme_sh[..1], &acme_sh[1..]] {
+        let output = hook(told);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("set RENEWED_LINEAGE"), "{output:?}");
+    }
     daemon.stop();
 }
 

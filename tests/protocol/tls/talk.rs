@@ -4,7 +4,7 @@ use std::net::TcpStream;
 
 use super::client::{TlsClient, write};
 use super::names::client;
-use super::{daemon, ground};
+use super::{daemon, test_dir};
 
 const TALK: u16 = 5000;
 
@@ -34,14 +34,14 @@ fn client_in_its_handshake_is_nobodys_partner() {
 
 #[test]
 fn client_whose_certificate_is_not_allowed_is_nobodys_partner() {
-    let (ground, authority) = ground("");
-    write(&ground.directory.path().join("ca.pem"), &authority.pem());
-    ground.write_config(&format!(
+    let (test_dir, authority) = test_dir("");
+    write(&test_dir.directory.path().join("ca.pem"), &authority.pem());
+    test_dir.write_config(&format!(
         "{}client_ca = \"{{dir}}/ca.pem\"\n{TALK_TABLE}allow_names = [\"ada\", \"bob\"]\n",
         super::USUAL_TLS
     ));
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let named = |name: &str| client(&authority, &authority, name, 1);
     let mut ada = TlsClient::connect(&daemon, TALK, &named("ada"));
     ada.say("hi\n");
