@@ -226,7 +226,10 @@ impl Slots {
     }
 
     fn take(&mut self, peer: ConnectionId) -> Option<Connection> {
-        let connection = self.get_mut(peer)?.connection.take();
+        let slot = self.get_mut(peer)?;
+        let connection = slot.connection.take();
+        // Its keys and records are not kept until another connection has the slot.
+        slot.wire = Wire::default();
         self.dead.push(peer.index);
         connection
     }
