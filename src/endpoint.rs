@@ -310,7 +310,7 @@ fn address(host: &str) -> Result<IpAddr, String> {
                 None => Ok(IpAddr::V6(address)),
             }
         }
-        None if host.contains(':') => Err(format!("an IPv6 address stands in brackets: [{host}]")),
+        None if host.contains(':') => Err(format!("write an IPv6 address in brackets: [{host}]")),
         None => host.parse().map(IpAddr::V4).map_err(|_| wrong()),
     }
 }

@@ -172,7 +172,7 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
             "watch is only for users whom the kernel identifies: root, the daemon's own, and those in allow_users or allow_groups; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
         Identity::Nobody => Some(
-            "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
+            "a FIFO does not identify its writers; use mode and group instead of allow_users and allow_groups",
         ),
         Identity::Address => Some(
             "the network carries no user identity; use an address that others cannot reach, or a firewall, and set allow_users and allow_groups only for Unix endpoints: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
@@ -447,7 +447,7 @@ mod tests {
         for (endpoint, instead) in [
             ("tcp://localhost:1", "the network carries no user identity; use an address"),
             ("udp://localhost:1", "the network carries no user identity; use an address"),
-            ("fifo:///a", "a FIFO does not tell who writes to it; use mode and group"),
+            ("fifo:///a", "a FIFO does not identify its writers; use mode and group"),
         ] {
             for text in [
                 format!("[multiply]\nlisten = [\"{endpoint}\", \"unix:///b\"]\nallow_users = [\"root\"]\n"),

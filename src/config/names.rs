@@ -27,7 +27,7 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Nam
     };
     if list.len() > NAMES_MAX {
         return Err(format!(
-            "it must be a list of at most {NAMES_MAX} names; let an authority of its own make the certificates of more"
+            "it must be a list of at most {NAMES_MAX} names; use a separate authority for more clients"
         ));
     }
     let mut names = Vec::with_capacity(list.len());
@@ -37,7 +37,7 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Nam
             Ok(Text(name)) if is_name(&name) => names.push(name),
             Ok(Text(name)) => {
                 let text = format!(
-                    "\"{}\" is no name in a certificate; it must have 1 to {NAME_BYTES_MAX} bytes and no control characters",
+                    "\"{}\" is not a valid name in a certificate; it must have 1 to {NAME_BYTES_MAX} bytes and no control characters",
                     quoted(&name)
                 );
                 faults.push(Diagnostic { at, text });
@@ -84,7 +84,7 @@ pub(super) fn of_endpoint(
         }
         Some((at, true)) if !has_authority => fault(
             at,
-            "no authority makes certificates of clients; set client_ca under [tls], or leave it out"
+            "there is no authority for client certificates; set client_ca under [tls], or leave it out"
                 .to_owned(),
         ),
         _ => {}
@@ -108,10 +108,10 @@ pub(super) fn of_endpoint(
 fn without_certificates(endpoint: &Endpoint, is_encrypted: bool) -> String {
     match is_encrypted {
         false => format!(
-            "{endpoint}: its clients have no certificates, so that allow_names would let in nobody; use tls://, or allow_names = [] for this endpoint"
+            "{endpoint}: its clients have no certificates, so allow_names would admit nobody; use tls://, or allow_names = [] for this endpoint"
         ),
         true => format!(
-            "{endpoint}: its clients need no certificates, so that allow_names would let in nobody; set client_ca under [tls], and do not set client_certificates = false"
+            "{endpoint}: its clients need no certificates, so allow_names would admit nobody; set client_ca under [tls], and do not set client_certificates = false"
         ),
     }
 }
@@ -182,15 +182,15 @@ mod tests {
                 format!(
                     "{ca}chat = {{ listen = [\"tcp://localhost:1\", \"tls://localhost:2\"], allow_names = [\"ada\"] }}"
                 ),
-                "tcp://localhost:1: its clients have no certificates, so that allow_names would let in nobody",
+                "tcp://localhost:1: its clients have no certificates, so allow_names would admit nobody",
             ),
             (
                 "chat = { listen = [\"tls://localhost:2\"], allow_names = [\"ada\"] }".to_owned(),
-                "tls://localhost:2: its clients need no certificates, so that allow_names would let in nobody; set client_ca",
+                "tls://localhost:2: its clients need no certificates, so allow_names would admit nobody; set client_ca",
             ),
             (
                 "chat.listen = [{ endpoint = \"tls://localhost:2\", client_certificates = true }]".to_owned(),
-                "no authority makes certificates of clients; set client_ca under [tls]",
+                "there is no authority for client certificates; set client_ca under [tls]",
             ),
             (
                 format!(
@@ -210,7 +210,7 @@ mod tests {
                 format!(
                     "{ca}chat.listen = [{{ endpoint = \"tls://localhost:2\", allow_names = [\"a\\n\", 5] }}]"
                 ),
-                "is no name in a certificate; it must have 1 to 128 bytes and no control characters",
+                "is not a valid name in a certificate; it must have 1 to 128 bytes and no control characters",
             ),
         ] {
             let errors = read(&text).unwrap_err();

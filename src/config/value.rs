@@ -37,7 +37,7 @@ pub(super) const CONNECTIONS: Bounds<usize> = Bounds {
 pub(super) const SERVICE_CONNECTIONS: Bounds<usize> = Bounds {
     min: 0,
     max: 1_000_000,
-    text: "1 to 1000000, or 0 for no bound of its own",
+    text: "1 to 1000000, or 0 for no separate bound",
     why: "the kernel lets one process hold about a million of them",
 };
 

@@ -127,7 +127,7 @@ fn of_name(listen: &Listen, acceptor: &Acceptor, dates: &Dates) -> Option<String
     };
     (!is_right).then(|| {
         format!(
-            "{}: {}: the certificate in {} is for {}, so that clients that connect there refuse it; use one for {}",
+            "{}: {}: the certificate in {} is for {}, so clients that connect there reject it; use one for {}",
             listen.place,
             listen.endpoint,
             dates.paths(),

@@ -46,7 +46,7 @@ impl Dates {
         });
         let of_list = self.list.iter().filter(|(_, until)| now > *until).map(|(path, until)| {
             format!(
-                "{path}: the list of revoked certificates was to be replaced on {}; what was revoked since is still let in; fetch a new one, and reload",
+                "{path}: the list of revoked certificates expired on {}; certificates revoked since then are still accepted; fetch a new one, and reload",
                 date(*until)
             )
         });

@@ -40,7 +40,7 @@ impl Engine {
         assert!(end == 0 || self.sessions.at(end - 1).is_some(), "nobody has the last place of the table");
         for index in 0..end {
             let peer = self.sessions.at(index).map(Session::peer);
-            assert!(peer.is_none_or(|peer| peer.index as usize == index), "at place {index} stands {peer:?}");
+            assert!(peer.is_none_or(|peer| peer.index as usize == index), "{peer:?} is at index {index}");
         }
     }
 
@@ -71,12 +71,12 @@ impl Engine {
             "ends of lines that are taken, and sessions that talk"
         );
         let here = |peer: &ConnectionId| self.sessions.get(*peer).is_some();
-        assert!(shared.paces.peers().all(here), "somebody who has gone has a pace");
-        assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
-        assert!(shared.certified.peers().all(here), "somebody who has gone has a certificate");
-        assert!(shared.unread.peers().all(here), "somebody who has gone reads nothing");
+        assert!(shared.paces.peers().all(here), "a closed connection has a pace");
+        assert!(shared.guests.peers().all(here), "a closed connection is asked for a passphrase");
+        assert!(shared.certified.peers().all(here), "a closed connection has a certificate");
+        assert!(shared.unread.peers().all(here), "a closed connection reads nothing");
         let drained = shared.stop.as_ref().map(|stop| &stop.drained);
-        assert!(drained.into_iter().flatten().all(here), "somebody who has gone is known to be drained");
+        assert!(drained.into_iter().flatten().all(here), "a closed connection is known to be drained");
     }
 
     fn check_lists(&self) {
@@ -98,14 +98,14 @@ impl Engine {
         let mut seen = Vec::new();
         for peer in list.peers() {
             let Some(session) = self.sessions.get(peer) else { continue };
-            assert!(session.is_in(list.list()), "{peer:?} does not know that it stands in a list: {list:?}");
+            assert!(session.is_in(list.list()), "{peer:?} does not know that it is in a list: {list:?}");
             seen.push(peer);
         }
         seen.sort_unstable();
         let twice = seen.windows(2).find(|pair| pair[0] == pair[1]);
-        assert!(twice.is_none(), "{twice:?} stands in a list twice: {list:?}");
+        assert!(twice.is_none(), "{twice:?} is in a list twice: {list:?}");
         let members = self.sessions.iter().filter(|session| session.is_in(list.list())).count();
-        assert_eq!(seen.len(), members, "those who are said to stand in a list, and do: {list:?}");
+        assert_eq!(seen.len(), members, "the sessions that are marked as in a list, and do: {list:?}");
     }
 
     fn check_timers(&self) {

@@ -62,7 +62,7 @@ fn is_request(words: &[String]) -> Result<(), CliError> {
     if let Some(option) = words.iter().find(|word| word.starts_with("--") && word.len() > 2) {
         let option = quote(option.as_bytes());
         return Err(CliError::Usage(format!(
-            "'{option}' is no number; options come before the numbers, for example: ipcctl multiply --json 5 10"
+            "'{option}' is not a number; options come before the numbers, for example: ipcctl multiply --json 5 10"
         )));
     }
     let [first, between @ .., last] = words else { return Ok(()) };

@@ -87,7 +87,7 @@ pub(in crate::engine) fn assert_panics(message: &str, check: impl FnOnce()) {
 fn check_finds_a_table_of_sessions_that_disagrees_with_itself() {
     assert_found(company(), "the count of sessions", |engine| engine.sessions.places()[0] = None);
     assert_found(company(), "nobody has the last place", |engine| engine.sessions.places().push(None));
-    assert_found(company(), "at place 0 stands", |engine| engine.sessions.places().swap(0, 2));
+    assert_found(company(), "is at index 0", |engine| engine.sessions.places().swap(0, 2));
 }
 
 #[test]
@@ -125,14 +125,14 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
 
 #[test]
 fn check_finds_lists_that_disagree_with_their_bits() {
-    assert_found(company(), "does not know that it stands in a list", |engine| {
+    assert_found(company(), "does not know that it is in a list", |engine| {
         engine.waiting.push(ASKER, &mut Membership::default());
     });
-    assert_found(company(), "stands in a list twice", |engine| {
+    assert_found(company(), "is in a list twice", |engine| {
         engine.reporting.push(ASKER, engine.sessions.membership(ASKER).unwrap());
         engine.reporting.push(ASKER, &mut Membership::default());
     });
-    assert_found(company(), "those who are said to stand in a list", |engine| {
+    assert_found(company(), "the sessions that are marked as in a list", |engine| {
         ReadyList::new(For::Report).push(ASKER, engine.sessions.membership(ASKER).unwrap());
     });
     assert_found(company(), "so much is asked for one peer", |engine| {

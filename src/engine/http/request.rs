@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
     pub fn read(head: &'a [u8]) -> Result<Request<'a>, Unreadable> {
         use Unreadable::Bad;
         if head.windows(2).any(|two| matches!(two, b"\n " | b"\n\t")) {
-            return Err(Bad("a field goes on in the next line (obs-fold), which RFC 9112 has abolished"));
+            return Err(Bad("a field continues on the next line (obs-fold), which RFC 9112 forbids"));
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut parsed = httparse::Request::new(&mut fields);

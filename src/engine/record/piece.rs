@@ -100,7 +100,7 @@ impl Sizes {
         let [json, runs @ ..] = sizes;
         let sum = sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size));
         if sum.is_none_or(|sum| sum > left) {
-            return Err(format!("a piece of it says that it is longer than the {left} bytes that are left"));
+            return Err(format!("a piece of it is longer than the remaining {left} bytes"));
         }
         if json > JSON_BYTES_MAX {
             return Err(format!("a piece of it has {json} bytes of JSON; {JSON_BYTES_MAX} is the most"));

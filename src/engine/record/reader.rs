@@ -29,19 +29,19 @@ impl Reader {
         let [first, second, third] = runs;
         match (said, &self.bindings) {
             (Said::Head { now, bindings, base }, None) => {
-                let history = String::from_utf8(second).map_err(|_| "its history is no text")?;
+                let history = String::from_utf8(second).map_err(|_| "its history is not text")?;
                 self.record.now = now;
                 self.record.history = history.lines().map(str::to_owned).collect();
                 (self.record.log.base, self.record.log.bytes) = (base, first);
                 self.bindings = Some(bindings.into_iter().map(Rc::new).collect());
             }
             (Said::Machine(host, mut machine), Some(_)) => {
-                machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is no text")?;
+                machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is not text")?;
                 self.record.machines.push((host, machine));
             }
             (Said::Session(number, mut saved), Some(bindings)) => {
                 if let BindingOf::Number(at) = saved.binding {
-                    let binding = bindings.get(at as usize).ok_or("a session came in where nothing is")?;
+                    let binding = bindings.get(at as usize).ok_or("a session has an unknown binding")?;
                     saved.binding = BindingOf::Binding(Rc::clone(binding));
                 }
                 saved.inbox.extend_from_slice(&first);

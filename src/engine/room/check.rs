@@ -16,7 +16,7 @@ impl Room {
             assert_eq!(member.aside_bytes, asides, "what was said to {name} alone");
             let first = ready_members.partition_point(|other| *other < peer);
             let times = ready_members[first..].iter().take_while(|other| **other == peer).count();
-            assert!(!member.called || times > 0, "{name} was called, and stands in no list");
+            assert!(!member.called || times > 0, "{name} was collected, but is in no list");
             assert!(!member.called || times == 1, "{name} was called {times} times");
         }
         let members = || self.members.iter().map(|(_, member)| member);

@@ -159,7 +159,7 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         return Err(Refusal::new(Status::ContentTooLarge, "no request here has a body"));
     }
     if !matches!(request.method, "GET" | "HEAD") {
-        let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are known here");
+        let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are supported here");
         return Err(Refusal { field: "Allow: GET, HEAD\r\n", ..refusal });
     }
     let opening = upgrade::open(&request).map_err(|unopened| match unopened {

@@ -33,7 +33,7 @@ impl SharedWords {
     /// # Errors
     /// It has fewer, or could lose them: its size is not sealed.
     pub fn map(memory: impl AsFd, count: usize) -> io::Result<SharedWords> {
-        let wrong = || io::Error::other("this is no shared memory of that size");
+        let wrong = || io::Error::other("this is not shared memory of that size");
         let bytes = count.checked_mul(size_of::<AtomicU32>()).ok_or_else(wrong)?;
         let sealed = fcntl_get_seals(&memory)?.contains(SealFlags::SHRINK);
         if !sealed || u64::try_from(fstat(&memory)?.st_size).is_ok_and(|size| size < bytes as u64) {

@@ -220,12 +220,12 @@ fn verifier(
     for authority in material::certificates(authorities).map_err(Rejected::ClientCa)? {
         roots
             .add(authority)
-            .map_err(|_| Rejected::ClientCa("it holds a certificate that is none of an authority".into()))?;
+            .map_err(|_| Rejected::ClientCa("it contains a certificate that is not an authority's".into()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     builder.with_crls(revoked.lists).build().map_err(|error| match error {
         VerifierBuilderError::InvalidCrl(error) => {
-            Rejected::ClientCrl(format!("it holds a list that cannot be used ({error:?}); write it anew"))
+            Rejected::ClientCrl(format!("it contains a list that cannot be used ({error:?}); create it again"))
         }
         error => Rejected::ClientCa(error.to_string()),
     })

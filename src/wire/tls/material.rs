@@ -29,7 +29,7 @@ impl Certificates {
         let (mut not_before, mut not_after) = (0, LATEST);
         for (index, certificate) in chain.iter().enumerate() {
             let (from, until) = validity(certificate).ok_or_else(|| {
-                format!("certificate {} of the chain cannot be read; write it anew", index + 1)
+                format!("certificate {} of the chain cannot be read; create it again", index + 1)
             })?;
             not_before = not_before.max(from);
             not_after = not_after.min(until);
@@ -82,7 +82,7 @@ fn at_second(seconds: u64) -> UnixTime {
 }
 
 fn nothing() -> String {
-    "it holds no certificate; a certificate begins with -----BEGIN CERTIFICATE-----".to_owned()
+    "it contains no certificate; a certificate begins with -----BEGIN CERTIFICATE-----".to_owned()
 }
 
 /// All blocks of a file, each with its kind. Blocks of unknown kinds are left out.
@@ -92,12 +92,12 @@ pub(super) fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String>
         let number = blocks.len() + 1;
         blocks.push(block.map_err(|error| match error {
             pem::Error::MissingSectionEnd { .. } => {
-                format!("block {number} has no end; is the file whole?")
+                format!("block {number} has no end; is the file complete?")
             }
             pem::Error::IllegalSectionStart { .. } => {
                 format!("block {number} begins with a line that is none; it is written -----BEGIN KIND-----")
             }
-            _ => format!("block {number} is no base64; is the file whole?"),
+            _ => format!("block {number} is not base64; is the file complete?"),
         })?);
     }
     Ok(blocks)
@@ -119,7 +119,7 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
         return Ok(found);
     }
     Err(match text {
-        _ if has_key => "it holds a key and no certificate; are key and certificate interchanged?".to_owned(),
+        _ if has_key => "it contains a key but no certificate; are key and certificate swapped?".to_owned(),
         [0x30, 0x80..=0x84, ..] => {
             "it is DER; write it as PEM, for example with openssl x509 -inform der".to_owned()
         }
@@ -147,17 +147,17 @@ pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     let says = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
     match key {
         _ if says(b"ENCRYPTED") => Err(
-            "the key is protected by a passphrase, and nobody is there to type it; write it without one, for example with openssl pkey"
+            "the key is protected by a passphrase, which a daemon cannot ask for; store it without one, for example with openssl pkey"
                 .to_owned(),
         ),
         Some(key) => Ok(key),
         None if has_certificate => {
-            Err("it holds a certificate and no key; are key and certificate interchanged?".to_owned())
+            Err("it contains a certificate but no key; are key and certificate swapped?".to_owned())
         }
         None if matches!(text, [0x30, 0x80..=0x84, ..]) => {
             Err("it is DER; write it as PEM, for example with openssl pkey -inform der".to_owned())
         }
-        None => Err("it holds no private key; one begins with -----BEGIN PRIVATE KEY-----".to_owned()),
+        None => Err("it contains no private key; one begins with -----BEGIN PRIVATE KEY-----".to_owned()),
     }
 }
 
@@ -171,12 +171,12 @@ pub(super) fn in_order(
 ) -> Result<Vec<CertificateDer<'static>>, String> {
     for (index, certificate) in found.iter().enumerate() {
         if EndEntityCert::try_from(certificate).is_err() {
-            return Err(format!("certificate {} in it cannot be read; write it anew", index + 1));
+            return Err(format!("certificate {} in it cannot be read; create it again", index + 1));
         }
     }
     let Some(first) = found.iter().position(is_ours) else {
         return Err(
-            "it does not belong to the key; each belongs to one key alone, so take the two that were made together"
+            "it does not belong to the key; use the certificate and the key that were made together"
                 .to_owned(),
         );
     };

@@ -28,7 +28,7 @@ impl Revoked {
             }
             let number = revoked.lists.len() + 1;
             let Ok(list): Result<CertificateList, _> = CertificateList::from_der(&der) else {
-                return Err(format!("list {number} in it cannot be read; write it anew"));
+                return Err(format!("list {number} in it cannot be read; create it again"));
             };
             let until = list.tbs_cert_list.next_update.map(|until| until.to_unix_duration().as_secs());
             revoked.until = revoked.until.into_iter().chain(until).min();
@@ -36,7 +36,7 @@ impl Revoked {
         }
         if revoked.lists.is_empty() {
             return Err(
-                "it holds no list of revoked certificates; one begins with -----BEGIN X509 CRL-----; write it as PEM, for example with openssl crl"
+                "it contains no list of revoked certificates; one begins with -----BEGIN X509 CRL-----; write it as PEM, for example with openssl crl"
                     .to_owned(),
             );
         }

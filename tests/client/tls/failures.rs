@@ -164,7 +164,7 @@ fn reply_that_is_cut_off_is_no_reply() {
     let server = Server::start(directory.path(), "server-localhost", Behaviour::Cut);
     let error = failure(&reach(directory.path(), server.port), 1);
     assert!(
-        error.contains("the connection was cut off: TLS has an end of its own, which did not come"),
+        error.contains("the connection was cut off: the end message of TLS (close_notify) is missing"),
         "{error}"
     );
 }

@@ -37,15 +37,15 @@ fn unusable_files_are_errors_that_say_what_would_be_right() {
     assert_eq!(check(&test_dir).0, Some(0), "{}", check(&test_dir).1);
     for (file, text, expected) in [
         ("key.pem", other_key.as_str(), "DIR/certificate.pem: it does not belong to the key"),
-        ("key.pem", &certificate, "DIR/key.pem: it holds a certificate and no key"),
-        ("key.pem", "nothing", "DIR/key.pem: it holds no private key"),
+        ("key.pem", &certificate, "DIR/key.pem: it contains a certificate but no key"),
+        ("key.pem", "nothing", "DIR/key.pem: it contains no private key"),
         (
             "key.pem",
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
             "DIR/key.pem: the key is protected by a passphrase",
         ),
-        ("certificate.pem", &key, "DIR/certificate.pem: it holds a key and no certificate"),
-        ("certificate.pem", "", "DIR/certificate.pem: it holds no certificate"),
+        ("certificate.pem", &key, "DIR/certificate.pem: it contains a key but no certificate"),
+        ("certificate.pem", "", "DIR/certificate.pem: it contains no certificate"),
         ("certificate.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n", "DIR/certificate.pem: block 1 has no end"),
         (
             "certificate.pem",

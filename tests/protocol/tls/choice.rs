@@ -51,7 +51,7 @@ fn name_that_a_client_asks_for_chooses_the_certificate() {
     let since = daemon.log().len();
     write(&daemon.directory.path().join("b-key.pem"), "nothing");
     daemon.signal(Signal::HUP);
-    daemon.wait_for_log_since(since, "b-key.pem: it holds no private key");
+    daemon.wait_for_log_since(since, "b-key.pem: it contains no private key");
     assert_eq!(shown(&daemon, &config, "b.example"), b);
     daemon.stop();
 }

@@ -55,10 +55,10 @@ fn files(made: &Made) -> String {
             ));
             rows.push((
                 &authority.key,
-                "its key: whoever has it can pretend to be any server; keep it here".to_owned(),
+                "its key: anyone who has it can impersonate any server; keep it here".to_owned(),
             ));
         }
-        None => rows.push((&made.authority, "the authority that was here already".to_owned())),
+        None => rows.push((&made.authority, "the existing authority".to_owned())),
     }
     if let Some(server) = &made.server {
         let names: Vec<String> = made.names.iter().map(ToString::to_string).collect();

@@ -193,7 +193,7 @@ fn end_of(certificate: &CertificateDer<'static>, provider: &Arc<CryptoProvider>)
 /// The error for a certificate that its own authority does not vouch for.
 fn not_ours(error: &rustls::Error) -> Reason {
     format!(
-        "what it signs is not accepted ({error}): its key is another's, or it was made by another program"
+        "its signatures are not accepted ({error}): its key belongs to another authority, or another program made it"
     )
 }
 

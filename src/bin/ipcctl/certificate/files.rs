@@ -79,7 +79,7 @@ pub(crate) fn read(path: &Path, is_secret: bool) -> Result<Option<String>, CliEr
     }
     if is_secret && about.mode() & 0o077 != 0 {
         return Err(wrong(&format!(
-            "others may read this key (mode {:04o}); if nobody has, 'chmod 600' it, else make a new authority in another directory",
+            "other users may read this key (mode {:04o}); if none has, run 'chmod 600' on it, otherwise make a new authority in another directory",
             about.mode() & 0o7777
         )));
     }

@@ -87,7 +87,7 @@ fn host(name: &str) -> Result<String, &'static str> {
         None => name,
     };
     if plain.contains('*') {
-        return Err("a star stands alone as the first label, as in *.school.example");
+        return Err("a star must be the whole first label, as in *.school.example");
     }
     if plain.contains(char::is_whitespace) || plain.contains(',') {
         return Err("give several names as separate arguments");
@@ -196,11 +196,11 @@ mod tests {
             ("x-.example", "host name or an address"),
             ("a/b", "host name or an address"),
             ("..", "host name or an address"),
-            ("*", "a star stands alone"),
+            ("*", "a star must be the whole first label"),
             ("*.local", "two labels"),
-            ("w*.school.example", "a star stands alone"),
-            ("www.*.example", "a star stands alone"),
-            ("*.*.school.example", "a star stands alone"),
+            ("w*.school.example", "a star must be the whole first label"),
+            ("www.*.example", "a star must be the whole first label"),
+            ("*.*.school.example", "a star must be the whole first label"),
             ("caf\u{e9}.example", "xn--"),
             ("\u{1b}[31m", "host name or an address"),
             (&label, "at most 63"),

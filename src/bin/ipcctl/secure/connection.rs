@@ -116,7 +116,7 @@ impl SecureConnection {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof && into.len() == begin => {
                     return Err(io::Error::new(
                         ErrorKind::UnexpectedEof,
-                        "the connection was cut off: TLS has an end of its own, which did not come",
+                        "the connection was cut off: the end message of TLS (close_notify) is missing",
                     ));
                 }
                 Err(_) => return Ok(into.len() - begin),

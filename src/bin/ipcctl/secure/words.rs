@@ -66,7 +66,7 @@ fn refused(alert: AlertDescription) -> String {
     use AlertDescription as A;
     match alert {
         A::CertificateRequired => {
-            "the server wants to know who you are; give your certificate with --client-certificate and --client-key".to_owned()
+            "the server requires a client certificate; give yours with --client-certificate and --client-key".to_owned()
         }
         A::BadCertificate | A::UnknownCA | A::CertificateUnknown | A::UnsupportedCertificate | A::AccessDenied => format!(
             "the server does not accept the client's certificate (alert {alert:?}); give one of its authority with --client-certificate and --client-key"

@@ -12,7 +12,7 @@ fn assert_room_found(message: &str, breaks: impl FnOnce(&mut Room)) {
 fn check_finds_a_member_that_the_room_disagrees_with() {
     assert_room_found("Ann has heard", |room| room.members[0].cursor += 1);
     assert_room_found("what was said to Ann alone", |room| room.members[0].aside_bytes += 1);
-    assert_room_found("Ann was called, and stands in no list", |room| room.members[0].called = true);
+    assert_room_found("Ann was collected, but is in no list", |room| room.members[0].called = true);
     assert_panics("Ann was called 2 times", || {
         let mut room = Room::default();
         let member_id = room.join(ANN, Name::new("Ann").unwrap());
