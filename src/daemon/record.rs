@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(error(b"ipcd-record 3 2 00000000\n{}"), "it is of version 3, and this ipcd reads 4 and 5");
         assert_eq!(error(b"ipcd-record 4 3 00000000\n{}"), "it has 2 bytes, not 3");
         let long = [&b"ipcd-record 5\n"[..], &[0xff; SIZES_BYTES]].concat();
-        assert_eq!(error(&long), "a piece of it says that it is longer than the 0 bytes that are left");
+        assert_eq!(error(&long), "a piece of it is longer than the remaining 0 bytes");
     }
 
     #[test]

@@ -6,6 +6,18 @@ use std::time::Duration;
 /// The beginning of every error. No member's line begins like this: it begins with a name, and `Error` is not a valid name.
 pub const ERROR: &str = "Error: ";
 
+/// The error when a limit on connections or descriptors is reached.
+pub const TOO_MANY: &str = "Error: too many connections, try again later";
+
+/// Acknowledges a request to multiply and a report to stats.
+pub const DATA_RECEIVED: &str = "Data received";
+
+/// The beginning of greeting's sentence.
+pub const MESSAGE_RECEIVED: &str = "Message received.";
+
+/// Hello's answer.
+pub const HELLO: &str = "Hello from server";
+
 /// Asks status for the addresses and users alone.
 pub const CLIENTS: &str = "clients";
 

@@ -6,14 +6,14 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
 /// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
-const DESCRIPTORS_PER_MESSAGE: usize = 200;
+pub(super) const DESCRIPTORS_PER_MESSAGE: usize = 200;
 
 /// Packs descriptors into as few bundles as the kernel's limit on a queue allows. Our copies stay open.
 ///
@@ -29,7 +29,7 @@ pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
         let (ours, fd_bundle) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         let mut count = 0;
         while let Some(chunk) = chunks.peek() {
-            match put(&ours, chunk) {
+            match send(&ours, b"+", chunk) {
                 Ok(()) => count += 1,
                 Err(Errno::AGAIN) if count > 0 => break,
                 Err(error) => return Err(error.into()),
@@ -41,14 +41,14 @@ pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
     Ok(fd_bundles)
 }
 
-fn put(into: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+/// Sends bytes and at most [`DESCRIPTORS_PER_MESSAGE`] descriptors as one message.
+pub(super) fn send(into: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::INVAL);
     }
-    // Descriptors can only be sent together with bytes.
-    sendmsg(into, &[IoSlice::new(b"+")], &mut ancillary, SendFlags::NOSIGNAL)?;
+    retry_on_intr(|| sendmsg(into, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 

@@ -2,22 +2,17 @@
 //! where stated.
 
 use std::ffi::OsString;
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType, connect, sendmsg, socket_with,
-};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use sd_notify::NotifyState;
 
-/// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
-const DESCRIPTORS_PER_MESSAGE: usize = 200;
+use super::fd_bundle::{self, DESCRIPTORS_PER_MESSAGE};
 
 /// How long to wait for a busy service manager when storing something.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -156,16 +151,7 @@ fn reach(path: &OsString) -> Result<OwnedFd, Errno> {
 }
 
 fn send(socket: &OwnedFd, message: &str, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-        return Err(Errno::INVAL);
-    }
-    let flags = SendFlags::NOSIGNAL;
-    rustix::io::retry_on_intr(|| {
-        sendmsg(socket, &[IoSlice::new(message.as_bytes())], &mut ancillary, flags)
-    })?;
-    Ok(())
+    fd_bundle::send(socket, message.as_bytes(), descriptors)
 }
 
 fn wait_for(fd: impl AsFd, what: PollFlags, deadline: Instant) -> io::Result<()> {

@@ -10,7 +10,8 @@ use crate::transport::connection::Connection;
 
 use super::report::EndpointError;
 use super::slots::{ListenerSlot, Source};
-use super::{NO_DESCRIPTOR, Reactor, STARVED};
+use super::{Reactor, STARVED};
+use crate::engine::words::TOO_MANY;
 
 /// The outcome of an attempt to refuse a connection for lack of a descriptor.
 enum Refusal {
@@ -111,7 +112,7 @@ impl Reactor {
         let refusal = match listener.accept() {
             Ok((connection, remote)) => {
                 if !binding.transport.is_encrypted {
-                    let _ = connection.write(&[NO_DESCRIPTOR]);
+                    let _ = connection.write(&[TOO_MANY.as_bytes(), b"\n"]);
                 }
                 self.report.refused(now, binding, remote);
                 Refusal::Told

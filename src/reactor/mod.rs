@@ -72,9 +72,6 @@ const POLL_FAILURES_MAX: u32 = 16;
 // After a partial write it may continue at once only if the kernel was offered everything.
 const _: () = assert!(SLICES_MAX <= PIECES_MAX);
 
-/// Sent through the reserve descriptor when no other is left.
-const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
-
 /// The loop's memory for this many connections, besides what they hold themselves.
 pub fn memory_bytes_max(connections: usize) -> usize {
     // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::owner::PortOwner;
@@ -163,6 +164,23 @@ impl OpenErrorKind {
             }
             _ => OpenErrorKind::Other(error),
         }
+    }
+}
+
+/// Any other error of the system.
+pub(super) fn other(errno: Errno) -> OpenErrorKind {
+    OpenErrorKind::Other(errno.into())
+}
+
+/// The kind of a file that is in the way.
+pub(super) fn kind_of_file(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Socket => "a socket",
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a FIFO",
+        FileType::RegularFile => "a regular file",
+        _ => "a device",
     }
 }
 

@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
 use super::connection::Connection;
-use super::error::{OpenError, OpenErrorKind};
+use super::error::{OpenError, OpenErrorKind, kind_of_file, other};
 use super::group::{find_group, group_name};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
-use super::unix::{Directory, group_of_new_files, other, prepare, with_umask};
+use super::unix::{Directory, group_of_new_files, prepare, with_umask};
 use crate::endpoint::ResolvedEndpoint;
 
 /// An open pair of FIFOs. Whether dropping it removes the files: see [`keep`](Fifo::keep).
@@ -134,7 +134,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<Fi
     let stat = lstat(&path).map_err(other)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Fifo => {}
-        what => return Err(OpenErrorKind::NotAFifo(path, name_of(what))),
+        what => return Err(OpenErrorKind::NotAFifo(path, kind_of_file(what))),
     }
     if stat.st_uid != geteuid().as_raw() {
         return Err(OpenErrorKind::SomebodyElses(path, stat.st_uid));
@@ -155,16 +155,6 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<Fi
         return Err(other(Errno::STALE)); // another process is replacing files there
     }
     Ok(FifoEnd { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
-}
-
-fn name_of(kind: FileType) -> &'static str {
-    match kind {
-        FileType::Socket => "a socket",
-        FileType::Symlink => "a symbolic link",
-        FileType::Directory => "a directory",
-        FileType::RegularFile => "a regular file",
-        _ => "a device",
-    }
 }
 
 impl Fifo {

@@ -137,7 +137,8 @@ impl Listener {
     }
 
     /// The TCP port that it listens on, also if port 0 was requested.
-    pub fn local_port(&self) -> Option<u16> {
+    #[cfg(test)]
+    pub(super) fn local_port(&self) -> Option<u16> {
         let address = getsockname(&self.fd).ok()?;
         Some(SocketAddr::try_from(address).ok()?.port())
     }

@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 
-use super::error::OpenErrorKind;
+use super::error::{OpenErrorKind, other};
 use super::owner;
 
 /// How often a lock file is reopened because its last owner has just removed it. Guessed.
@@ -152,10 +152,6 @@ pub(super) fn is_gone(ours: &Stat, path: &Path) -> bool {
         Ok(there) => (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino),
         Err(error) => matches!(error, Errno::NOENT | Errno::NOTDIR),
     }
-}
-
-fn other(errno: Errno) -> OpenErrorKind {
-    OpenErrorKind::Other(io::Error::from(errno))
 }
 
 #[cfg(test)]

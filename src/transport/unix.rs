@@ -19,7 +19,7 @@ use socket2::Domain;
 use super::credentials;
 use super::datagram;
 use super::directory;
-use super::error::OpenErrorKind;
+use super::error::{OpenErrorKind, kind_of_file, other};
 use super::group::{find_group, group_name};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
@@ -138,11 +138,7 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
     };
     match FileType::from_raw_mode(there.st_mode) {
         FileType::Socket => {}
-        FileType::Symlink => return Err(OpenErrorKind::NotASocket("a symbolic link")),
-        FileType::Directory => return Err(OpenErrorKind::NotASocket("a directory")),
-        FileType::Fifo => return Err(OpenErrorKind::NotASocket("a FIFO")),
-        FileType::RegularFile => return Err(OpenErrorKind::NotASocket("a regular file")),
-        _ => return Err(OpenErrorKind::NotASocket("a device")),
+        kind => return Err(OpenErrorKind::NotASocket(kind_of_file(kind))),
     }
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(other)?;
@@ -203,10 +199,6 @@ pub(super) fn group_of_new_files(path: &Path) -> u32 {
 
 fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(path).to_owned()
-}
-
-pub(super) fn other(errno: Errno) -> OpenErrorKind {
-    OpenErrorKind::Other(errno.into())
 }
 
 impl SocketFiles {

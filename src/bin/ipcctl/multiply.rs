@@ -17,9 +17,7 @@ use super::error::{CliError, words};
 use super::input::Input;
 use super::pace::Pace;
 use super::{connection, output};
-
-/// The acknowledgement before each result.
-const ACKNOWLEDGEMENT: &str = "Data received";
+use ipcd::engine::words::DATA_RECEIVED;
 
 /// The beginning of the error that comes without an acknowledgement.
 const TOO_LONG: &str = "message longer than ";
@@ -278,7 +276,7 @@ impl Replies {
                 self.is_acknowledged = false;
                 Ok(Some(error.map_or(Ok(line), Err)))
             }
-            (false, None) if line == ACKNOWLEDGEMENT => {
+            (false, None) if line == DATA_RECEIVED => {
                 self.is_acknowledged = true;
                 Ok(None)
             }

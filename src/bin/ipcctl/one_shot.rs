@@ -1,6 +1,7 @@
 //! `ipcctl greeting` and `ipcctl hello`: one message, one answer.
 
 use clap::Args;
+use ipcd::engine::words;
 use serde_json::json;
 
 use super::connect::ConnectOptions;
@@ -19,13 +20,13 @@ pub(crate) struct Exchange {
 pub(crate) const GREETING: Exchange = Exchange {
     wanted: ServiceSpec { name: "greeting", port: Some(9999), datagrams: true, fifo: false, mux_only: false },
     says: "Hi",
-    hears: "Message received.",
+    hears: words::MESSAGE_RECEIVED,
 };
 
 pub(crate) const HELLO: Exchange = Exchange {
     wanted: ServiceSpec { name: "hello", port: Some(8080), datagrams: true, fifo: false, mux_only: false },
     says: "Hello from ipcctl",
-    hears: "Hello from server",
+    hears: words::HELLO,
 };
 
 #[derive(Args)]

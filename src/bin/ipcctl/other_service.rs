@@ -4,10 +4,10 @@ use ipcd::engine::words;
 
 /// The beginnings of the services' replies to a message that is not for them.
 const REPLIES: [(&str, &str); 10] = [
-    ("Data received", "multiply"),
+    (words::DATA_RECEIVED, "multiply"),
     ("Error: expected two numbers", "multiply"),
-    ("Message received.", "greeting"),
-    ("Hello from server", "hello"),
+    (words::MESSAGE_RECEIVED, "greeting"),
+    (words::HELLO, "hello"),
     ("Error: unknown request: ", "stats"),
     ("{\"schema\":1,\"version\":", "status"),
     ("Error: unknown filter: ", "watch"),

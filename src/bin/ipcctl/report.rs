@@ -13,6 +13,7 @@ use super::daemon::Conversation;
 use super::error::{CliError, words};
 use super::host_metrics::{self, HostMetrics};
 use super::output;
+use ipcd::engine::words::DATA_RECEIVED;
 
 /// With shorter intervals, a report would measure mostly itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
@@ -162,7 +163,7 @@ impl Daemon {
         let Daemon::There(conversation) = self else { return Ok(()) };
         conversation.say(report);
         match conversation.hear()? {
-            Some(reply) if reply == "Data received" => Ok(()),
+            Some(reply) if reply == DATA_RECEIVED => Ok(()),
             Some(reply) => Err(complaint(conversation, &reply)),
             None => Err(gone(conversation)),
         }

@@ -125,7 +125,7 @@ impl Engine {
                     let mut text = Vec::new();
                     number::write(value, &mut text);
                     let result = String::from_utf8_lossy(&text).into_owned();
-                    (vec![multiply::ACKNOWLEDGEMENT.to_owned(), result], None)
+                    (vec![words::DATA_RECEIVED.to_owned(), result], None)
                 }
                 Err(complaint) => wrong(complaint.kind(), complaint.to_string()),
             },

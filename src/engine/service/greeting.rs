@@ -1,6 +1,7 @@
 //! One sentence, then goodbye.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
+use crate::engine::words::MESSAGE_RECEIVED;
 
 /// Its facts.
 pub const FACTS: Facts = Facts {
@@ -19,7 +20,7 @@ pub const FACTS: Facts = Facts {
     replies: Replies::One,
     keeps: Keeps::Nothing,
     unread: "",
-    own_words: &["Message received.", "Error: "],
+    own_words: &[MESSAGE_RECEIVED, "Error: "],
 };
 
 /// All that it ever says; with CR LF, whatever the client's kind, but where a message is a packet.

@@ -3,6 +3,7 @@
 use super::facts::{
     Answer, Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing,
 };
+use crate::engine::words::HELLO;
 
 /// Its facts.
 pub const FACTS: Facts = Facts {
@@ -21,13 +22,10 @@ pub const FACTS: Facts = Facts {
     replies: Replies::One,
     keeps: Keeps::Nothing,
     unread: "",
-    own_words: &[WORDS, "Error: "],
+    own_words: &[HELLO, "Error: "],
 };
-
-/// All that it ever says.
-pub const WORDS: &str = "Hello from server";
 
 /// Its answer to every message.
 pub fn answer(_: &[u8]) -> Answer {
-    Answer { words: WORDS.into(), closes: true }
+    Answer { words: HELLO.into(), closes: true }
 }

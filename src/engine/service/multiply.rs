@@ -7,6 +7,7 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::number::{self, ArithmeticError, Operator};
 use crate::engine::text::{quote, trim, words};
+use crate::engine::words;
 
 /// Its facts.
 pub const FACTS: Facts = Facts {
@@ -25,11 +26,8 @@ pub const FACTS: Facts = Facts {
     replies: Replies::Pairs(REPLY_BYTES_MAX),
     keeps: Keeps::Nothing,
     unread: "; multiply answers each request with two messages, 'Data received' and the result",
-    own_words: &[ACKNOWLEDGEMENT, "Error: "],
+    own_words: &[words::DATA_RECEIVED, "Error: "],
 };
-
-/// The acknowledgement before each result.
-pub const ACKNOWLEDGEMENT: &str = "Data received";
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,9 +31,6 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The acknowledgement of a report, so that a raw client has something to receive.
-pub const ACKNOWLEDGEMENT: &str = "Data received";
-
 /// A report, as errors and `help` show one.
 const EXAMPLE: &str = r#"{"host":"pc7","cpu_percent":12.5}"#;
 

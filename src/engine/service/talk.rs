@@ -138,7 +138,8 @@ impl Pairs {
     }
 
     /// Whether the line is still there: the other end may have left.
-    pub fn has(&self, pair_end: PairEnd) -> bool {
+    #[cfg(test)]
+    fn has(&self, pair_end: PairEnd) -> bool {
         self.end(pair_end).is_some()
     }
 

@@ -19,10 +19,7 @@ use crate::engine::service::status::Progress;
 use crate::engine::service::{Service, greeting};
 use crate::engine::timer_queue::Timer;
 use crate::engine::transport::Unit;
-use crate::engine::words::GREETING;
-
-/// The error when a limit on connections is reached.
-pub(super) const TOO_MANY: &str = "Error: too many connections, try again later";
+use crate::engine::words::{GREETING, TOO_MANY};
 
 impl Session {
     /// A connection was accepted: admits it and sends its service's greeting, or refuses it.

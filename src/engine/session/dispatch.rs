@@ -10,12 +10,13 @@ use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::limits::FramingRule;
 use crate::engine::message::{EventKind, FramingMode, Timestamp};
+use crate::engine::service::Service;
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
 use crate::engine::service::watch::TraceEvent;
-use crate::engine::service::{Service, multiply};
 use crate::engine::text::{is_empty, quote};
+use crate::engine::words::DATA_RECEIVED;
 use crate::engine::wrong_protocol;
 
 impl Session {
@@ -285,7 +286,7 @@ impl Session {
             First::Complete(bytes)
                 if !dialogue.outbox.has_open_line() && dialogue.is_multiplication(shared, bytes) =>
             {
-                dialogue.outbox.push_unterminated(multiply::ACKNOWLEDGEMENT);
+                dialogue.outbox.push_unterminated(DATA_RECEIVED);
             }
             First::Complete(_) | First::Unknown => {}
             First::TooLong(bytes) => {

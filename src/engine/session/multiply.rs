@@ -6,12 +6,13 @@ use crate::engine::diagnosis;
 use crate::engine::number;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::{Service, multiply};
+use crate::engine::words::DATA_RECEIVED;
 
 impl Dialogue {
     pub(super) fn multiply(&mut self, shared: &mut EngineState, message: &[u8]) {
         let encoding = self.encoding();
         if !self.outbox.has_open_line() {
-            self.outbox.say(encoding, multiply::ACKNOWLEDGEMENT);
+            self.outbox.say(encoding, DATA_RECEIVED);
         }
         match multiply::evaluate(message) {
             Ok(value) => self.outbox.say(encoding, number::Text::of(value)),

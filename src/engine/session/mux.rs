@@ -1,7 +1,6 @@
 //! A session on the mux, before a service is chosen, and on the control service.
 
 use super::Session;
-use super::admission::TOO_MANY;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::EngineState;
 use crate::engine::allow;
@@ -11,6 +10,7 @@ use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command, Order};
 use crate::engine::service::mux::{self, Choice};
+use crate::engine::words::TOO_MANY;
 
 impl Dialogue {
     /// Enters the service that the message selects. Returns whether the message also is the first one to that service.

@@ -3,7 +3,6 @@
 use constant_time_eq::constant_time_eq;
 
 use super::Session;
-use super::admission::TOO_MANY;
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::allow;
@@ -13,6 +12,7 @@ use crate::engine::http::{Response, Status};
 use crate::engine::message::{CloseReason, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::service::page::{self, MetricsRequest, Remote, Reply};
 use crate::engine::service::{Service, mux};
+use crate::engine::words::TOO_MANY;
 
 /// What somebody is told who has another token.
 const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";

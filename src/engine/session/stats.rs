@@ -12,6 +12,7 @@ use crate::engine::message::{RemoteAddress, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::stats::{self, Message};
 use crate::engine::text::quote;
+use crate::engine::words;
 
 impl Dialogue {
     /// Whether it is receiving a list: its further requests wait.
@@ -28,7 +29,7 @@ impl Dialogue {
                 shared.roster.set_host(now, self.client(), &host);
                 let (source, max) = (self.remote.into(), shared.settings.machines_max);
                 shared.machines.handle_report(now, source, host, report, max);
-                Ok(stats::ACKNOWLEDGEMENT.to_owned())
+                Ok(words::DATA_RECEIVED.to_owned())
             }
             Ok(Message::Latest(None)) => {
                 self.state = State::Stats(Some(Box::default()));

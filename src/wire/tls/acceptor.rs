@@ -224,9 +224,9 @@ fn verifier(
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     builder.with_crls(revoked.lists).build().map_err(|error| match error {
-        VerifierBuilderError::InvalidCrl(error) => {
-            Rejected::ClientCrl(format!("it contains a list that cannot be used ({error:?}); create it again"))
-        }
+        VerifierBuilderError::InvalidCrl(error) => Rejected::ClientCrl(format!(
+            "it contains a list that cannot be used ({error:?}); create it again"
+        )),
         error => Rejected::ClientCa(error.to_string()),
     })
 }

@@ -175,10 +175,8 @@ pub(super) fn in_order(
         }
     }
     let Some(first) = found.iter().position(is_ours) else {
-        return Err(
-            "it does not belong to the key; use the certificate and the key that were made together"
-                .to_owned(),
-        );
+        return Err("it does not belong to the key; use the certificate and the key that were made together"
+            .to_owned());
     };
     let mut chain = vec![found.swap_remove(first)];
     while let Some(next) = chain.last().and_then(|last| {

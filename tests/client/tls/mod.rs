@@ -139,7 +139,8 @@ fn client_certificate_is_shown_to_a_server_that_asks() {
     let finished = ipcctl(&[&reach[..], &own].concat(), &["multiply", "5", "10"], "");
     assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
     let finished = ipcctl(&reach, &["multiply", "5", "10"], "");
-    let error = "the server requires a client certificate; give yours with --client-certificate and --client-key\n";
+    let error =
+        "the server requires a client certificate; give yours with --client-certificate and --client-key\n";
     assert!(finished.errors.ends_with(error), "{finished:?}");
     assert_eq!(finished.status.code(), Some(1));
 }

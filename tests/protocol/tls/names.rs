@@ -236,10 +236,7 @@ fn revoked_certificate_is_refused_and_a_reload_reads_the_list_again() {
     write(&path, &list(&authority, &[7], 2021));
     daemon.signal(Signal::HUP);
     daemon.wait_for_log_since(since, "reloaded: ");
-    daemon.wait_for_log_since(
-        since,
-        "the list of revoked certificates expired on 2021-01-01T00:00:00Z",
-    );
+    daemon.wait_for_log_since(since, "the list of revoked certificates expired on 2021-01-01T00:00:00Z");
     // Its ticket is of no use any more.
     is_refused(&daemon, MULTIPLY, &ada, revoked);
     multiplies(&daemon, MULTIPLY, &eve);

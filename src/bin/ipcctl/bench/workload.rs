@@ -9,6 +9,7 @@ use ipcd::engine::text::quote;
 
 use super::super::other_service;
 use super::channel::Channel;
+use ipcd::engine::words::DATA_RECEIVED;
 
 /// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
 const REQUEST_BYTES_MAX: usize = 256;
@@ -30,7 +31,7 @@ impl FromStr for Workload {
         let value = multiply::evaluate(request.as_bytes()).map_err(|complaint| complaint.to_string())?;
         let mut result = Vec::new();
         number::write(value, &mut result);
-        let replies = [multiply::ACKNOWLEDGEMENT.as_bytes().to_vec(), result];
+        let replies = [DATA_RECEIVED.as_bytes().to_vec(), result];
         Ok(Workload { request: request.to_owned(), replies })
     }
 }
@@ -71,7 +72,7 @@ pub(crate) fn answer(channel: &mut Channel) -> io::Result<()> {
             Ok(value) => number::write(value, &mut result),
             Err(complaint) => result.extend(format!("Error: {complaint}").bytes()),
         }
-        channel.send(&[multiply::ACKNOWLEDGEMENT.as_bytes(), &result])?;
+        channel.send(&[DATA_RECEIVED.as_bytes(), &result])?;
     }
     Ok(())
 }
