@@ -175,13 +175,13 @@ fn authority_that_is_not_whole_or_not_ours_is_refused() {
     // The key of another authority.
     fs::copy(second.join("ca-key.pem"), first.join("ca-key.pem")).unwrap();
     let error = refused(&first, &["b.example"], 1);
-    assert!(error.contains("its key is another's, or it was made by another program"), "{error}");
+    assert!(error.contains("its key belongs to another authority, or another program made it"), "{error}");
     fs::remove_file(first.join("ca-key.pem")).unwrap();
     let error = refused(&first, &["b.example"], 1);
     assert!(error.contains("ca.pem: its other half") && error.contains("ca-key.pem is missing"), "{error}");
     fs::set_permissions(second.join("ca-key.pem"), fs::Permissions::from_mode(0o640)).unwrap();
     let error = refused(&second, &["b.example"], 1);
-    assert!(error.contains("ca-key.pem: others may read this key (mode 0640)"), "{error}");
+    assert!(error.contains("ca-key.pem: other users may read this key (mode 0640)"), "{error}");
     // One that another program has made.
     let foreign = test_dir.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
@@ -189,7 +189,7 @@ fn authority_that_is_not_whole_or_not_ours_is_refused() {
     openssl(&foreign, make);
     fs::set_permissions(foreign.join("ca-key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     let error = refused(&foreign, &["b.example"], 1);
-    assert!(error.contains("ca.pem: what it signs is not accepted"), "{error}");
+    assert!(error.contains("ca.pem: its signatures are not accepted"), "{error}");
     fs::write(foreign.join("ca.pem"), "no certificate").unwrap();
     let error = refused(&foreign, &["b.example"], 1);
     assert!(error.contains("ca.pem: its certificate cannot be read"), "{error}");

@@ -81,7 +81,7 @@ fn daemon_with_a_client_authority_knows_its_clients() {
     let finished = ipcctl(&[&here[..], &own].concat(), &["multiply", "5", "10"], "");
     assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
     let finished = ipcctl(&here, &["multiply", "5", "10"], "");
-    assert!(finished.errors.contains("give your certificate with --client-certificate"), "{finished:?}");
+    assert!(finished.errors.contains("give yours with --client-certificate"), "{finished:?}");
     // Of another authority with a name of its own.
     let other = directory.join("other");
     fs::create_dir(&other).unwrap();
