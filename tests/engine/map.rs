@@ -50,3 +50,13 @@ fn map_names_each_part_of_the_source_and_nothing_else() {
     assert_eq!(missing(&lacking, &parts), ["main.rs", "usage"]);
     assert_eq!(invented(&lacking, &parts), ["begin.rs"]);
 }
+
+/// Each is linked with the whole library: a folder in `tests` is one, and the unit tests of the library and of ipcctl are two.
+#[test]
+fn test_programs_are_at_most_twelve() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let programs = entries.filter(|path| path.join("main.rs").exists() || path.extension().is_some());
+    let programs: BTreeSet<_> = programs.collect();
+    assert!(programs.len() + 2 <= 12, "{programs:?}");
+}

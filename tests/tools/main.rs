@@ -13,6 +13,7 @@ mod foreign;
 mod harness;
 mod metrics;
 mod netcat;
+mod page;
 mod telnet;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,8 +1,5 @@
 //! The page in a real browser: Debian's chromium, driven by chromium-driver.
 
-#[path = "../harness/mod.rs"]
-mod harness;
-
 use std::process::Stdio;
 
 use crate::harness::program::command;
