@@ -8,6 +8,7 @@ mod pipes;
 mod status;
 #[cfg(feature = "tls")]
 mod targets;
+mod websockets;
 mod words;
 
 use std::io::{Read, Write};

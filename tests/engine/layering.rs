@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bin",
         &[
             "endpoint",
+            "engine::http::upgrade",
             "engine::json",
             "engine::number",
             "engine::service::multiply",

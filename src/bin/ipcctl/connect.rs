@@ -10,7 +10,7 @@ use super::target::Target;
 /// How to reach the daemon.
 #[derive(Args)]
 pub(crate) struct ConnectOptions {
-    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000 or tls://teacher.local:65443; on a Unix socket the service is
+    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000, tls://teacher.local:65443 or ws://teacher.local:33080; on a Unix socket the service is
     /// selected by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
     pub(crate) to: Option<Target>,

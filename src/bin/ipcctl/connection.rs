@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::secure::{Secure, SecureConnection};
+use super::web::WebSocket;
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::transport::connect;
 use rustix::buffer::spare_capacity;
@@ -27,8 +28,16 @@ pub(crate) enum Connection {
     Datagrams(Socket),
     /// Encrypted bytes on a stream.
     Secure(Box<SecureConnection>),
+    /// Lines, each in a frame of a WebSocket.
+    Web(Box<Framed>),
     /// Bytes.
     Fifo { to: OwnedFd, from: OwnedFd },
+}
+
+/// A WebSocket, and the stream that carries it.
+pub(crate) struct Framed {
+    stream: Connection,
+    socket: WebSocket,
 }
 
 impl Connection {
@@ -114,11 +123,17 @@ impl Connection {
         }
     }
 
+    /// The same stream with a WebSocket of this service in it. Its opening goes on with each read and write.
+    pub(crate) fn in_frames(self, service: &str, host: &str) -> Connection {
+        Connection::Web(Box::new(Framed { stream: self, socket: WebSocket::open(service, host) }))
+    }
+
     /// Completes a connection that was begun, when it is writable: it is connected, or the reason why not.
     pub(crate) fn connected(&self) -> io::Result<()> {
         match self {
             Connection::Stream(socket) | Connection::Packets(socket) => connect::outcome(socket),
             Connection::Secure(connection) => connect::outcome(connection.socket()),
+            Connection::Web(framed) => framed.stream.connected(),
             Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
         }
     }
@@ -137,6 +152,7 @@ impl Connection {
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Connection::Secure(connection) => connection.is_open(),
+            Connection::Web(framed) => framed.stream.is_open(),
             _ => true,
         }
     }
@@ -145,19 +161,30 @@ impl Connection {
     pub(crate) fn wants_write(&self, has_more: bool) -> bool {
         match self {
             Connection::Secure(connection) => connection.wants_write() || has_more && connection.is_open(),
+            Connection::Web(framed) => {
+                framed.stream.wants_write(has_more || !framed.socket.unsent().is_empty())
+            }
             _ => has_more,
         }
     }
 
     /// Whether the end has come together with the last bytes.
     pub(crate) fn is_ended(&self) -> bool {
-        matches!(self, Connection::Secure(connection) if connection.is_ended())
+        match self {
+            Connection::Secure(connection) => connection.is_ended(),
+            Connection::Web(framed) => framed.socket.is_ended(),
+            _ => false,
+        }
     }
 
     /// Sends end of file, if the kind of endpoint has it.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
         match self {
             Connection::Secure(connection) => connection.end(),
+            Connection::Web(framed) => {
+                framed.socket.end();
+                framed.flush()
+            }
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Write)
             }
@@ -173,6 +200,7 @@ impl Connection {
                 let _ = connection.end(); // a lost connection needs none
                 connection.socket().shutdown(std::net::Shutdown::Both)
             }
+            Connection::Web(framed) => framed.stream.hang_up(),
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Both)
             }
@@ -184,14 +212,17 @@ impl Connection {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Connection::Secure(connection) => connection.write(bytes),
+            Connection::Web(framed) => framed.write(bytes),
             _ => Ok(rustix::io::write(self.descriptors().1, bytes)?),
         }
     }
 
     /// Appends the available data, and returns the number of bytes.
     pub(crate) fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        if let Connection::Secure(connection) = self {
-            return connection.read(into);
+        match self {
+            Connection::Secure(connection) => return connection.read(into),
+            Connection::Web(framed) => return framed.read(into),
+            _ => {}
         }
         into.reserve(PACKET_BYTES_MAX);
         Ok(rustix::io::read(self.descriptors().0, spare_capacity(into))?)
@@ -204,8 +235,52 @@ impl Connection {
                 (socket.as_fd(), socket.as_fd())
             }
             Connection::Secure(connection) => (connection.descriptor(), connection.descriptor()),
+            Connection::Web(framed) => framed.stream.descriptors(),
             Connection::Fifo { to, from } => (from.as_fd(), to.as_fd()),
         }
+    }
+}
+
+impl Framed {
+    /// Takes lines, and sends what the stream accepts. `WouldBlock`: nothing was taken.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        if !self.socket.unsent().is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.socket.say(lines);
+        self.flush().map(|()| lines.len())
+    }
+
+    /// Appends what has come, as lines; 0 is the end. Also sends what waits.
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        // The peer may be gone and have said why: an error of sending comes after what there is to read.
+        let sent = self.flush();
+        let begin = into.len();
+        let count = match self.stream.read(self.socket.received()) {
+            Ok(count) => count,
+            Err(error) => return Err(sent.err().unwrap_or(error)),
+        };
+        let has_ended = count == 0 || self.stream.is_ended();
+        self.socket.hear(has_ended, into)?;
+        // A pong, perhaps; whether it could be sent is known next time.
+        let _ = self.flush();
+        match into.len() - begin {
+            0 if !self.socket.is_ended() => Err(ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.socket.unsent().is_empty() {
+            match self.stream.write(self.socket.unsent()) {
+                Ok(count) => self.socket.sent(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Conversation {
     is_mux: bool,
     /// Its endpoint.
     pub(crate) endpoint: ResolvedEndpoint,
+    /// The name by which it was given, with its port.
+    host: String,
     /// The settings of TLS, if it is used.
     secure: Option<Secure>,
     timeout: Duration,
@@ -74,10 +76,11 @@ impl Conversation {
         let (connection, endpoint) = open(&endpoints, options.time_limit(), deadline)
             .map_err(|tried| nobody(options, wanted, &tried))?;
         let is_mux = is_mux(&endpoint, wanted.name) && !options.direct;
-        let connection =
-            connection.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
+        let host = options.to.as_ref().map_or_else(String::new, Target::authority);
+        let connection = wrapped(connection, &endpoint, secure.as_ref(), wanted, &host)
+            .map_err(|error| CliError::Failed(words(&error)))?;
         let mut conversation =
-            Conversation::over(connection, endpoint, secure, options.timeout, is_mux, wanted);
+            Conversation::over(connection, (endpoint, host), secure, options.timeout, is_mux, wanted);
         if options.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
             conversation.beware_of_greeting(wanted)?;
         }
@@ -106,8 +109,9 @@ impl Conversation {
     /// Opens a new connection to the same endpoint without waiting: if it fails, receiving reports it.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
-        let connection = Connection::open_soon(&self.endpoint)?.secured(self.secure.as_ref())?;
-        let endpoint = self.endpoint.clone();
+        let connection = Connection::open_soon(&self.endpoint)?;
+        let connection = wrapped(connection, &self.endpoint, self.secure.as_ref(), wanted, &self.host)?;
+        let endpoint = (self.endpoint.clone(), self.host.clone());
         let again =
             Conversation::over(connection, endpoint, self.secure.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
@@ -121,7 +125,7 @@ impl Conversation {
 
     fn over(
         connection: Connection,
-        endpoint: ResolvedEndpoint,
+        (endpoint, host): (ResolvedEndpoint, String),
         secure: Option<Secure>,
         timeout: Duration,
         is_mux: bool,
@@ -131,6 +135,7 @@ impl Conversation {
             connection,
             is_mux,
             endpoint,
+            host,
             secure,
             timeout,
             outbox: Vec::new(),
@@ -358,6 +363,21 @@ impl Conversation {
     }
 }
 
+/// The connection with what the kind of endpoint adds to it: TLS, and a WebSocket.
+fn wrapped(
+    connection: Connection,
+    endpoint: &ResolvedEndpoint,
+    secure: Option<&Secure>,
+    wanted: &ServiceSpec,
+    host: &str,
+) -> io::Result<Connection> {
+    let connection = connection.secured(secure)?;
+    Ok(match endpoint.scheme().transport.is_web {
+        true => connection.in_frames(wanted.name, host),
+        false => connection,
+    })
+}
+
 /// Opens the first of these endpoints that has a daemon.
 fn open(
     endpoints: &[ResolvedEndpoint],
@@ -367,7 +387,7 @@ fn open(
     // Only a network connection can take long.
     if endpoints
         .iter()
-        .all(|endpoint| matches!(endpoint, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_)))
+        .all(|endpoint| endpoint.network().is_some() && !matches!(endpoint, ResolvedEndpoint::Udp(_)))
     {
         return race::connect(endpoints, deadline);
     }
@@ -437,15 +457,22 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
                 "{target}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock"
             )));
         }
-        Target::Named { transport: Transport::Tcp | Transport::Tls, .. }
-        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => {
-            true
+        Target::Named {
+            transport: Transport::Tcp | Transport::Tls | Transport::Http | Transport::Https,
+            ..
         }
+        | Target::Endpoint(
+            Endpoint::Tcp(_)
+            | Endpoint::Tls(_)
+            | Endpoint::Unix(_)
+            | Endpoint::UnixSeq(_)
+            | Endpoint::Http(_)
+            | Endpoint::Https(_)
+            | Endpoint::HttpUnix(_),
+        ) => true,
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
-        // None of these is ever a target.
-        Target::Endpoint(Endpoint::Http(_) | Endpoint::Https(_) | Endpoint::HttpUnix(_)) => false,
     };
     match can {
         true => Ok(()),

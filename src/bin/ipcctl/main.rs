@@ -52,6 +52,7 @@ mod tty;
 mod updates;
 mod usage;
 mod watch;
+mod web;
 
 use std::process::ExitCode;
 

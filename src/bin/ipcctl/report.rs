@@ -75,7 +75,7 @@ fn machine(text: &str) -> Result<String, String> {
 /// The connection to the daemon, if any.
 enum Daemon {
     Unwanted,
-    There(Conversation),
+    There(Box<Conversation>),
     /// After a loss: the pause between tries, and the time of the next one.
     Lost {
         pause: Duration,
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     let mut metrics = HostMetrics::new().map_err(unreadable)?;
     let mut daemon = match arguments.dry_run {
         true => Daemon::Unwanted,
-        false => Daemon::There(begin(options)?),
+        false => Daemon::There(Box::new(begin(options)?)),
     };
     let host = arguments.host.clone().unwrap_or_else(host_metrics::host);
     let count = if arguments.once { Some(1) } else { arguments.count };
@@ -157,7 +157,7 @@ impl Daemon {
             if *next > Instant::now() && !is_last {
                 return Ok(());
             }
-            *self = Daemon::There(begin(options)?);
+            *self = Daemon::There(Box::new(begin(options)?));
             output::tell("the daemon is back");
         }
         let Daemon::There(conversation) = self else { return Ok(()) };

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 #[cfg(feature = "tls")]
-use ipcd::endpoint::{Host, HostPort};
+use ipcd::endpoint::Host;
+use ipcd::endpoint::HostPort;
+use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 use ipcd::transport::directory::runtime_directory_if_there;
 
 use super::error::CliError;
@@ -24,7 +25,7 @@ const ADDRESSES_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoint(Endpoint),
-    /// `tcp://NAME:PORT`, `tls://NAME:PORT` or `udp://NAME:PORT`
+    /// `tcp://NAME:PORT`, `tls://NAME:PORT`, `udp://NAME:PORT`, `http://NAME:PORT` or `https://NAME:PORT`
     Named {
         transport: Transport,
         name: String,
@@ -32,14 +33,28 @@ pub(crate) enum Target {
     },
 }
 
-/// The error for an endpoint that speaks HTTP.
-const FOR_BROWSERS: &str = "that is for browsers; give a tcp://, tls://, unix:// or unixseq:// endpoint";
+/// What a WebSocket's address has in front of it, and the endpoint that has the WebSocket.
+const WEB: [(&str, &str); 2] = [("ws://", "http://"), ("wss://", "https://")];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
     Tls,
     Udp,
+    Http,
+    Https,
+}
+
+impl Transport {
+    fn scheme(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Udp => "udp",
+            Transport::Http => "http",
+            Transport::Https => "https",
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -53,10 +68,8 @@ impl FromStr for Target {
             true => text.to_owned(),
             false => format!("tcp://{text}"),
         };
-        if ["http", "https", "http+unix", "ws", "wss"].contains(&full.split("://").next().unwrap_or_default())
-        {
-            return Err(FOR_BROWSERS.to_owned());
-        }
+        let web = WEB.iter().find_map(|(from, to)| Some(format!("{to}{}", full.strip_prefix(from)?)));
+        let full = web.unwrap_or(full);
         let error = match full.parse::<Endpoint>() {
             Ok(endpoint) => return Ok(Target::Endpoint(endpoint)),
             Err(error) => portless(&full).unwrap_or(error),
@@ -70,6 +83,8 @@ impl FromStr for Target {
             Some(("tcp", rest)) => (Transport::Tcp, rest),
             Some(("tls", rest)) if cfg!(feature = "tls") => (Transport::Tls, rest),
             Some(("udp", rest)) => (Transport::Udp, rest),
+            Some(("http", rest)) => (Transport::Http, rest),
+            Some(("https", rest)) if cfg!(feature = "tls") => (Transport::Https, rest),
             _ => return Err(error),
         };
         let Some((name, port)) = rest.rsplit_once(':').filter(|(name, _)| is_name(name)) else {
@@ -89,10 +104,11 @@ fn portless(text: &str) -> Option<String> {
     let (kind, host) = text.split_once("://").unwrap_or(("tcp", text));
     // Without brackets, the end of an IPv6 address may be meant as the port.
     let is_host = is_name(host) || host.parse::<Ipv4Addr>().is_ok() || is_bracketed(host);
-    let is_other = !matches!(kind, "tcp" | "tls" | "udp");
+    let is_other = !matches!(kind, "tcp" | "tls" | "udp" | "http" | "https");
     (!is_other && is_host).then(|| {
         let multiply = format!("the port is missing, for example {kind}://{host}:65432 for multiply");
         match kind {
+            "http" | "https" => format!("the port is missing, for example {kind}://{host}:33080"),
             "udp" => multiply,
             _ => format!("{multiply}, {kind}://{host}:33000 for the chat"),
         }
@@ -125,9 +141,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Endpoint(endpoint) => endpoint.fmt(f),
-            Target::Named { transport: Transport::Tcp, name, port } => write!(f, "tcp://{name}:{port}"),
-            Target::Named { transport: Transport::Tls, name, port } => write!(f, "tls://{name}:{port}"),
-            Target::Named { transport: Transport::Udp, name, port } => write!(f, "udp://{name}:{port}"),
+            Target::Named { transport, name, port } => write!(f, "{}://{name}:{port}", transport.scheme()),
         }
     }
 }
@@ -135,7 +149,29 @@ impl fmt::Display for Target {
 impl Target {
     /// Whether it is spoken to in TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
-        matches!(self, Target::Endpoint(Endpoint::Tls(_)) | Target::Named { transport: Transport::Tls, .. })
+        matches!(
+            self,
+            Target::Endpoint(Endpoint::Tls(_) | Endpoint::Https(_))
+                | Target::Named { transport: Transport::Tls | Transport::Https, .. }
+        )
+    }
+
+    /// Whether a service there is a WebSocket.
+    pub(crate) fn is_web(&self) -> bool {
+        match self {
+            Target::Endpoint(endpoint) => endpoint.scheme().transport.is_web,
+            Target::Named { transport, .. } => matches!(transport, Transport::Http | Transport::Https),
+        }
+    }
+
+    /// Its name or address with the port, as a request in HTTP says it.
+    pub(crate) fn authority(&self) -> String {
+        match self {
+            Target::Named { name, port, .. } => format!("{name}:{port}"),
+            Target::Endpoint(endpoint) => {
+                endpoint.network().map_or_else(|| "localhost".to_owned(), HostPort::to_string)
+            }
+        }
     }
 
     /// The name or address that a certificate of this target has; empty if it is in the file system.
@@ -170,6 +206,8 @@ impl Target {
                 Transport::Tcp => ResolvedEndpoint::Tcp(address),
                 Transport::Tls => ResolvedEndpoint::Tls(address),
                 Transport::Udp => ResolvedEndpoint::Udp(address),
+                Transport::Http => ResolvedEndpoint::Http(address),
+                Transport::Https => ResolvedEndpoint::Https(address),
             })
             .collect())
     }
@@ -233,6 +271,8 @@ mod tests {
             ("udp://PC_7:65432", "udp://pc_7:65432"),
             ("teacher-pc:33000", "tcp://teacher-pc:33000"),
             ("example.org.:1", "tcp://example.org.:1"),
+            ("ws://Teacher.local:33080", "http://teacher.local:33080"),
+            ("http://teacher.local:33080", "http://teacher.local:33080"),
             ("tcp://3com.example:1", "tcp://3com.example:1"),
         ] {
             let target = text.parse::<Target>().expect(text);
@@ -246,6 +286,8 @@ mod tests {
             ("[::1]:5", "tcp://[::1]:5"),
             ("unix:///run/x", "unix:///run/x"),
             ("/run/x", "unix:///run/x"),
+            ("ws://localhost:33080", "http://localhost:33080"),
+            ("http+unix:///run/x", "http+unix:///run/x"),
         ] {
             let target = text.parse::<Target>().expect(text);
             assert!(matches!(target, Target::Endpoint(_)), "{target:?}");
@@ -315,10 +357,8 @@ mod tests {
             ("tcp://::1:80", "brackets"),
             ("tcp://caf\u{e9}.local:80", "a host is"),
             ("gopher://teacher.local:70", "unknown kind"),
-            ("http://teacher.local:80", FOR_BROWSERS),
-            ("https://192.168.1.7:443", FOR_BROWSERS),
-            ("http+unix:///run/ipcd/page.sock", FOR_BROWSERS),
-            ("ws://localhost:33080/chat", FOR_BROWSERS),
+            ("http://teacher.local", "the port is missing"),
+            ("ws://localhost:33080/chat", "1 to 65535"),
             (&long, "a host is"),
         ] {
             let error = text.parse::<Target>().expect_err(text);

@@ -49,7 +49,8 @@ pub fn open(request: &Request<'_>) -> Result<Option<Vec<u8>>, Unopened> {
     Ok(Some(answer.into_bytes()))
 }
 
-fn accept(key: &str) -> String {
+/// What a server answers to a client's key.
+pub fn accept(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());
     hash.update(SUFFIX.as_bytes());

@@ -25,6 +25,8 @@ listen = ["tls://{ip}:8080"]
 listen = ["tls://{ip}:33001"]
 [mux]
 listen = ["tls://{ip}:7000"]
+[page]
+listen = ["https://{ip}:33443"]
 "#;
 
 fn start(test_dir: TestDir, more: &str) -> Daemon {
@@ -57,6 +59,17 @@ fn daemon_serves_its_own_client_with_its_own_certificates() {
             "{arguments:?}: {finished:?}"
         );
         assert_eq!(finished.errors, "", "{arguments:?}");
+    }
+    // In a WebSocket in TLS as well.
+    let mut web = reach(&daemon, 33443);
+    web[1] = web[1].replace("tls://", "wss://");
+    for (arguments, input, output) in [
+        (&["multiply", "-"][..], "1 2\n3 4\n", "2.0\n12.0\n"),
+        (&["chat", "--name", "cron"], "hi\nho\n", "cron: hi\ncron: ho\n"),
+    ] {
+        let finished = ipcctl(&web, arguments, input);
+        assert!(finished.status.success(), "{arguments:?}: {finished:?}");
+        assert_eq!((finished.output.as_str(), finished.errors.as_str()), (output, ""), "{arguments:?}");
     }
     let finished = ipcctl(&reach(&daemon, 65432), &["multiply", "5", "x"], "");
     assert_eq!((finished.status.code(), finished.errors.as_str()), (Some(1), "ipcctl: not a number: 'x'\n"));

@@ -40,7 +40,7 @@ impl Channel {
             Connection::Stream(socket) => Channel::lines(socket.try_clone()?.into(), socket.into()),
             Connection::Packets(socket) => Channel::Packets { socket: socket.into(), has_end: true },
             Connection::Datagrams(socket) => Channel::Packets { socket: socket.into(), has_end: false },
-            Connection::Secure(_) => return Err(io::ErrorKind::Unsupported.into()),
+            Connection::Secure(_) | Connection::Web(_) => return Err(io::ErrorKind::Unsupported.into()),
             Connection::Fifo { to, from } => Channel::lines(to, from),
         })
     }

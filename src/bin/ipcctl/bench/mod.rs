@@ -96,6 +96,11 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
                 "bench does not measure TLS; give an endpoint without it, for example tcp://".to_owned(),
             ));
         }
+        Some(target) if target.is_web() => {
+            return Err(CliError::Usage(
+                "bench does not measure WebSockets; give another endpoint, for example tcp://".to_owned(),
+            ));
+        }
         Some(target) => vec![one(options, target, &plan, &workspace)?],
         None => all(&arguments.only, &plan, &workspace)?,
     };
