@@ -18,6 +18,8 @@ mod settle;
 mod stage;
 #[path = "texts.rs"]
 pub mod texts;
+#[path = "web.rs"]
+pub mod web;
 
 // Parts of ipcctl, which is a program and no library.
 #[path = "../src/bin/ipcctl/watch/event.rs"]
@@ -55,6 +57,8 @@ pub const CLAIMS: &[Claim] = &[
     ("packet_gets_the_same_reply_as_a_line", conversations::packet_gets_the_same_reply_as_a_line),
     ("http_request_is_never_executed", conversations::http_request_is_never_executed),
     ("watch_prints_lines_whatever_the_daemon_sends", watch_prints_lines_whatever_the_daemon_sends),
+    ("web_request_is_answered_the_same_at_every_cut", web::web_request_is_answered_the_same_at_every_cut),
+    ("frames_are_answered_the_same_at_every_cut", web::frames_are_answered_the_same_at_every_cut),
     ("encoded_messages_decode_to_the_same", forms::encoded_messages_decode_to_the_same),
     ("every_prefix_has_a_deadline", forms::every_prefix_has_a_deadline),
     ("known_kind_never_gets_another_kinds_form", forms::known_kind_never_gets_another_kinds_form),

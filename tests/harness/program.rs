@@ -14,7 +14,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("bash", "bash"),
     ("certbot", "certbot"),
     ("curl", "curl"),
@@ -23,6 +23,7 @@ const PACKAGES: [(&str, &str); 19] = [
     ("ip", "iproute2"),
     ("nc", "netcat-openbsd"),
     ("ncat", "ncat"),
+    ("node", "nodejs"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
     ("pebble-challtestsrv", "pebble"),

@@ -285,6 +285,36 @@ fn slow_and_long_heads_end_in_time() {
 }
 
 #[test]
+fn pipelined_flood_is_answered_in_order_and_costs_nobody_else_anything() {
+    const REQUESTS: usize = 20_000;
+    let daemon = daemon();
+    let mut flooding = daemon.tcp(PORT);
+    let mut writer = flooding.share();
+    let flood = std::thread::spawn(move || {
+        for number in 0..REQUESTS {
+            let close = if number + 1 == REQUESTS { "Connection: close\r\n" } else { "" };
+            writer.say(format!("GET /no{number} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"));
+        }
+    });
+    // It reads nothing meanwhile, and so is not read from for long.
+    let mut healthy = opened(&daemon, "multiply");
+    for _ in 0..100 {
+        say(&mut healthy, "5 10");
+        hear(&mut healthy, "Data received");
+        hear(&mut healthy, "50.0");
+    }
+    let heard = String::from_utf8(flooding.hear_rest()).unwrap();
+    flood.join().unwrap();
+    let answers: Vec<&str> = heard.split("there is no /no").skip(1).collect();
+    assert_eq!(answers.len(), REQUESTS);
+    for (number, answer) in answers.iter().enumerate() {
+        assert!(answer.starts_with(&format!("{number} here")), "{number}: {answer}");
+    }
+    drop(healthy);
+    daemon.stop();
+}
+
+#[test]
 fn pages_of_other_sites_get_no_websocket() {
     let daemon = daemon();
     for (host, origin, service, status) in [

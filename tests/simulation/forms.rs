@@ -1,7 +1,7 @@
 //! Clients of every form at once, in multiply and in the room, with random cuts and pauses: lines, typed lines,
-//! bursts, first bursts in pieces, C strings and whole arrays, lengths, and Telnet with its commands in between. Each
-//! receives exactly the expected output, in its own form; and clients that get one message per recv() get it like
-//! that, with its pause.
+//! bursts, first bursts in pieces, C strings and whole arrays, lengths, Telnet with its commands in between, and
+//! WebSockets with fragments and pings. Each receives exactly the expected output, in its own form; and clients that
+//! get one message per recv() get it like that, with its pause.
 
 mod form;
 
@@ -20,10 +20,10 @@ use ipcd::engine::service::Service;
 use super::random::Random;
 use super::settle;
 use super::totals::Totals;
-use form::{COMMANDS, FORMS, Form, cut, decode};
+use form::{CLOSED, COMMANDS, FORMS, Form, PING, cut, decode, opening};
 
 const CLIENTS: usize = 24;
-const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
+const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 /// In the room the pause is this, or `raw_gap` if that is shorter.
 const ROOM_GAP: Duration = Duration::from_millis(5);
 
@@ -56,6 +56,19 @@ struct Client {
     messages: Vec<Vec<u8>>,
     has_ended: bool,
     is_open: bool,
+}
+
+impl Client {
+    /// What it hears in the room before it says anything; or a browser, once its WebSocket is open.
+    fn greeting(&self) -> Vec<u8> {
+        match self.form {
+            Form::WebSocket => {
+                let (_, opened) = opening(self.service.name());
+                [opened.as_bytes(), &self.form.hears(GREETING)].concat()
+            }
+            _ => format!("{GREETING}\n").into(),
+        }
+    }
 }
 
 struct World {
@@ -150,12 +163,15 @@ impl World {
             has_ended: false,
             is_open: true,
         });
-        let binding =
-            Rc::new(Binding { endpoint: "tcp:x".into(), service, transport: Transport::TCP, allowed: None });
+        let (service, transport) = match form {
+            Form::WebSocket => (Service::Page, Transport::HTTP),
+            _ => (service, Transport::TCP),
+        };
+        let binding = Rc::new(Binding { endpoint: "tcp:x".into(), service, transport, allowed: None });
         let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
         if service == Service::Chat {
-            self.clients[number].expected.extend(GREETING.as_bytes());
+            self.clients[number].expected.extend(format!("{GREETING}\n").as_bytes());
         }
         self.settle();
     }
@@ -217,9 +233,19 @@ impl World {
                 client.expected.extend(answer);
             }
         }
+        if form == Form::WebSocket && is_first {
+            let (request, opened) = opening(client.service.name());
+            bytes.extend(request.as_bytes());
+            client.expected.extend(opened.as_bytes());
+        }
+        if form == Form::WebSocket && random.percent(20) {
+            bytes.extend(PING.0);
+            client.expected.extend(PING.1);
+            self.totals.count("forms: pings");
+        }
         match client.service {
             // One that is too long, between two others.
-            Service::Multiply if !is_first && random.percent(8) => {
+            Service::Multiply if !is_first && form != Form::WebSocket && random.percent(8) => {
                 bytes.extend(form.says(&"x".repeat(random.within(4097, 12_000))));
                 let error = form.hears("Error: message longer than 4096 bytes");
                 client.expected.extend_from_slice(&error);
@@ -273,6 +299,8 @@ impl World {
         }
         self.pass(Duration::from_secs(8));
         self.check_room();
+        let browsers = self.clients.iter_mut().filter(|client| client.form == Form::WebSocket);
+        browsers.for_each(|client| client.expected.extend(CLOSED));
         for index in 0..self.clients.len() {
             let peer = self.clients[index].peer;
             self.clients[index].has_ended = true;
@@ -284,6 +312,9 @@ impl World {
             assert!(!client.is_open && client.has_ended, "{} is still there", client.name);
             if client.service == Service::Multiply && client.is_decided {
                 self.totals.count("forms: verified");
+                if client.form == Form::WebSocket {
+                    self.totals.count("forms: WebSockets verified");
+                }
                 let (heard, expected) = (client.heard.escape_ascii(), client.expected.escape_ascii());
                 assert_eq!(heard.to_string(), expected.to_string(), "{}", client.name);
                 // The acknowledgement to a C string's text may have gone out before its NUL came.
@@ -309,7 +340,7 @@ impl World {
     /// Everybody has heard the same since it came, in its own form.
     fn check_room(&mut self) {
         let texts = |client: &Client| -> Option<Vec<String>> {
-            let heard = client.heard.strip_prefix(GREETING.as_bytes())?;
+            let heard = client.heard.strip_prefix(&client.greeting()[..])?;
             let lines = match client.form {
                 Form::Raw => client.sends[1..].iter().map(|(_, send)| send.clone()).collect(),
                 form => decode(form, heard, &client.refused),
@@ -339,7 +370,8 @@ impl World {
 
 /// Messages to clients that get one per recv() have at least this distance.
 fn check_gaps(client: &Client, gap: Duration) {
-    let own = client.sends.iter().filter(|(_, send)| send != GREETING.as_bytes() && send != b"\0");
+    let greeting = client.greeting();
+    let own = client.sends.iter().filter(|(_, send)| *send != greeting && send != b"\0");
     let moments: Vec<Timestamp> = own.map(|(at, _)| *at).collect();
     let is_paced = client.form.is_paced();
     for pair in moments.windows(2).filter(|_| is_paced) {

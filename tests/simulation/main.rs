@@ -140,12 +140,16 @@ fn floods_cost_others_nothing_and_nonreaders_are_closed() {
     assert!(!is_enough || (slow > 10 && dropped * 2 > slow && total.of("deaf ones closed") > 0));
 }
 
+/// What some clients of every form must do.
+const FORMS: [&str; 4] =
+    ["forms: verified", "forms: WebSockets verified", "forms: pings", "forms: heard in the room"];
+
 #[test]
 fn clients_of_every_form_get_the_expected_replies() {
     let (total, is_enough) = play((SEEDS, STEPS), "clients", forms::run);
     println!("{total}");
     let kinds = ["line", "raw", "c", "prefixed", "telnet"].map(|kind| format!("forms: decided: {kind:?}"));
-    for what in kinds.iter().map(String::as_str).chain(["forms: verified", "forms: heard in the room"]) {
+    for what in kinds.iter().map(String::as_str).chain(FORMS) {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
     }
 }

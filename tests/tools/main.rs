@@ -21,6 +21,7 @@ mod tls;
 #[path = "../protocol/tls/client.rs"]
 #[allow(dead_code)] // each test program uses its part
 mod tls_client;
+mod websockets;
 mod window;
 
 use std::process::Command;

@@ -19,9 +19,11 @@ pub enum Form {
     Little4,
     Seven,
     Telnet,
+    /// A browser: a request in HTTP, and frames behind it.
+    WebSocket,
 }
 
-pub const FORMS: [Form; 10] = [
+pub const FORMS: [Form; 11] = [
     Form::Line,
     Form::Typed,
     Form::Raw,
@@ -32,7 +34,44 @@ pub const FORMS: [Form; 10] = [
     Form::Little4,
     Form::Seven,
     Form::Telnet,
+    Form::WebSocket,
 ];
+
+/// What a browser says first, for a service, and what opens its WebSocket.
+pub fn opening(service: &str) -> (String, &'static str) {
+    let request = format!(
+        "GET /{service} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let opened = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    (request, opened)
+}
+
+/// A ping, and what it is answered.
+pub const PING: (&[u8], &[u8]) = (&[0x89, 0x81, 1, 2, 3, 4, b'?' ^ 1], b"\x8a\x01?");
+
+/// What a browser is told last.
+pub const CLOSED: &[u8] = b"\x88\x02\x03\xe8";
+
+/// A frame as a server sends it.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    match payload.len() {
+        length @ ..126 => [&[first, length as u8], payload].concat(),
+        length => [&[first, 126][..], &(length as u16).to_be_bytes(), payload].concat(),
+    }
+}
+
+/// The same as a client sends it: masked.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = frame(first, payload);
+    frame[1] |= 0x80;
+    frame.truncate(frame.len() - payload.len());
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
 
 /// The commands that a Telnet client may send between two messages, and the answer to the first one.
 pub const COMMANDS: [(&[u8], &[u8]); 3] =
@@ -47,6 +86,12 @@ impl Form {
                 array.resize(64.max(array.len() + 1), 0);
                 array
             }
+            // In two fragments, wherever that cuts a character.
+            Form::WebSocket if text.len().is_multiple_of(3) => {
+                let (begun, rest) = text.as_bytes().split_at(text.len() / 2);
+                [masked(0x01, begun), masked(0x80, rest)].concat()
+            }
+            Form::WebSocket => masked(0x81, text.as_bytes()),
             _ => self.hears(text),
         }
     }
@@ -64,6 +109,7 @@ impl Form {
             Form::Little4 => behind(&length.to_le_bytes()),
             Form::Seven if length < 0x80 => behind(&[length as u8]),
             Form::Seven => behind(&[length as u8 | 0x80, (length >> 7) as u8]),
+            Form::WebSocket => frame(0x81, text.as_bytes()),
         }
     }
 
@@ -115,6 +161,8 @@ pub fn cut(
             Form::Big2 | Form::Big4 | Form::Seven | Form::Telnet if is_first => {
                 micros(random, Duration::from_millis(900))
             }
+            // All of a request comes within ten seconds.
+            Form::WebSocket => micros(random, Duration::from_millis(200)),
             _ => micros(random, Duration::from_millis(900)),
         };
         pieces.push_back((pause, piece.to_vec()));
@@ -138,6 +186,12 @@ pub fn decode(form: Form, heard: &[u8], commands: &[&'static [u8]]) -> Vec<Vec<u
     let mut messages = Vec::new();
     let mut rest = &rest[..];
     while !rest.is_empty() {
+        if form == Form::WebSocket
+            && let Some(behind) = rest.strip_prefix(PING.1)
+        {
+            rest = behind;
+            continue;
+        }
         let until =
             |end: &[u8]| rest.windows(end.len()).position(|some| some == end).expect("a whole message");
         let (start, length, taken) = match form {
@@ -149,6 +203,8 @@ pub fn decode(form: Form, heard: &[u8], commands: &[&'static [u8]]) -> Vec<Vec<u
             Form::Little4 => (4, u32::from_le_bytes(rest[..4].try_into().expect("four")) as usize, 0),
             Form::Seven if rest[0] < 0x80 => (1, usize::from(rest[0]), 0),
             Form::Seven => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7, 0),
+            Form::WebSocket if rest[1] < 126 => (2, usize::from(rest[1]), 0),
+            Form::WebSocket => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]])), 0),
             Form::Raw => unreachable!("its sends are its messages"),
         };
         messages.push(rest[start..start + length].to_vec());

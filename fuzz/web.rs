@@ -1,0 +1,105 @@
+//! What must hold of the page's endpoints, whatever a browser, or what calls itself one, sends.
+
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::Transport;
+use ipcd::engine::service::Service;
+
+use super::stage::Stage;
+
+/// What opens a WebSocket.
+const OPENING: &[u8] =
+    b"GET /multiply HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Bytes of frames whose replies fit into a queue: what is answered before a mistake does not depend on the cuts then.
+const FRAMES_BYTES_MAX: usize = 1000;
+
+/// The first byte says how many cuts follow, a byte each.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [cuts, rest @ ..] = bytes else { return None };
+    rest.split_at_checked(usize::from(cuts % 8))
+}
+
+/// The same bytes in pieces.
+fn pieces<'a>(cuts: &[u8], bytes: &'a [u8]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * bytes.len() / 256).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect()
+}
+
+fn heard(opening: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
+    let mut stage = Stage::new(Settings::default());
+    let client = stage.connect(Service::Page, Transport::HTTP);
+    stage.send(client, opening);
+    pieces.iter().for_each(|piece| stage.send(client, piece));
+    stage.engine.check();
+    std::mem::take(&mut stage.ends[client].heard)
+}
+
+/// Behind the cuts a byte chooses the method and the host; the rest is what follows the first line. Each answer is a whole one,
+/// and who asks for somebody else is served nothing.
+pub fn web_request_is_answered_the_same_at_every_cut(bytes: &[u8]) {
+    const METHODS: [&str; 8] = ["GET", "GET", "HEAD", "POST", "get", "OPTIONS", "x!#", "GET"];
+    const PATHS: [&str; 8] = ["/", "/healthz", "/multiply", "/metrics", "/chat?x", "/nothing", "*", "//"];
+    let Some((cuts, [method, path, rest @ ..])) = split(bytes) else { return };
+    let is_foreign = method & 0x80 != 0;
+    let method = METHODS[usize::from(*method) % METHODS.len()];
+    let path = PATHS[usize::from(*path) % PATHS.len()];
+    let host = if is_foreign { "other.example" } else { "localhost" };
+    let request = [format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n").as_bytes(), rest].concat();
+    let whole = heard(b"", &[&request]);
+    let cut = heard(b"", &pieces(cuts, &request));
+    assert_eq!(cut.escape_ascii().to_string(), whole.escape_ascii().to_string(), "{cuts:?}");
+    let mut rest = &whole[..];
+    while !rest.is_empty() {
+        let end = rest.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head") + 4;
+        let (head, behind) = rest.split_at(end);
+        let head = std::str::from_utf8(head).expect("text");
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|head| head.get(..3)).expect("a status");
+        assert!(!is_foreign || matches!(status, "400" | "421" | "431" | "505"), "{head}");
+        if status == "101" {
+            return;
+        }
+        let length = head.split("\r\nContent-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let length = length.map_or(0, |length| length.parse().expect("a number"));
+        // The answer to HEAD has none of it.
+        let has_body = !behind.is_empty() && !behind.starts_with(b"HTTP/1.1 ");
+        rest = if has_body { behind.split_at_checked(length).expect("a whole body").1 } else { behind };
+    }
+}
+
+/// What a WebSocket is told: its texts, what its pings are answered, and the code that it is closed with.
+fn told(mut frames: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Option<u16>) {
+    let (mut texts, mut pongs, mut code) = (Vec::new(), Vec::new(), None);
+    while let [first, second, rest @ ..] = frames {
+        assert_eq!(code, None, "a close frame is the last one");
+        let (length, rest) = match second {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            short => (usize::from(*short), rest),
+        };
+        let (payload, rest) = rest.split_at(length);
+        match first {
+            0x81 => texts.push(String::from_utf8(payload.to_vec()).expect("UTF-8")),
+            0x8a => pongs.push(payload.to_vec()),
+            0x88 => code = Some(u16::from_be_bytes([payload[0], payload[1]])),
+            other => panic!("{other:x}"),
+        }
+        frames = rest;
+    }
+    (texts, pongs, code)
+}
+
+/// Behind the cuts are what should be frames. Pings may be answered sooner where more comes at once.
+pub fn frames_are_answered_the_same_at_every_cut(bytes: &[u8]) {
+    let Some((cuts, frames)) = split(bytes) else { return };
+    if frames.len() > FRAMES_BYTES_MAX {
+        return;
+    }
+    let opened = heard(OPENING, &[]).len();
+    let whole = told(&heard(OPENING, &[frames])[opened..]);
+    let cut = told(&heard(OPENING, &pieces(cuts, frames))[opened..]);
+    assert_eq!(cut, whole, "{cuts:?}");
+    let behind = told(&heard(&[OPENING, frames].concat(), &[])[opened..]);
+    assert_eq!(behind, whole, "right behind the request");
+}
