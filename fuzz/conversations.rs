@@ -117,7 +117,7 @@ pub fn fifo_answers_the_same_at_every_cut(bytes: &[u8]) {
     places.extend([0, sends.len()]);
     places.sort_unstable();
     let heard = |pieces: &[&[u8]]| {
-        let mut stage = Stage::new(Settings { fifos: 4096, ..Settings::default() });
+        let mut stage = Stage::new(Settings { standing: 4096, ..Settings::default() });
         let fifo = stage.connect(Service::Multiply, Transport::FIFO);
         pieces.iter().for_each(|piece| stage.send(fifo, piece));
         assert!(stage.ends[fifo].is_open, "nothing that is written ends a FIFO");
@@ -189,7 +189,7 @@ pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
 /// Each byte is a step in the life of a few connections, some with bytes of their own behind them.
 pub fn engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     let settings =
-        Settings { connections_max: 12, refused_lingering_max: 2, fifos: 4096, ..Settings::default() };
+        Settings { connections_max: 12, refused_lingering_max: 2, standing: 4096, ..Settings::default() };
     let bound = memory::bytes_max(&settings);
     let mut stage = Stage::new(settings);
     let mut rest = bytes;
@@ -199,7 +199,8 @@ pub fn engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
         match step & 7 {
             0 => {
                 let service = Service::ALL[number % Service::ALL.len()];
-                let media = [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ, Transport::FIFO];
+                let media =
+                    [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ, Transport::FIFO, Transport::MQ];
                 let transport = media[number / Service::ALL.len() % media.len()];
                 if service.fits(transport) {
                     stage.connect(service, transport);

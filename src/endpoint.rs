@@ -11,6 +11,9 @@ use crate::engine::transport::Transport;
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last one is NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// The longest name of a message queue, in bytes without its slash: a file's name has 255 (NAME_MAX), and `.lock` follows.
+pub const QUEUE_NAME_BYTES_MAX: usize = 250;
+
 /// The address of an endpoint: at an `N` on the network, or in the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum At<N> {
@@ -34,6 +37,8 @@ pub enum At<N> {
     UnixGram(PathBuf),
     /// `fifo://PATH`, the two FIFOs `PATH.in` and `PATH.out`.
     Fifo(PathBuf),
+    /// `mq:///NAME`, the two POSIX message queues `/NAME.in` and `/NAME.out`.
+    Mq(PathBuf),
 }
 
 /// One endpoint, as written in a configuration, with `%t` not yet replaced.
@@ -72,8 +77,8 @@ pub struct Scheme {
 }
 
 /// Every kind of endpoint.
-pub static SCHEMES: [&Scheme; 10] =
-    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &HTTP, &HTTPS, &HTTP_UNIX];
+pub static SCHEMES: [&Scheme; 11] =
+    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &MQ, &HTTP, &HTTPS, &HTTP_UNIX];
 
 impl Scheme {
     /// The one with this name.
@@ -117,6 +122,7 @@ static UNIXGRAM: Scheme = Scheme {
 };
 static FIFO: Scheme =
     Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
+static MQ: Scheme = Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue(rest).map(At::Mq) };
 
 impl<N> At<N> {
     /// Which kind of endpoint it is.
@@ -132,6 +138,7 @@ impl<N> At<N> {
             At::UnixSeq(_) => &UNIXSEQ,
             At::UnixGram(_) => &UNIXGRAM,
             At::Fifo(_) => &FIFO,
+            At::Mq(_) => &MQ,
         }
     }
 
@@ -143,17 +150,23 @@ impl<N> At<N> {
             | At::Udp(network)
             | At::Http(network)
             | At::Https(network) => Some(network),
-            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) | At::HttpUnix(_) => None,
+            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) | At::Mq(_) | At::HttpUnix(_) => {
+                None
+            }
         }
     }
 
-    /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`.
+    /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`; of a message queue its name, which
+    /// begins with a slash too.
     pub fn path(&self) -> Option<&Path> {
         match self {
             At::Tcp(_) | At::Tls(_) | At::Udp(_) | At::Http(_) | At::Https(_) => None,
-            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) | At::HttpUnix(path) => {
-                Some(path)
-            }
+            At::Unix(path)
+            | At::UnixSeq(path)
+            | At::UnixGram(path)
+            | At::Fifo(path)
+            | At::Mq(path)
+            | At::HttpUnix(path) => Some(path),
         }
     }
 
@@ -170,6 +183,7 @@ impl<N> At<N> {
             At::UnixSeq(at) => At::UnixSeq(path(at)),
             At::UnixGram(at) => At::UnixGram(path(at)),
             At::Fifo(at) => At::Fifo(path(at)),
+            At::Mq(at) => At::Mq(path(at)),
         }
     }
 }
@@ -337,6 +351,21 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// The name of a message queue (mq_overview(7)).
+fn queue(name: &str) -> Result<PathBuf, String> {
+    let wrong = |why: &str| Err(format!("{why}, for example mq:///multiply"));
+    match name.strip_prefix('/') {
+        None | Some("") => wrong("the name of a message queue begins with a slash"),
+        Some(rest) if rest.contains('/') => wrong("the name of a message queue has no second slash"),
+        Some(_) if name.chars().any(char::is_control) => wrong("a name has no control characters"),
+        Some(rest) if rest.len() > QUEUE_NAME_BYTES_MAX => Err(format!(
+            "the name of a message queue has at most {QUEUE_NAME_BYTES_MAX} bytes, this one has {}",
+            rest.len()
+        )),
+        Some(_) => Ok(PathBuf::from(name)),
+    }
+}
+
 impl<N: fmt::Display> fmt::Display for At<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme().name;
@@ -381,6 +410,7 @@ mod tests {
             "unixseq:///run/ipcd/seq",
             "unixgram://%t/ipcd/gram",
             "fifo://%t/ipcd/multiply",
+            "mq:///multiply",
             "http://localhost:33080",
             "https://[::]:33443",
             "http+unix://%t/ipcd/page.sock",
@@ -415,6 +445,11 @@ mod tests {
             ("udp://localhost", "port is missing"),
             ("tls://localhost:0", "1 to 65535"),
             ("fifo://multiply", "absolute"),
+            ("mq://multiply", "begins with a slash"),
+            ("mq:///", "begins with a slash"),
+            ("mq:///a/b", "no second slash"),
+            ("mq:///a\n", "control"),
+            (&format!("mq:///{}", "x".repeat(251)), "at most 250"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");

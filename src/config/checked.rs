@@ -45,9 +45,9 @@ pub struct Listen {
     pub endpoint: Endpoint,
     /// The service.
     pub service: Service,
-    /// The permission bits of a socket file or FIFO: 0 to 0o777.
+    /// The permission bits of a socket file, FIFO or message queue: 0 to 0o777.
     pub mode: u32,
-    /// The group of a socket file or FIFO.
+    /// The group of a socket file, FIFO or message queue.
     pub group: String,
     /// Whether the file names the group; only then is a missing group a warning.
     pub is_group_given: bool,

@@ -18,10 +18,10 @@ const LISTEN_BACKLOG: i32 = 4096;
 /// The default for the most time that a stop may take.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// The default mode of socket files and FIFOs.
+/// The default mode of socket files, FIFOs and message queues.
 pub(super) const MODE: u32 = 0o660;
 
-/// The default group of socket files and FIFOs.
+/// The default group of socket files, FIFOs and message queues.
 pub(super) const GROUP: &str = "ipcd";
 
 impl Config {

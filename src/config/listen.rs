@@ -143,12 +143,12 @@ fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<
     endpoint.map(|(place, text)| (place, text, own))
 }
 
-/// Why a FIFO's file name cannot be its name in the chat.
+/// Why the name of a FIFO or message queue cannot be its name in the chat.
 fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
-    let Endpoint::Fifo(path) = endpoint else { return None };
+    let (Endpoint::Fifo(path) | Endpoint::Mq(path)) = endpoint else { return None };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let why = Name::new(&name).err().filter(|_| service == Service::Chat)?;
-    Some(format!("the file name is its name in the chat, and {}; choose another path", why.rule()))
+    Some(format!("the last part of it is its name in the chat, and {}; choose another", why.rule()))
 }
 
 /// Why a service cannot be offered there, and what can.
@@ -172,7 +172,7 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
             "watch is only for users whom the kernel identifies: root, the daemon's own, and those in allow_users or allow_groups; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
         Identity::Nobody => Some(
-            "a FIFO does not identify its writers; use mode and group instead of allow_users and allow_groups",
+            "it does not identify its writers; use mode and group instead of allow_users and allow_groups",
         ),
         Identity::Address => Some(
             "the network carries no user identity; use an address that others cannot reach, or a firewall, and set allow_users and allow_groups only for Unix endpoints: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
@@ -317,6 +317,8 @@ impl Port {
 fn claims(place: &ResolvedEndpoint) -> Vec<PathBuf> {
     match (place, place.path()) {
         (_, None) => Vec::new(),
+        // Their names are not in the file system.
+        (ResolvedEndpoint::Mq(_), Some(_)) => Vec::new(),
         (ResolvedEndpoint::Fifo(_), Some(path)) => {
             [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
         }
@@ -447,7 +449,7 @@ mod tests {
         for (endpoint, instead) in [
             ("tcp://localhost:1", "the network carries no user identity; use an address"),
             ("udp://localhost:1", "the network carries no user identity; use an address"),
-            ("fifo:///a", "a FIFO does not identify its writers; use mode and group"),
+            ("fifo:///a", "it does not identify its writers; use mode and group"),
         ] {
             for text in [
                 format!("[multiply]\nlisten = [\"{endpoint}\", \"unix:///b\"]\nallow_users = [\"root\"]\n"),

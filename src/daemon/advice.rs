@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::file::{DEFAULT_FILE, configuration};
+use super::queues;
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
@@ -55,6 +56,7 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     warnings.extend(of_status(config));
     warnings.extend(config.listens.iter().filter_map(of_loopback));
     warnings.extend(of_passphrase(config));
+    warnings.extend(queues::of_size(config));
     warnings
 }
 
@@ -128,6 +130,7 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
 fn of_this_machine(config: &Config) -> Vec<String> {
     let mut warnings = Vec::from_iter(of_file(config));
     let runtime = runtime_directory_if_there();
+    warnings.extend(queues::of_limit(config));
     let first_port = unprivileged_port();
     for listen in &config.listens {
         let Listen { endpoint, place, .. } = listen;
@@ -165,7 +168,7 @@ fn of_this_machine(config: &Config) -> Vec<String> {
 /// The directory of a future file, if it does not exist and ipcd does not create it. `None` if the runtime directory does not
 /// exist yet.
 fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<PathBuf> {
-    let written = endpoint.path()?;
+    let written = endpoint.path().filter(|_| !matches!(endpoint, Endpoint::Mq(_)))?;
     let is_made = written.parent() == Some(Path::new("%t/ipcd"));
     if is_made || written.starts_with("%t") && runtime.is_none() {
         return None;

@@ -20,7 +20,7 @@ const ALLOCATOR_SHARE: usize = 8;
 /// The parts of the sum: the most memory that peers can make the daemon use, beyond what it uses without clients.
 pub fn parts(settings: &Settings) -> Vec<Part> {
     let connections =
-        settings.connections_max + PLACES_KEPT + settings.refused_lingering_max + settings.fifos;
+        settings.connections_max + PLACES_KEPT + settings.refused_lingering_max + settings.standing;
     let mut parts = memory::parts(settings);
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
     #[cfg(feature = "tls")]

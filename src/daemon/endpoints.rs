@@ -7,10 +7,10 @@ use crate::endpoint::ResolvedEndpoint;
 use crate::engine::limits::Settings;
 use crate::engine::message::Binding;
 use crate::transport::error::OpenError;
-use crate::transport::fifo::{self, Fifo};
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
 use crate::transport::owner::PortOwner;
+use crate::transport::pair::{self, Pair};
 use crate::transport::sockopt::RECEIVE_BYTES_MIN;
 
 /// A place that could not be opened.
@@ -48,7 +48,7 @@ impl Daemon {
         let mut missing: Vec<(&ListenSpec, Unopened)> = Vec::new();
         for want in wanted {
             if want.place.scheme().transport.is_standing() {
-                match self.open_fifo(want) {
+                match self.open_pair(want) {
                     Ok(true) => opened.push(want.place.clone()),
                     Ok(false) => {}
                     Err(error) => errors.push(error),
@@ -85,7 +85,7 @@ impl Daemon {
             }
         }
         if errors.is_empty() {
-            opened.iter().filter_map(|place| self.reactor.fifo(place)).for_each(Fifo::keep);
+            opened.iter().filter_map(|place| self.reactor.pair(place)).for_each(Pair::keep);
             return Ok(());
         }
         for place in opened {
@@ -125,19 +125,26 @@ impl Daemon {
         }
     }
 
-    /// Opens a FIFO if it is not open yet; returns whether it was opened.
-    fn open_fifo(&mut self, want: &ListenSpec) -> Result<bool, Unopened> {
-        if self.reactor.fifo(&want.place).is_some_and(Fifo::is_orphaned) {
-            log::warn!("{}: FIFO missing or replaced; recreating it", want.place);
+    /// Opens a pair of FIFOs or message queues if it is not open yet; returns whether it was opened.
+    fn open_pair(&mut self, want: &ListenSpec) -> Result<bool, Unopened> {
+        if self.reactor.pair(&want.place).is_some_and(Pair::is_orphaned) {
+            log::warn!("{}: missing or replaced; recreating it", want.place);
             self.reactor.remove(&want.place, 0);
         }
-        if self.reactor.fifo(&want.place).is_some() {
+        if self.reactor.pair(&want.place).is_some() {
             return Ok(false);
         }
-        let opened = fifo::open(&want.place, &want.options);
-        let (fifo, warnings) = opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
+        let opened = pair::open(&want.place, &want.options);
+        let (pair, warnings) = opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        self.reactor.add_fifo(fifo, want.binding());
+        if let Some(bytes) = pair.message_bytes_max().filter(|bytes| *bytes < want.options.message_bytes) {
+            log::warn!(
+                "{}: no message of more than {bytes} bytes fits into this queue, though max_message is {}; remove it while ipcd is stopped (rm in /dev/mqueue), or raise fs.mqueue.msgsize_max, if it is longer than that",
+                want.place,
+                want.options.message_bytes
+            );
+        }
+        self.reactor.add_pair(pair, want.binding());
         Ok(true)
     }
 
@@ -217,11 +224,12 @@ impl Daemon {
 
     /// Reopens listeners that were closed for a place that then could not be opened.
     fn put_back(&mut self, place: &ResolvedEndpoint, binding: Binding) {
-        // Moved listeners are on the network, and have no mode or group.
+        // Moved listeners are on the network, and have no mode, group or queue.
         let options = Options {
             backlog: self.config.listen_backlog,
             mode: 0,
             group: String::new(),
+            message_bytes: 0,
             make_directory: None,
         };
         let outcome = open(place, &options).map_err(|error| error.to_string());

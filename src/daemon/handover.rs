@@ -16,8 +16,8 @@ use crate::host::manager::Manager;
 use crate::host::raw::inherit::Inherited;
 use crate::reactor::Reactor;
 use crate::transport::connection::Connection;
-use crate::transport::fifo::Fifo;
 use crate::transport::listener::{Listener, listening_place};
+use crate::transport::pair::Pair;
 
 /// Bundles of connections.
 const CONNECTIONS: &str = "ipcd-connections";
@@ -169,9 +169,10 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver>
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;
     manager.store(LISTENER, &listeners)?;
-    let fifos: Vec<_> = reactor.fifos().flat_map(Fifo::descriptors).collect();
+    let fifos: Vec<_> = reactor.pairs().flat_map(Pair::descriptors).collect();
     manager.store(FIFO, &fifos)?;
     manager.store(CONNECTIONS, &fd_bundles)?;
     manager.wait_until_seen()?;
+    reactor.pairs().for_each(Pair::hand_over);
     Ok(HandedOver { connections: connections.len(), record_bytes, record_took })
 }

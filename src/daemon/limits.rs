@@ -37,13 +37,13 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     let files = raise_open_files();
     settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);
     // A listener has one descriptor, and on a Unix socket one more for its lock.
-    // A FIFO pair has two for each end, and one for its lock.
-    settings.fifos = wanted.iter().filter(|want| want.place.scheme().transport.is_standing()).count();
+    // A pair of FIFOs or message queues has two for each side, and one for its lock.
+    settings.standing = wanted.iter().filter(|want| want.place.scheme().transport.is_standing()).count();
     let others = DESCRIPTORS_OF_OUR_OWN
         + PLACES_KEPT
         + settings.refused_lingering_max
         + 2 * wanted.len()
-        + 3 * settings.fifos;
+        + 3 * settings.standing;
     let max = files.saturating_sub(others).max(1);
     if max < settings.connections_max {
         log::warn!(

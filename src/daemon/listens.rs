@@ -1,4 +1,4 @@
-//! The sockets and FIFOs of the configuration, with all that is needed to open each.
+//! The sockets, FIFOs and message queues of the configuration, with all that is needed to open each.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -55,6 +55,7 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
                 backlog: config.listen_backlog,
                 mode: listen.mode,
                 group: if is_group { listen.group.clone() } else { String::new() },
+                message_bytes: config.settings.of(listen.service).message_bytes_max,
                 make_directory: make_directory.clone(),
             };
             all.push(ListenSpec { place, listen, options });

@@ -16,6 +16,7 @@ mod limits;
 mod listens;
 mod notify;
 mod page;
+mod queues;
 mod ready;
 mod record;
 mod reload;
@@ -197,6 +198,9 @@ impl Daemon {
         daemon.reactor.restore(taken_over.record, connections);
         handover::forget(&daemon.manager);
         advice::of_services(&config).iter().for_each(|line| log::warn!("{line}"));
+        if daemon.manager.is_there() {
+            queues::of_namespace(&config).iter().for_each(|line| log::warn!("{line}"));
+        }
         daemon.announce();
         if kept > 0 {
             log::info!("{kept} connections from before the restart continue");

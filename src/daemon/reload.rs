@@ -62,8 +62,8 @@ impl Daemon {
             .filter(|place| !wanted.iter().any(|want| want.place == *place))
             .collect();
         for place in &superfluous {
-            if let Some(fifo) = self.reactor.fifo(place) {
-                fifo.discard();
+            if let Some(pair) = self.reactor.pair(place) {
+                pair.discard();
             }
             self.reactor.remove(place, self.config.listen_backlog as usize);
         }
@@ -73,15 +73,15 @@ impl Daemon {
         host::log::set_level(config.log_level);
         let settings = settings(&config, &wanted);
         self.reactor.engine.handle(self.reactor.now(), Input::Reconfigure(Box::new(settings)));
-        self.reactor.begin_fifos();
+        self.reactor.begin_pairs();
         self.config = config.clone();
         Ok(())
     }
 
     /// Applies the new configuration to a listener that stays.
     fn adjust(&mut self, want: &ListenSpec) {
-        let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
-            fifo.set_permissions(want.options.mode, &want.options.group)
+        let relabelled = if let Some(pair) = self.reactor.pair(&want.place) {
+            pair.set_permissions(want.options.mode, &want.options.group)
         } else if let Some(listener) = self.reactor.listener(&want.place) {
             if let Err(error) = listener.set_backlog(want.options.backlog) {
                 log::warn!("{}: the backlog is unchanged: {error}", want.place);

@@ -17,7 +17,7 @@ pub enum Client {
     Unknown,
     /// The writer to our standard input.
     Input,
-    /// All writers to FIFOs.
+    /// All writers to FIFOs and message queues.
     Writers,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Client {
             Client::User(uid) => write!(f, "uid {uid}"),
             Client::Unknown => f.write_str("uid unknown"),
             Client::Input => f.write_str("standard input"),
-            Client::Writers => f.write_str("FIFO writers"),
+            Client::Writers => f.write_str("writers"),
         }
     }
 }

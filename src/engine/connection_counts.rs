@@ -13,7 +13,7 @@ use super::source::Source;
 pub struct ConnectionCounts {
     total: usize,
     services: [usize; Service::ALL.len()],
-    /// Sessions on FIFOs: no limit refuses them, and they take nobody's place.
+    /// Sessions on FIFOs and message queues: no limit refuses them, and they take nobody's place.
     exempt: [usize; Service::ALL.len()],
     /// Per source in total (`None`) and per service; kept only while some limit per address is set.
     sources: Option<HashMap<(Option<Service>, Source), usize>>,

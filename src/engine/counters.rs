@@ -101,8 +101,8 @@ pub struct ServiceCounters {
     errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
-    /// Lines on FIFOs that nobody read, datagrams that were not answered, and answers that did not reach their
-    /// receiver, by [reason](Dropped).
+    /// Lines on FIFOs and in message queues that nobody read, datagrams that were not answered, and answers that
+    /// did not reach their receiver, by [reason](Dropped).
     dropped: [u64; Dropped::ALL.len()],
     /// Bytes received from peers.
     pub bytes_in: u64,

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// Why a datagram gets no answer, an answer does not reach its receiver, or a line on a FIFO its reader.
+/// Why a datagram gets no answer, an answer does not reach its receiver, or a line on a FIFO or in a message queue its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Dropped {
-    /// A line on a FIFO that nobody reads.
+    /// A line on a FIFO, or in a message queue, that nobody reads.
     Unread,
     /// The datagram looks like one of our own answers.
     OwnWords,
@@ -79,7 +79,7 @@ impl Dropped {
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Dropped::Unread => "nobody reads the FIFO",
+            Dropped::Unread => "nobody reads it",
             Dropped::OwnWords => "it looks like an answer from ipcd (loop prevention)",
             Dropped::NoAddress => "it comes from a socket without an address",
             Dropped::LowPort => "it comes from a port below 1024",

@@ -89,7 +89,7 @@ pub enum RemoteAddress {
     },
     /// The writer to our standard input.
     Input,
-    /// All writers to a FIFO, which cannot be told apart.
+    /// All writers to a FIFO or message queue, which cannot be told apart.
     Writers,
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for RemoteAddress {
             RemoteAddress::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
             RemoteAddress::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
             RemoteAddress::Input => f.write_str("standard input"),
-            RemoteAddress::Writers => f.write_str("FIFO writers"),
+            RemoteAddress::Writers => f.write_str("writers"),
         }
     }
 }

@@ -84,7 +84,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let (chat, stats) = (settings.of(Service::Chat), settings.of(Service::Stats));
     let served = settings.connections_max + limits::PLACES_KEPT;
-    let connections = served + settings.refused_lingering_max + settings.fifos;
+    let connections = served + settings.refused_lingering_max + settings.standing;
     let message = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
     let report = stats.message_bytes_max.min(limits::REPORT_TEXT_BYTES_MAX) * JSON_BYTES_PER_BYTE;
     // The log up to the slowest member, in chunks, and the messages of one turn, before all members have been offered
@@ -107,7 +107,10 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
                 + limits::PACES_OF_SOURCES_MAX * limits::PACE_OF_SOURCE_BYTES,
         },
         Part { name: "their queues", bytes: queues },
-        Part { name: "FIFOs' queues", bytes: settings.fifos * (largest + GROWN_AND_PARTLY_SENT * backlog) },
+        Part {
+            name: "queues of FIFOs and message queues",
+            bytes: settings.standing * (largest + GROWN_AND_PARTLY_SENT * backlog),
+        },
         Part {
             name: "errors for refused connections",
             bytes: settings.refused_lingering_max * GROWN * limits::REFUSAL_BYTES,

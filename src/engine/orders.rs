@@ -52,7 +52,7 @@ impl Engine {
         let (member_id, peer, remote) = self.member(name)?;
         let name = self.shared.room.name(member_id).to_owned();
         if remote == RemoteAddress::Writers {
-            return Err(format!("{name} is a FIFO: remove it from the configuration, or mute it"));
+            return Err(format!("{name} is an endpoint: remove it from the configuration, or mute it"));
         }
         let done = format!("kicked {name} ({})", within(remote));
         self.record(by, &done);

@@ -25,7 +25,7 @@ pub enum Source {
     Unknown,
     /// The writer to our standard input.
     Input,
-    /// All writers to FIFOs.
+    /// All writers to FIFOs and message queues.
     Writers,
 }
 

@@ -13,6 +13,10 @@ pub const PACKET_BYTES_MAX: usize = 256 * 1024;
 /// The longest datagram on the network: 65535 bytes less the headers of IPv4 and UDP (udp(7)).
 const UDP_BYTES_MAX: usize = 65_507;
 
+/// The longest message of a message queue that ipcd creates: as long as any user may have it (`fs.mqueue.msgsize_max`,
+/// mq_overview(7)), unless that was changed.
+pub const QUEUE_MESSAGE_BYTES_MAX: usize = 8192;
+
 /// The properties of a transport that matter to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
@@ -115,6 +119,12 @@ impl Transport {
         identity: Identity::Nobody,
         ..Transport::stream("Fifo")
     };
+    /// Two POSIX message queues: the same with boundaries, each message one of any number of writers.
+    pub const MQ: Transport = Transport {
+        name: "Queues",
+        unit: Unit::Message { bytes_max: QUEUE_MESSAGE_BYTES_MAX },
+        ..Transport::FIFO
+    };
     /// Standard input and output, of any kind except one socket.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
@@ -122,7 +132,7 @@ impl Transport {
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
     /// All that differ in the services that they can carry.
-    pub const ALL: [Transport; 11] = [
+    pub const ALL: [Transport; 12] = [
         Transport::TCP,
         Transport::TLS,
         Transport::UNIX,
@@ -134,6 +144,7 @@ impl Transport {
         Transport::HTTP,
         Transport::HTTPS,
         Transport::HTTP_UNIX,
+        Transport::MQ,
     ];
 
     const fn stream(name: &'static str) -> Transport {
@@ -214,7 +225,8 @@ mod tests {
                 "Pipe",
                 "Http",
                 "Https",
-                "HttpUnix"
+                "HttpUnix",
+                "Queues"
             ]
             .map(|name| format!("\"{name}\""))
         );
@@ -231,13 +243,14 @@ mod tests {
             let fits = Transport::ALL.into_iter().filter(|transport| service.fits(*transport));
             fits.map(|transport| transport.name).collect()
         };
-        let everywhere = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"];
+        let everywhere =
+            ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe", "Queues"];
         let without_fifo = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe"];
         for (service, expected) in [
             (Service::Multiply, &everywhere[..]),
             (Service::Greeting, &without_fifo),
             (Service::Hello, &without_fifo),
-            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo"]),
+            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo", "Queues"]),
             (Service::Talk, &everywhere[..4]),
             (Service::Stats, &everywhere[..4]),
             (Service::Status, &everywhere[..3]),

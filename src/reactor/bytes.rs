@@ -146,7 +146,7 @@ impl Reactor {
 
     /// A descriptor failed. With a socket, its peer did that; with a pair, its reader is gone.
     pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
-        self.note_failed_fifo(now, peer, &error);
+        self.note_failed_pair(now, peer, &error);
         if self.slots.get_mut(peer).is_some_and(|slot| !slot.is_socket())
             && error.kind() != ErrorKind::BrokenPipe
         {

@@ -12,7 +12,7 @@ use crate::engine::message::Binding;
 use crate::transport::listener::Listener;
 
 use super::Reactor;
-use super::fifo_endpoint::FifoEndpoint;
+use super::pair_endpoint::PairEndpoint;
 use super::slots::{ListenerSlot, Source};
 
 impl Reactor {
@@ -45,7 +45,7 @@ impl Reactor {
             .slots
             .listener_slots()
             .map(|(_, listener_slot)| (listener_slot.listener.place(), &*listener_slot.binding));
-        listener_slots.chain(self.fifos.iter().map(FifoEndpoint::place_and_binding))
+        listener_slots.chain(self.pairs.iter().map(PairEndpoint::place_and_binding))
     }
 
     /// The listener at an endpoint.
@@ -58,7 +58,7 @@ impl Reactor {
 
     /// New connections at `place` belong to another binding from now on.
     pub fn redirect(&mut self, place: &ResolvedEndpoint, binding: Binding) {
-        self.redirect_fifo(place, &binding);
+        self.redirect_pair(place, &binding);
         if let Some(listener_slot) = self.listener_slot_at(place) {
             self.slots.set_binding(listener_slot, Rc::new(binding));
         }
@@ -66,7 +66,7 @@ impl Reactor {
 
     /// Stops listening at an endpoint, after it has accepted what waits there, up to its `backlog`.
     pub fn remove(&mut self, place: &ResolvedEndpoint, backlog: usize) {
-        self.remove_fifo(place);
+        self.remove_pair(place);
         self.accept_waiting(place, backlog);
         if let Some(listener_slot) = self.listener_slot_at(place) {
             self.slots.remove_listener(listener_slot);

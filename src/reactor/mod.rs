@@ -7,11 +7,11 @@ mod bytes;
 mod clock;
 mod connect;
 mod datagrams;
-mod fifo_endpoint;
-mod fifos;
 mod handshakes;
 mod listeners;
 mod names;
+mod pair_endpoint;
+mod pairs;
 mod readiness;
 mod report;
 mod restart;
@@ -37,8 +37,8 @@ use crate::transport::connection::{Connection, PIECES_MAX};
 
 use clock::Clock;
 use connect::Attempts;
-use fifo_endpoint::FifoEndpoint;
 use handshakes::Handshakes;
+use pair_endpoint::PairEndpoint;
 use readiness::{Ready, ReserveFd};
 use report::EventLog;
 pub use signals::Signal;
@@ -55,7 +55,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// The cost of a packet to its peer's budget, besides its bytes.
 const PACKET_COST: usize = 128;
 
-/// How long a listener pauses after a lack of descriptors or memory, and a FIFO after a failure. Nothing else may wake
+/// How long a listener pauses after a lack of descriptors or memory, and a pair after a failure. Nothing else may wake
 /// them.
 const STARVED: Duration = Duration::from_millis(100);
 
@@ -103,7 +103,7 @@ pub struct Reactor {
     clock: Clock,
     buffer: Box<[u8]>,
     spare: ReserveFd,
-    /// When paused listeners and failed FIFOs are tried again.
+    /// When paused listeners and failed pairs are tried again.
     accept_paused: Option<Timestamp>,
     /// The certificates for encrypted endpoints.
     #[cfg(feature = "tls")]
@@ -119,7 +119,7 @@ pub struct Reactor {
     quiescing: VecDeque<(Timestamp, ConnectionId)>,
     attempts: Attempts,
     report: EventLog,
-    fifos: Vec<FifoEndpoint>,
+    pairs: Vec<PairEndpoint>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
     /// The requests to the daemon in this turn.
@@ -165,7 +165,7 @@ impl Reactor {
             quiescing: VecDeque::new(),
             attempts: Attempts::default(),
             report: EventLog::default(),
-            fifos: Vec::new(),
+            pairs: Vec::new(),
             failure: None,
             requests: Vec::new(),
         })
@@ -283,7 +283,7 @@ impl Reactor {
             self.spare.restore();
             self.ready.retry_starved();
             if !self.stopping {
-                self.begin_fifos();
+                self.begin_pairs();
             }
         }
     }
@@ -431,7 +431,7 @@ impl Reactor {
     /// Begins to stop: accepts what waits, closes the listeners, and gives the engine `grace` to finish.
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
-        // FIFOs stay open: their contents are still answered.
+        // Pairs stay open: their contents are still answered.
         let places: Vec<ResolvedEndpoint> = self
             .slots
             .listener_slots()

@@ -96,7 +96,7 @@ impl Line {
 pub(super) enum EndpointError {
     Accept,
     Register,
-    Fifo,
+    Pair,
 }
 
 /// Counts the lines of each kind in the current second.
@@ -176,7 +176,7 @@ impl EventLog {
         let what = match trouble {
             EndpointError::Accept => "cannot accept now, trying again",
             EndpointError::Register => "cannot register a connection, closing it",
-            EndpointError::Fifo => "cannot use the FIFO now, trying again",
+            EndpointError::Pair => "cannot be used now, trying again",
         };
         self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {error}"));
     }

@@ -27,7 +27,7 @@ impl Reactor {
                 continue;
             };
             write(&piece)?;
-            // The descriptors of FIFOs are handed over apart from these: see `fifos`.
+            // Pairs are handed over apart from these: see `pairs`.
             connections
                 .extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
         }
@@ -48,9 +48,9 @@ impl Reactor {
         let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
-            let found = match saved.is_standing() {
-                true => self.restore_fifo(number),
-                false => connections.remove(&number).and_then(|connection| self.watch(connection).ok()),
+            let found = match saved.transport() {
+                Some(transport) if transport.is_standing() => self.restore_pair(transport, number),
+                _ => connections.remove(&number).and_then(|connection| self.watch(connection).ok()),
             };
             match found {
                 Some(peer) => present.push((peer, saved)),
@@ -60,6 +60,6 @@ impl Reactor {
         self.engine.restore_machines(now, record.machines);
         self.engine.restore(now, (record.history, record.log), present, missing);
         self.report.restore(&self.engine);
-        self.begin_fifos();
+        self.begin_pairs();
     }
 }

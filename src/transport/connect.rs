@@ -24,7 +24,10 @@ pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
             (SockAddr::unix(path)?, Type::STREAM)
         }
         ResolvedEndpoint::UnixSeq(path) => (SockAddr::unix(path)?, Type::SEQPACKET),
-        ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
+        ResolvedEndpoint::Udp(_)
+        | ResolvedEndpoint::UnixGram(_)
+        | ResolvedEndpoint::Fifo(_)
+        | ResolvedEndpoint::Mq(_) => {
             return Err(ErrorKind::Unsupported.into());
         }
     };

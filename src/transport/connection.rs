@@ -11,6 +11,9 @@ use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
 
+use super::messages;
+use crate::host::raw::queue;
+
 /// The most pieces in one write.
 pub const PIECES_MAX: usize = 8;
 
@@ -24,8 +27,17 @@ pub struct Connection {
     input: OwnedFd,
     /// The descriptor to write to, of a pair.
     output: Option<OwnedFd>,
-    /// Whether it carries packets.
-    packets: bool,
+    unit: Unit,
+}
+
+/// What one read or write is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    /// A packet of a socket.
+    Packet,
+    /// A message of a message queue.
+    Message,
 }
 
 /// The most descriptors of one connection to wait for.
@@ -59,28 +71,34 @@ pub enum Received {
 impl Connection {
     /// Takes over a connected socket. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
-        Connection { input: fd, output: None, packets: false }
+        Connection { input: fd, output: None, unit: Unit::Bytes }
     }
 
     /// Takes over a socket that carries packets (SOCK_SEQPACKET, unix(7)).
     pub fn packets(fd: OwnedFd) -> Self {
-        Connection { input: fd, output: None, packets: true }
+        Connection { input: fd, output: None, unit: Unit::Packet }
     }
 
     /// Takes over a socket of either kind.
     pub fn of(fd: OwnedFd) -> Self {
-        let packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
-        Connection { input: fd, output: None, packets }
+        let is_packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
+        let unit = if is_packets { Unit::Packet } else { Unit::Bytes };
+        Connection { input: fd, output: None, unit }
     }
 
-    /// Whether it carries packets: then use [`receive`](Self::receive).
+    /// Whether it keeps messages apart: then use [`receive`](Self::receive).
     pub fn is_packets(&self) -> bool {
-        self.packets
+        self.unit != Unit::Bytes
     }
 
     /// Takes over two descriptors that do not block for long: one to read from, one to write to.
     pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
-        Connection { input, output: Some(output), packets: false }
+        Connection { input, output: Some(output), unit: Unit::Bytes }
+    }
+
+    /// Takes over two message queues that do not block: one to take from, one to add to.
+    pub fn queues(input: OwnedFd, output: OwnedFd) -> Self {
+        Connection { input, output: Some(output), unit: Unit::Message }
     }
 
     /// The descriptors to wait for, each once.
@@ -112,9 +130,13 @@ impl Connection {
         })?)
     }
 
-    /// Reads one packet into `buffer`; `WouldBlock` is none now (recv(2)). Each write is a packet, and is accepted whole or
+    /// Reads one packet into `buffer`; `WouldBlock` is none now (recv(2), or mq_receive(3)). Each write is a packet, and is accepted whole or
     /// not at all; a packet longer than the socket's send buffer is EMSGSIZE.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        if self.unit == Unit::Message {
+            let count = queue::receive(self.input.as_fd(), buffer)?;
+            return Ok(Received::Packet { count, truncated: false });
+        }
         let (_, length) = retry_on_intr(|| recv(&self.input, &mut *buffer, RecvFlags::TRUNC))?;
         if length == 0 && self.has_ended() {
             return Ok(Received::End);
@@ -130,8 +152,8 @@ impl Connection {
         is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
     }
 
-    /// Writes as much of the pieces as the kernel accepts, in one call (send(2), or write(2) for a pair); pieces beyond the
-    /// eighth wait for the next call.
+    /// Writes as much of the pieces as the kernel accepts, in one call (send(2), or write(2) for a pair; for queues as one
+    /// message, or as few as have room for it); pieces beyond the eighth wait for the next call.
     ///
     /// A peer that is gone is `BrokenPipe`, and no signal: Rust's runtime has ignored SIGPIPE since before `main`.
     pub fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
@@ -139,6 +161,9 @@ impl Connection {
         let pieces = &pieces[..pieces.len().min(PIECES_MAX)];
         Ok(match (pieces, &self.output) {
             ([], _) => 0,
+            (pieces, Some(output)) if self.unit == Unit::Message => {
+                messages::send(output.as_fd(), &pieces.concat())?
+            }
             // One piece is the usual case, and cheaper for the kernel.
             ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
             ([one], Some(output)) => retry_on_intr(|| write(output, one))?,

@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::owner::PortOwner;
+use super::queue::QueueErrorKind;
 use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
 
 /// Why a place could not be opened. Its text has the place, the reason, and what to do; the position in the configuration can
@@ -58,6 +59,8 @@ pub enum OpenErrorKind {
     MissingDirectory(PathBuf),
     /// The path has this many bytes; at most [`UNIX_PATH_BYTES_MAX`] are allowed.
     TooLong(usize),
+    /// What is in the way of a message queue.
+    Queue(QueueErrorKind),
     /// Anything else.
     Other(io::Error),
 }
@@ -113,6 +116,7 @@ impl OpenError {
             OpenErrorKind::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
             OpenErrorKind::MissingDirectory(_) => "create it or choose another path",
             OpenErrorKind::TooLong(_) => "choose a shorter path",
+            OpenErrorKind::Queue(kind) => kind.remedy(),
             OpenErrorKind::Other(error) => match Errno::from_io_error(error) {
                 Some(Errno::MFILE | Errno::NFILE) => {
                     "raise the limit on open files (LimitNOFILE=, ulimit -n) or list fewer endpoints"
@@ -236,6 +240,7 @@ impl fmt::Display for OpenErrorKind {
             OpenErrorKind::TooLong(bytes) => {
                 write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
             }
+            OpenErrorKind::Queue(kind) => kind.fmt(f),
             OpenErrorKind::Other(error) => write!(f, "cannot be opened: {error}"),
         }
     }

@@ -9,13 +9,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Stat, fchmod, fchown, fstat, lstat, mknodat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, lstat, mknodat, openat};
 use rustix::io::Errno;
-use rustix::process::{getegid, geteuid};
+use rustix::process::geteuid;
 
 use super::connection::Connection;
+use super::direction::{Direction, set_permissions};
 use super::error::{OpenError, OpenErrorKind, kind_of_file, other};
-use super::group::{find_group, group_name};
+use super::group::find_group;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use super::unix::{Directory, group_of_new_files, prepare, with_umask};
@@ -43,33 +44,6 @@ enum OnDrop {
     Goes,
 }
 
-/// One of the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    /// `.in`: others write, only the daemon reads.
-    In,
-    /// `.out`: only the daemon writes, others read.
-    Out,
-}
-
-impl Direction {
-    fn suffix(self) -> &'static str {
-        match self {
-            Direction::In => ".in",
-            Direction::Out => ".out",
-        }
-    }
-
-    /// The part of the configured mode for its file: a reader of `.in` would take requests away, and a
-    /// writer to `.out` could forge answers.
-    fn mode(self, mode: u32) -> u32 {
-        match self {
-            Direction::In => mode & 0o722,
-            Direction::Out => mode & 0o744,
-        }
-    }
-}
-
 /// One open FIFO.
 #[derive(Debug)]
 struct FifoEnd {
@@ -88,7 +62,15 @@ impl Drop for FifoEnd {
             OnDrop::Stays => false,
             OnDrop::Goes => true,
         };
-        if goes && is_at(&self.stat, &self.path) {
+        if goes {
+            self.remove();
+        }
+    }
+}
+
+impl FifoEnd {
+    fn remove(&self) {
+        if is_at(&self.stat, &self.path) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -187,9 +169,10 @@ impl Fifo {
         self.decide(OnDrop::Stays);
     }
 
-    /// Removes the files when this is dropped.
+    /// Removes the files, so that no client writes to one that is not read any more.
     pub fn discard(&self) {
         self.decide(OnDrop::Goes);
+        [&self.input, &self.output].into_iter().for_each(FifoEnd::remove);
     }
 
     fn decide(&self, fate: OnDrop) {
@@ -205,34 +188,10 @@ impl Fifo {
     /// # Errors
     /// They no longer belong to us.
     pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
-        let named = find_group(group);
-        let wanted = named.unwrap_or(getegid().as_raw());
         let mut warnings = Vec::new();
         for end in [&self.input, &self.output] {
-            let mode_of = |mode| Mode::from_raw_mode(end.direction.mode(mode));
-            let now = fstat(&end.fd)?;
-            let mut gid = now.st_gid;
-            if wanted != gid {
-                fchmod(&end.fd, mode_of(mode & 0o700))?;
-                match fchown(&end.fd, None, Some(Gid::from_raw(wanted))) {
-                    Ok(()) => gid = wanted,
-                    Err(errno) => warnings.push(format!(
-                        "{}: cannot be given to group {}: {}; it has group {}",
-                        end.path.display(),
-                        group_name(wanted),
-                        io::Error::from(errno),
-                        group_name(gid),
-                    )),
-                }
-            }
-            fchmod(&end.fd, mode_of(mode))?;
-            if named.is_none() && !group.is_empty() {
-                warnings.push(format!(
-                    "{}: group {group} does not exist; using group {}",
-                    end.path.display(),
-                    group_name(gid)
-                ));
-            }
+            let mode = end.direction.mode(mode);
+            warnings.extend(set_permissions(end.fd.as_fd(), end.path.display(), mode, group)?);
         }
         Ok(warnings)
     }
@@ -248,7 +207,7 @@ mod tests {
     use super::*;
 
     fn options(mode: u32) -> Options {
-        Options { backlog: 0, mode, group: String::new(), make_directory: None }
+        Options { backlog: 0, mode, group: String::new(), message_bytes: 0, make_directory: None }
     }
 
     fn directory_and_endpoint() -> (TempDir, ResolvedEndpoint) {

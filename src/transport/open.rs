@@ -39,8 +39,10 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenE
         ResolvedEndpoint::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
         ResolvedEndpoint::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
             .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
-        // `fifo::open` opens these.
-        ResolvedEndpoint::Fifo(_) => Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into())),
+        // `pair::open` opens these.
+        ResolvedEndpoint::Fifo(_) | ResolvedEndpoint::Mq(_) => {
+            Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into()))
+        }
     };
     match opened {
         Ok((fd, files, warnings)) => {

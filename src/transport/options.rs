@@ -12,6 +12,8 @@ pub struct Options {
     /// The group of a Unix socket's file; empty: our own. A group that does not exist, or that we may not use,
     /// is a warning.
     pub group: String,
+    /// The longest message of the service, in bytes, which a message queue that is created has to hold.
+    pub message_bytes: usize,
     /// A directory to create (mode 0755) if it does not exist, and to remove at the end if it is empty. Its parent
     /// must exist.
     pub make_directory: Option<PathBuf>,

@@ -117,8 +117,8 @@ fn processes_are_pinned_only_with_two_processors() {
 
 #[test]
 fn table_has_a_row_and_bar_for_each_mechanism() {
-    let table = measured(&["--count", "20", "--only", "unix,pipes,mqueue"]);
-    for title in [" Unix stream socket ", " two pipes ", " POSIX message queues "] {
+    let table = measured(&["--count", "20", "--only", "unix,mq,pipes,mqueue"]);
+    for title in [" Unix stream socket ", " two message queues ", " two pipes ", " POSIX message queues "] {
         let lines: Vec<&str> = table.lines().filter(|line| line.starts_with(title)).collect();
         // Figures, latency, throughput.
         assert_eq!(lines.len(), 3, "{table}");
@@ -126,7 +126,7 @@ fn table_has_a_row_and_bar_for_each_mechanism() {
     }
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let text = table.replace('\n', " ");
-    assert!(text.contains("Fastest here: ") && text.contains("Unix stream socket, at "), "{table}");
+    assert!(text.contains("Fastest here: ") && text.contains("with the daemon: "), "{table}");
 }
 
 #[test]

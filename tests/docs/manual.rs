@@ -182,7 +182,7 @@ fn client_manual_lists_exactly_its_options_and_commands() {
 
 // ---- all pages
 
-const PAGES: &[&str] = &["ipcd.8", "ipcd.toml.5", "ipcd-protocol.7", "ipcctl.1"];
+const PAGES: &[&str] = &["ipcd.8", "ipcd.toml.5", "ipcd-protocol.7", "ipcd-mechanisms.7", "ipcctl.1"];
 
 /// Runs a program on each page; it must say nothing.
 fn says_nothing(program: &str, arguments: &[&str], null: bool) {

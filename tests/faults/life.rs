@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, step_back};
 use crate::harness::around::{Helper, failure};
 use crate::harness::manager::Manager;
+use crate::harness::queues::Queues;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
 use rustix::process::Signal;
 
@@ -137,9 +138,9 @@ fn start_after_a_kill_serves() {
     let with_fifo = format!(
         "{USUAL}[hello]\nlisten = [\"unixseq://{{dir}}/hello.seq\", \"unixgram://{{dir}}/hello.gram\"]\n"
     );
-    test_dir.write_config(
-        &with_fifo.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"fifo://{dir}/multiply\", "),
-    );
+    let queues = Queues::new("killed");
+    let pairs = format!("[multiply]\nlisten = [\"fifo://{{dir}}/multiply\", \"mq://{}\", ", queues.0);
+    test_dir.write_config(&with_fifo.replace("[multiply]\nlisten = [", &pairs));
     for _ in 0..rounds {
         let mut early = Helper(test_dir.command().stderr(Stdio::null()).spawn().unwrap());
         // Not to wait for something: the moment of the kill is what varies, from before the first endpoint to after the last.
@@ -151,11 +152,17 @@ fn start_after_a_kill_serves() {
         let mut daemon = TestDir { directory, ip }.start(command);
         answered(&mut daemon.unix());
         answered(&mut daemon.tcp(MULTIPLY));
+        queues.say("5 10");
+        queues.hear(&["Data received", "50.0"]);
         daemon.signal(Signal::KILL);
         daemon.wait();
         test_dir =
             TestDir { directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()), ip };
     }
+    // Whenever it was killed, the next one knows which queues are its own.
+    let command = test_dir.command();
+    test_dir.start(command).stop();
+    assert_eq!(queues.names(), [""; 0]);
     beside.end(&format!("{} kills, {rounds} starts after them", 2 * rounds));
 }
 

@@ -11,6 +11,7 @@ pub mod process;
 pub mod program;
 #[cfg(feature = "tui")]
 pub mod pty;
+pub mod queues;
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

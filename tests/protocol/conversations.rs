@@ -13,6 +13,7 @@ mod websocket;
 use std::time::{Duration, Instant};
 
 use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, show};
+use ipcd::engine::message::{ConnectionId, Transport};
 use ipcd::engine::service::Service;
 use stage::Stage;
 use table::*;
@@ -37,7 +38,7 @@ fn dialogues_match_at_every_cut() {
 #[test]
 fn fifo_requests_are_answered_at_every_cut_and_never_end() {
     let mut stage = Stage::new();
-    let fifo = stage.stand(Service::Multiply);
+    let fifo = stage.stand(Service::Multiply, Transport::FIFO);
     let fits = |dialogue: &&Dialogue| dialogue.service == Service::Multiply && !dialogue.foreign;
     for dialogue in table().iter().filter(fits) {
         let sends = [&dialogue.sends, &b"\n"[..]].concat();
@@ -80,7 +81,7 @@ fn room_lines_from_a_fifo_are_heard_at_every_cut() {
         let member = stage.connect(Service::Chat);
         stage.send(member, format!("{name}\n").as_bytes());
     }
-    let fifo = stage.stand(Service::Chat);
+    let fifo = stage.stand(Service::Chat, Transport::FIFO);
     stage.heard[fifo.index as usize].clear();
     let dialogues = in_the_room_by_fifo(&table());
     assert!(dialogues.len() > 5, "{}", dialogues.len());
@@ -94,6 +95,46 @@ fn room_lines_from_a_fifo_are_heard_at_every_cut() {
         }
     }
     assert!(stage.open[fifo.index as usize]);
+}
+
+/// Sends lines as messages; the messages that come of it, as lines.
+fn in_messages(stage: &mut Stage, queues: ConnectionId, sends: &[u8]) -> Vec<u8> {
+    let index = queues.index as usize;
+    stage.sent[index].clear();
+    for line in sends.split_inclusive(|byte| *byte == b'\n') {
+        stage.send(queues, line.strip_suffix(b"\n").unwrap_or(line));
+    }
+    stage.pass(Duration::from_secs(2));
+    stage.sent[index].iter().flat_map(|message| [message, &b"\n"[..]].concat()).collect()
+}
+
+#[test]
+fn queue_requests_are_answered_one_by_one_and_never_end() {
+    let mut stage = Stage::new();
+    let queues = stage.stand(Service::Multiply, Transport::MQ);
+    let fits = |dialogue: &&Dialogue| dialogue.service == Service::Multiply && !dialogue.foreign;
+    let mut count = 0;
+    for dialogue in table().iter().filter(fits) {
+        let heard = in_messages(&mut stage, queues, &dialogue.sends);
+        dialogue.check(&heard, "in a message queue");
+        count += 1;
+    }
+    assert!(count > 100 && stage.open[queues.index as usize], "{count}");
+}
+
+#[test]
+fn room_messages_from_a_queue_are_heard() {
+    let mut stage = Stage::new();
+    for name in MEMBERS {
+        let member = stage.connect(Service::Chat);
+        stage.send(member, format!("{name}\n").as_bytes());
+    }
+    let queues = stage.stand(Service::Chat, Transport::MQ);
+    for dialogue in in_the_room_by_fifo(&table()) {
+        let heard = in_messages(&mut stage, queues, &dialogue.sends);
+        dialogue.check(&heard, "in the room through a message queue");
+    }
+    assert!(stage.open[queues.index as usize]);
 }
 
 #[test]

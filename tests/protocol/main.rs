@@ -11,6 +11,7 @@ mod outgoing;
 mod packets;
 mod page;
 mod pieces;
+mod queue;
 mod stats;
 mod stdio;
 mod talk;

@@ -1,4 +1,4 @@
-//! FIFOs on the engine alone: lines cut anywhere by writers that come and go, a reader that is often absent, and time.
+//! FIFOs and message queues on the engine alone: lines, on FIFOs cut anywhere by writers that come and go, a reader that is often absent, and time.
 //! The output is whole lines in order, with the newest among them; and every missing one was counted.
 
 use std::cell::Cell;
@@ -21,13 +21,17 @@ use super::totals::Totals;
 /// Bytes that a pipe holds.
 const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
 
-/// One FIFO, or the one ordinary member of the room, which always reads.
+/// Messages that a queue holds.
+const QUEUES: &[usize] = &[1, 3, 10];
+
+/// One pair, or the one ordinary member of the room, which always reads.
 struct End {
     peer: ConnectionId,
     /// The contents of `.in` and of `.out`.
     inbound: Bytes,
     outbound: usize,
     room: usize,
+    has_messages: bool,
     blocked: bool,
     heard: Vec<u8>,
     closed: Option<CloseReason>,
@@ -51,7 +55,7 @@ struct Told {
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    fn new(seed: u64, transport: Transport) -> World {
         let mut random = Random::new(seed);
         let settings = settings(&mut random);
         let mut world = World {
@@ -62,8 +66,8 @@ impl World {
             settings,
             random,
         };
-        world.open(Service::Multiply, Transport::FIFO, RemoteAddress::Writers);
-        world.open(Service::Chat, Transport::FIFO, RemoteAddress::Writers);
+        world.open(Service::Multiply, transport, RemoteAddress::Writers);
+        world.open(Service::Chat, transport, RemoteAddress::Writers);
         world.open(Service::Chat, Transport::UNIX, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         world.ends[2].room = usize::MAX;
         world.give(2, b"alice\n");
@@ -74,12 +78,14 @@ impl World {
 
     fn open(&mut self, service: Service, transport: Transport, remote: RemoteAddress) {
         let peer = ConnectionId { index: self.ends.len() as u32, generation: 1 };
-        let room = self.random.pick(PIPES);
+        let has_messages = transport.has_messages();
+        let room = self.random.pick(if has_messages { QUEUES } else { PIPES });
         self.ends.push(End {
             peer,
             inbound: Bytes::default(),
             outbound: 0,
             room,
+            has_messages,
             blocked: false,
             heard: Vec::new(),
             closed: None,
@@ -109,8 +115,11 @@ impl World {
             let peer = self.ends[index].peer;
             let max = self.random.pick(&[1, 10, 1000, 16384]);
             if self.engine.is_reading(peer) && !self.ends[index].inbound.is_empty() {
-                let count = self.ends[index].inbound.len().min(max);
-                let bytes = self.ends[index].inbound.take(count);
+                let end = &mut self.ends[index];
+                let bytes = match end.has_messages {
+                    true => end.inbound.take_line(),
+                    false => end.inbound.take(end.inbound.len().min(max)),
+                };
                 self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
             }
         }
@@ -145,14 +154,26 @@ impl World {
             if wanted == 0 {
                 return;
             }
-            let count = wanted.min(end.room - end.outbound);
+            let free = end.room - end.outbound;
+            let count = match end.has_messages {
+                true if free == 0 => 0,
+                true => wanted,
+                false => wanted.min(free),
+            };
             if count > 0 {
-                end.outbound = if end.room == usize::MAX { 0 } else { end.outbound + count };
+                end.outbound = match end.room {
+                    usize::MAX => 0,
+                    _ if end.has_messages => end.outbound + 1,
+                    _ => end.outbound + count,
+                };
                 let mut left = count;
                 for slice in outgoing.slices() {
                     let taken = slice.len().min(left);
                     end.heard.extend_from_slice(&slice[..taken]);
                     left -= taken;
+                }
+                if end.has_messages {
+                    end.heard.push(b'\n'); // the message ends here
                 }
                 self.engine.handle(self.now, Input::Sent { peer, bytes: count });
             }
@@ -189,7 +210,7 @@ impl World {
 }
 
 fn settings(random: &mut Random) -> Settings {
-    let mut settings = Settings { connections_max: 1, fifos: 2, ..Settings::default() };
+    let mut settings = Settings { connections_max: 1, standing: 2, ..Settings::default() };
     for service in &mut settings.services {
         service.backlog_bytes_max = random.pick(&[4096, 5000, 20_000, 65536, 1 << 20]);
         service.message_bytes_max = random.pick(&[64, 100, 4096]);
@@ -201,8 +222,8 @@ fn settings(random: &mut Random) -> Settings {
 }
 
 /// Runs one seed.
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
-    let mut world = World::new(seed);
+pub fn run(transport: Transport, seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
+    let mut world = World::new(seed, transport);
     let mut told = <[Told; 2]>::default();
     let mut totals = Totals::default();
     for at in 0..steps {

@@ -37,6 +37,13 @@ impl Bytes {
         &self.bytes[start..self.start]
     }
 
+    /// A line, without its LF.
+    pub fn take_line(&mut self) -> &[u8] {
+        let length = self.all().iter().position(|byte| *byte == b'\n');
+        let line = self.take(length.map_or(self.len(), |length| length + 1));
+        line.strip_suffix(b"\n").unwrap_or(line)
+    }
+
     pub fn clear(&mut self) {
         *self = Bytes::default();
     }

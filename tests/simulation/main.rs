@@ -29,6 +29,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use ipcd::engine::message::Transport;
 use totals::Totals;
 use world::World;
 
@@ -102,8 +103,17 @@ fn play(
 
 #[test]
 fn fifo_lines_arrive_in_order_or_are_counted() {
+    lines_arrive_in_order_or_are_counted(Transport::FIFO, "fifo");
+}
+
+#[test]
+fn queued_messages_arrive_in_order_or_are_counted() {
+    lines_arrive_in_order_or_are_counted(Transport::MQ, "queues");
+}
+
+fn lines_arrive_in_order_or_are_counted(transport: Transport, name: &str) {
     let default = (SEEDS / 4, STEPS / 5);
-    let (total, is_enough) = play(default, "fifo", fifo::run);
+    let (total, is_enough) = play(default, name, |seed, steps, step| fifo::run(transport, seed, steps, step));
     println!("{total}");
     for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");

@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::queues;
 use super::secure::{Secure, SecureConnection};
 use super::web::WebSocket;
 use ipcd::endpoint::ResolvedEndpoint;
+use ipcd::host::raw::queue;
 use ipcd::transport::connect;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -32,6 +34,8 @@ pub(crate) enum Connection {
     Web(Box<Framed>),
     /// Bytes.
     Fifo { to: OwnedFd, from: OwnedFd },
+    /// Messages.
+    Queues { to: OwnedFd, from: OwnedFd },
 }
 
 /// A WebSocket, and the stream that carries it.
@@ -52,9 +56,10 @@ impl Connection {
             | ResolvedEndpoint::Unix(_)
             | ResolvedEndpoint::HttpUnix(_) => Ok(Connection::Stream(connect::begin(endpoint)?.into())),
             ResolvedEndpoint::UnixSeq(_) => Ok(Connection::Packets(connect::begin(endpoint)?.into())),
-            ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
-                Connection::open(endpoint, None)
-            }
+            ResolvedEndpoint::Udp(_)
+            | ResolvedEndpoint::UnixGram(_)
+            | ResolvedEndpoint::Fifo(_)
+            | ResolvedEndpoint::Mq(_) => Connection::open(endpoint, None),
         }
     }
 
@@ -104,6 +109,10 @@ impl Connection {
                 Connection::Datagrams(socket)
             }
             ResolvedEndpoint::Fifo(path) => return fifo(path),
+            ResolvedEndpoint::Mq(name) => {
+                let (to, from) = queues::open(name)?;
+                return Ok(Connection::Queues { to, from });
+            }
         };
         if let Connection::Stream(socket) | Connection::Packets(socket) | Connection::Datagrams(socket) =
             &connection
@@ -134,18 +143,18 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => connect::outcome(socket),
             Connection::Secure(connection) => connect::outcome(connection.socket()),
             Connection::Web(framed) => framed.stream.connected(),
-            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
+            Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
         }
     }
 
     /// Whether one write is one message.
     pub(crate) fn has_messages(&self) -> bool {
-        matches!(self, Connection::Packets(_) | Connection::Datagrams(_))
+        matches!(self, Connection::Packets(_) | Connection::Datagrams(_) | Connection::Queues { .. })
     }
 
     /// Whether the other side can close it.
     pub(crate) fn has_end(&self) -> bool {
-        !matches!(self, Connection::Datagrams(_))
+        !matches!(self, Connection::Datagrams(_) | Connection::Queues { .. })
     }
 
     /// Whether bytes can be sent, as soon as there is room: TLS has made its handshake.
@@ -188,7 +197,7 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Write)
             }
-            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
+            Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
         }
     }
 
@@ -204,7 +213,7 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Both)
             }
-            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
+            Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
         }
     }
 
@@ -213,6 +222,7 @@ impl Connection {
         match self {
             Connection::Secure(connection) => connection.write(bytes),
             Connection::Web(framed) => framed.write(bytes),
+            Connection::Queues { to, .. } => queue::send(to.as_fd(), bytes).map(|()| bytes.len()),
             _ => Ok(rustix::io::write(self.descriptors().1, bytes)?),
         }
     }
@@ -222,6 +232,7 @@ impl Connection {
         match self {
             Connection::Secure(connection) => return connection.read(into),
             Connection::Web(framed) => return framed.read(into),
+            Connection::Queues { from, .. } => return queues::receive(from, into),
             _ => {}
         }
         into.reserve(PACKET_BYTES_MAX);
@@ -236,7 +247,7 @@ impl Connection {
             }
             Connection::Secure(connection) => (connection.descriptor(), connection.descriptor()),
             Connection::Web(framed) => framed.stream.descriptors(),
-            Connection::Fifo { to, from } => (from.as_fd(), to.as_fd()),
+            Connection::Fifo { to, from } | Connection::Queues { to, from } => (from.as_fd(), to.as_fd()),
         }
     }
 }

@@ -472,7 +472,7 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
         ) => true,
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
-        Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
+        Target::Endpoint(Endpoint::Fifo(_) | Endpoint::Mq(_)) => wanted.fifo,
     };
     match can {
         true => Ok(()),
@@ -495,6 +495,7 @@ pub(crate) fn is_mux(endpoint: &ResolvedEndpoint, name: &str) -> bool {
         | ResolvedEndpoint::Udp(_)
         | ResolvedEndpoint::UnixGram(_)
         | ResolvedEndpoint::Fifo(_)
+        | ResolvedEndpoint::Mq(_)
         | ResolvedEndpoint::Http(_)
         | ResolvedEndpoint::Https(_)
         | ResolvedEndpoint::HttpUnix(_) => false,

@@ -31,6 +31,7 @@ mod other_service;
 mod output;
 mod pace;
 mod page;
+mod queues;
 mod race;
 mod reason;
 #[cfg(feature = "tui")]

@@ -8,7 +8,7 @@ pub(crate) struct ServiceSpec {
     pub(crate) port: Option<u16>,
     /// Whether it consists of a request and its reply, so that datagrams are enough.
     pub(crate) datagrams: bool,
-    /// Whether it works over a pair of FIFOs.
+    /// Whether it works over a pair of FIFOs or message queues.
     pub(crate) fifo: bool,
     /// Whether it exists only behind a mux, which ipcctl uses on Unix sockets alone: elsewhere, another service would
     /// take the request for a message.

@@ -109,8 +109,8 @@ pub struct Settings {
     pub connections_per_address_max: usize,
     /// Bytes of memory for the queues of all connections together. Beyond it, the largest ones are closed.
     pub queued_bytes_max: usize,
-    /// Sessions on FIFOs: one for each such endpoint, in addition to all connections.
-    pub fifos: usize,
+    /// Sessions on FIFOs and message queues: one for each such endpoint, in addition to all connections.
+    pub standing: usize,
     /// Connections beyond these limits that linger at once.
     pub refused_lingering_max: usize,
     /// How long a lingering close waits for the peer's end of file.
@@ -163,7 +163,7 @@ impl Default for Settings {
             connections_max: 10_000,
             connections_per_address_max: 0,
             queued_bytes_max: QUEUED_BYTES_MAX,
-            fifos: 0,
+            standing: 0,
             refused_lingering_max: REFUSED_LINGERING_MAX,
             linger: LINGER,
             send_timeout: SEND_TIMEOUT,

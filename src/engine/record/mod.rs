@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
 use super::service::facts::Conduct;
+use super::transport::Transport;
 use crate::engine::guest::Guest;
 use crate::engine::machines::ListCursor;
 
@@ -192,9 +193,10 @@ impl SavedSession {
         matches!(service.facts().conduct, Conduct::Plain(_))
     }
 
-    /// Whether its endpoint is opened again, and the session with it, so that no descriptor is handed over.
-    pub fn is_standing(&self) -> bool {
-        self.binding().is_some_and(|binding| binding.transport.is_standing())
+    /// Its transport. If that is standing, the endpoint is opened again, and the session with it, so that no descriptor is
+    /// handed over.
+    pub fn transport(&self) -> Option<Transport> {
+        Some(self.binding()?.transport)
     }
 
     /// When it came into the room, if it is a member: members are restored in this order.

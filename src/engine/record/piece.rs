@@ -30,8 +30,8 @@ pub fn bytes_max(settings: &Settings) -> usize {
     // A number of a machine's history is up to twice as long as text.
     let (log, history, machines) = (chat, chat, 2 * settings.machines_max * machines::MACHINE_BYTES_MAX);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
-    let held = settings.queued_bytes_max + log + history + machines + settings.fifos * backlog;
-    held + held / 10 + (settings.connections_max + settings.fifos) * SESSION_BYTES
+    let held = settings.queued_bytes_max + log + history + machines + settings.standing * backlog;
+    held + held / 10 + (settings.connections_max + settings.standing) * SESSION_BYTES
 }
 
 /// The contents of a piece. Only one exists at a time: boxing the larger ones would cost an allocation each.

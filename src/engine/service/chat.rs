@@ -171,7 +171,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let base: String = wanted.chars().take(NAME_CHARS_MAX - suffix.len()).collect();
         // A configuration with a bad name is refused; the client comes in nevertheless.
-        let name = Name::new(&format!("{base}{suffix}")).or_else(|_| Name::new(&format!("fifo{suffix}")));
+        let name = Name::new(&format!("{base}{suffix}")).or_else(|_| Name::new(&format!("endpoint{suffix}")));
         match name.ok().filter(|name| !room.has(name)) {
             Some(name) => break name,
             None => number += 1,

@@ -1,4 +1,4 @@
-//! A session that lasts as long as its endpoint, such as a FIFO: any number of writers come and go. It has no first message
+//! A session that lasts as long as its endpoint, such as two FIFOs or message queues: any number of writers come and go. It has no first message
 //! and no last one, and no client that a close would reach. So it answers errors and goes on.
 
 use super::Session;

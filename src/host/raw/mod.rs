@@ -1,4 +1,4 @@
-//! The only place with `unsafe`: it turns two things that the kernel gives as a number or an address into values that safe code
+//! The only place with `unsafe`: it turns what the kernel gives as a number or an address into values that safe code
 //! can own, and sets an option of the C library's allocator.
 //! Each use says why it is sound; `tests/engine/layering.rs` makes sure that they are few and only here.
 #![allow(unsafe_code)]
@@ -6,3 +6,4 @@
 pub mod allocator;
 pub mod inherit;
 pub mod memory;
+pub mod queue;

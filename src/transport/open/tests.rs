@@ -18,7 +18,7 @@ use crate::transport::sockopt::{
 };
 
 fn options() -> Options {
-    Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }
+    Options { backlog: 16, mode: 0o660, group: String::new(), message_bytes: 0, make_directory: None }
 }
 
 fn tcp_at(address: &str) -> ResolvedEndpoint {

@@ -1,4 +1,4 @@
-//! The client at endpoints of every kind: sockets of streams, packets and datagrams, and pairs of FIFOs.
+//! The client at endpoints of every kind: sockets of streams, packets and datagrams, and pairs of FIFOs and message queues.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,7 +10,8 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ipcctl, ipcctl_with, text};
-use crate::harness::{Daemon, TestDir};
+use crate::harness::queues::Queues;
+use crate::harness::{Daemon, TestDir, wait_until};
 
 /// Multiply's answer to `6 7`, as two messages.
 const REPLY: [&[u8]; 2] = [b"Data received", b"42.0"];
@@ -126,6 +127,28 @@ fn fifo_pair_is_queried_and_stale_replies_are_skipped() {
     let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
     daemon.stop();
+}
+
+#[test]
+fn message_queues_are_queried_and_stale_replies_are_skipped() {
+    let queues = Queues::new("client");
+    let daemon = Daemon::with(&format!("[multiply]\nmax_message = 100\nlisten = [\"mq://{}\"]\n", queues.0));
+    queues.say("1 1");
+    let to = format!("mq://{}", queues.0);
+    let many: String = (0..50).map(|number| format!("{number} 2\n")).collect();
+    let products: String = (0..50).map(|number| format!("{}.0\n", 2 * number)).collect();
+    wait_until("a stale reply", || queues.try_hear());
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], &many);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (products.as_str(), ""));
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n", ""));
+    daemon.stop();
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!(output.status.code(), Some(69));
+    assert!(
+        text(&output.stderr).contains("no such message queue (a daemon with PrivateIPC=yes"),
+        "{output:?}"
+    );
 }
 
 #[test]

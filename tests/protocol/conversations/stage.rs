@@ -73,18 +73,14 @@ impl Stage {
         peer
     }
 
-    /// A FIFO's session, which is there without anybody.
-    pub fn stand(&mut self, service: Service) -> ConnectionId {
+    /// The session of a pair of FIFOs or message queues, which is there without anybody.
+    pub fn stand(&mut self, service: Service, transport: Transport) -> ConnectionId {
         let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.sent.push(Vec::new());
         self.open.push(true);
-        let binding = Rc::new(Binding {
-            endpoint: "fifo:///run/alice".into(),
-            service,
-            transport: Transport::FIFO,
-            allowed: None,
-        });
+        let binding =
+            Rc::new(Binding { endpoint: "fifo:///run/alice".into(), service, transport, allowed: None });
         self.engine
             .handle(self.now, Input::Opened { peer, binding: &binding, remote: RemoteAddress::Writers });
         self.settle();

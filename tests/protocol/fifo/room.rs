@@ -27,7 +27,7 @@ fn fifo_is_a_member_of_the_room() {
     far.hear("alice has left the chat.\n");
     far.say(format!("{}\nstill here\n", "x".repeat(4097)));
     far.hear("Error: message longer than 4096 bytes\nchat: still here\n");
-    daemon.wait_for_log("/chat: FIFO writers: joined as chat");
+    daemon.wait_for_log("/chat: writers: joined as chat");
     daemon.stop();
 }
 
@@ -44,7 +44,10 @@ fn taken_name_gets_a_number_and_invalid_one_is_refused() {
     let test_dir = TestDir::new();
     test_dir.write_config("[chat]\nlisten = [\"fifo://{dir}/cave!\"]\n");
     let said = failure(test_dir.command().arg("--check"), 78);
-    assert!(said.contains("2:11: ") && said.contains("the file name is its name in the chat"), "{said}");
+    assert!(
+        said.contains("2:11: ") && said.contains("the last part of it is its name in the chat"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use super::protocol::MESSAGE_BYTES_MAX;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use memchr::memchr;
-use nix::mqueue::{MqdT, mq_receive, mq_send};
 use rustix::buffer::spare_capacity;
 use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
 
 use super::super::connection::Connection;
+use super::super::queues;
 use super::memory::Memory;
+use ipcd::host::raw::queue;
 
 /// The size of a read from a stream, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -21,7 +22,7 @@ pub(crate) enum Channel {
     /// A socket that keeps messages apart.
     Packets { socket: OwnedFd, has_end: bool },
     /// A queue for each direction.
-    Queues { to: MqdT, from: MqdT },
+    Queues { to: OwnedFd, from: OwnedFd },
     /// A ring in shared memory for each direction.
     Memory(Memory),
 }
@@ -42,6 +43,7 @@ impl Channel {
             Connection::Datagrams(socket) => Channel::Packets { socket: socket.into(), has_end: false },
             Connection::Secure(_) | Connection::Web(_) => return Err(io::ErrorKind::Unsupported.into()),
             Connection::Fifo { to, from } => Channel::lines(to, from),
+            Connection::Queues { to, from } => Channel::Queues { to, from },
         })
     }
 
@@ -67,7 +69,7 @@ impl Channel {
             }
             Channel::Queues { to, .. } => {
                 for message in messages {
-                    mq_send(to, message, 0)?;
+                    queue::send(to.as_fd(), message)?;
                 }
             }
             Channel::Memory(memory) => memory.send(messages)?,
@@ -99,9 +101,7 @@ impl Channel {
                 Ok(count > 0 || !*has_end)
             }
             Channel::Queues { from, .. } => {
-                message.resize(MESSAGE_BYTES_MAX, 0);
-                let count = mq_receive(from, message, &mut 0)?;
-                message.truncate(count);
+                queues::receive(from, message)?;
                 Ok(true)
             }
             Channel::Memory(memory) => memory.receive(message).map(|()| true),

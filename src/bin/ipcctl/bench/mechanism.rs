@@ -15,6 +15,7 @@ pub(crate) enum Mechanism {
     Udp,
     UnixGram,
     Fifo,
+    Mq,
     Stdio,
     Pipes,
     SocketPair,
@@ -43,6 +44,7 @@ impl Mechanism {
             Mechanism::Udp => "UDP",
             Mechanism::UnixGram => "Unix datagram socket",
             Mechanism::Fifo => "two FIFOs",
+            Mechanism::Mq => "two message queues",
             Mechanism::Stdio => "two pipes (--stdio)",
             Mechanism::Pipes => "two pipes",
             Mechanism::SocketPair => "Unix socket pair",
@@ -50,6 +52,11 @@ impl Mechanism {
             Mechanism::Futex => "shared memory, futex",
             Mechanism::EventFd => "shared memory, eventfd",
         }
+    }
+
+    /// Whether it is measured without being asked for.
+    pub(crate) fn is_usual(self) -> bool {
+        self != Mechanism::Mq // the kernel's part is that of `mqueue`
     }
 
     /// Its name for `--only`.
@@ -65,6 +72,7 @@ impl Mechanism {
             | Mechanism::Udp
             | Mechanism::UnixGram
             | Mechanism::Fifo
+            | Mechanism::Mq
             | Mechanism::Stdio => Responder::Ipcd,
             Mechanism::Pipes
             | Mechanism::SocketPair
@@ -86,6 +94,7 @@ impl Mechanism {
             ResolvedEndpoint::UnixSeq(_) => Mechanism::UnixSeq,
             ResolvedEndpoint::UnixGram(_) => Mechanism::UnixGram,
             ResolvedEndpoint::Fifo(_) => Mechanism::Fifo,
+            ResolvedEndpoint::Mq(_) => Mechanism::Mq,
         }
     }
 }

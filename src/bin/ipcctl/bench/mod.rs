@@ -124,7 +124,10 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 
 /// A row for each mechanism, including those that this machine lacks; an error if it has none.
 fn all(only: &[Mechanism], plan: &Plan, workspace: &Workspace) -> Result<Vec<Row>, CliError> {
-    let chosen = |mechanism: &&Mechanism| only.is_empty() || only.contains(mechanism);
+    let chosen = |mechanism: &&Mechanism| match only {
+        [] => mechanism.is_usual(),
+        only => only.contains(mechanism),
+    };
     let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
     let bar = progress(mechanisms.len() as u64);
     let (mut rows, mut failures) = (Vec::new(), Vec::new());

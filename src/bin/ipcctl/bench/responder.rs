@@ -14,6 +14,7 @@ use std::process::Command;
 use clap::{Parser, Subcommand};
 use ipcd::host::fd_bundle::{pack, unpack};
 use ipcd::host::raw::memory::SharedWords;
+use ipcd::host::raw::queue;
 use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -104,7 +105,9 @@ fn channel(task: &Task) -> io::Result<Channel> {
             Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, wakeup))
         }
         Task::Queues { requests, replies } => {
-            let open = |name: &str, flag| mq_open(name, flag | MQ_OFlag::O_CLOEXEC, Mode::empty(), None);
+            let open = |name: &str, flag| {
+                mq_open(name, flag | MQ_OFlag::O_CLOEXEC, Mode::empty(), None).map(queue::owned)
+            };
             Channel::Queues {
                 to: open(replies, MQ_OFlag::O_WRONLY)?,
                 from: open(requests, MQ_OFlag::O_RDONLY)?,

@@ -86,6 +86,11 @@ fn endpoint(mechanism: Mechanism, workspace: &Workspace) -> io::Result<ResolvedE
         Mechanism::UnixSeq => ResolvedEndpoint::UnixSeq(workspace.path("multiply.seq")),
         Mechanism::UnixGram => ResolvedEndpoint::UnixGram(workspace.path("multiply.gram")),
         Mechanism::Fifo => ResolvedEndpoint::Fifo(workspace.path("multiply")),
+        Mechanism::Mq => {
+            let name = format!("/ipcctl-bench-{}", std::process::id());
+            [".in", ".out", ".lock"].iter().for_each(|end| workspace.own_queue(format!("{name}{end}")));
+            ResolvedEndpoint::Mq(name.into())
+        }
         _ => return Err(io::Error::other("the daemon has no such endpoint")),
     })
 }

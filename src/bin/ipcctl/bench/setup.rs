@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::host::raw::memory::{SharedWords, allocate};
+use ipcd::host::raw::queue;
 use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
 use nix::sys::stat::Mode;
 use rustix::event::{EventfdFlags, eventfd};
@@ -73,7 +74,8 @@ impl Setup {
             | Mechanism::UnixSeq
             | Mechanism::Udp
             | Mechanism::UnixGram
-            | Mechanism::Fifo => {
+            | Mechanism::Fifo
+            | Mechanism::Mq => {
                 let (responder, endpoint) = server::start(mechanism, workspace, timeout)?;
                 return Ok(Setup { responder: Some(responder), ..Setup::at(endpoint, None, timeout) });
             }
@@ -104,7 +106,7 @@ fn queues(workspace: &Workspace) -> io::Result<Setup> {
         workspace.own_queue(name.to_owned());
         let attributes = MqAttr::new(0, QUEUE_MESSAGES, MESSAGE_BYTES_MAX as i64, 0);
         let flags = flag | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL | MQ_OFlag::O_CLOEXEC;
-        mq_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR, Some(&attributes))
+        mq_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR, Some(&attributes)).map(queue::owned)
     };
     let to = make(&requests, MQ_OFlag::O_WRONLY)?;
     let from = make(&replies, MQ_OFlag::O_RDONLY)?;

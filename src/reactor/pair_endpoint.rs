@@ -1,22 +1,22 @@
-//! An open FIFO. No client connects to it, so it has one session for as long as it is open.
+//! An open pair of FIFOs or message queues. No client connects to it, so it has one session for as long as it is open.
 
 use std::rc::Rc;
 
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId};
-use crate::transport::fifo::Fifo;
+use crate::transport::pair::Pair;
 
-/// An open FIFO.
+/// An open pair.
 #[derive(Debug)]
-pub(super) struct FifoEndpoint {
-    pub(super) fifo: Fifo,
+pub(super) struct PairEndpoint {
+    pub(super) pair: Pair,
     pub(super) binding: Rc<Binding>,
     /// Its session, once it has begun.
     pub(super) peer: Option<ConnectionId>,
 }
 
-impl FifoEndpoint {
+impl PairEndpoint {
     pub(super) fn place_and_binding(&self) -> (&ResolvedEndpoint, &Binding) {
-        (self.fifo.place(), &self.binding)
+        (self.pair.place(), &self.binding)
     }
 }

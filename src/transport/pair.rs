@@ -1,0 +1,124 @@
+//! A pair that any number of clients use, one side of it to write to and one to read from, and to which none connects: two
+//! FIFOs, or two message queues.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use super::connection::Connection;
+use super::error::OpenError;
+use super::fifo::{self, Fifo};
+use super::options::Options;
+use super::queue::{self, Queues};
+use crate::endpoint::ResolvedEndpoint;
+
+/// An open pair. Whether dropping it removes what clients find: see [`keep`](Pair::keep).
+#[derive(Debug)]
+pub enum Pair {
+    /// Two FIFOs.
+    Fifos(Fifo),
+    /// Two message queues.
+    Queues(Queues),
+}
+
+/// Opens the pair at `place`, and creates what is missing. Nothing that is not ours is ever removed.
+///
+/// Also returns deviations from the request, each as a line for the log.
+///
+/// # Errors
+/// The reason.
+pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Pair, Vec<String>), OpenError> {
+    Ok(match place {
+        ResolvedEndpoint::Mq(_) => {
+            let (queues, warnings) = queue::open(place, options)?;
+            (Pair::Queues(queues), warnings)
+        }
+        _ => {
+            let (fifo, warnings) = fifo::open(place, options)?;
+            (Pair::Fifos(fifo), warnings)
+        }
+    })
+}
+
+impl Pair {
+    /// Where it is, without `.in` and `.out`.
+    pub fn place(&self) -> &ResolvedEndpoint {
+        match self {
+            Pair::Fifos(fifo) => fifo.place(),
+            Pair::Queues(queues) => queues.place(),
+        }
+    }
+
+    /// Both as one connection, which reads from `.in` and writes to `.out`.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn connection(&self) -> io::Result<Connection> {
+        match self {
+            Pair::Fifos(fifo) => fifo.connection(),
+            Pair::Queues(queues) => queues.connection(),
+        }
+    }
+
+    /// The descriptors without which their contents are lost: those of FIFOs. Queues outlive every process.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let descriptors = match self {
+            Pair::Fifos(fifo) => Some(fifo.descriptors()),
+            Pair::Queues(_) => None,
+        };
+        descriptors.into_iter().flatten()
+    }
+
+    /// The longest message that a client can write, in bytes, where there is such a bound.
+    pub fn message_bytes_max(&self) -> Option<usize> {
+        match self {
+            Pair::Fifos(_) => None,
+            Pair::Queues(queues) => Some(queues.message_bytes_max()),
+        }
+    }
+
+    /// Whether clients can no longer reach it, because a part of it is gone or was replaced.
+    pub fn is_orphaned(&self) -> bool {
+        match self {
+            Pair::Fifos(fifo) => fifo.is_orphaned(),
+            Pair::Queues(queues) => queues.is_orphaned(),
+        }
+    }
+
+    /// It is in use from now on. Without this call, dropping it removes what we have created; with it, FIFOs stay, and so do
+    /// queues with messages in them.
+    pub fn keep(&self) {
+        match self {
+            Pair::Fifos(fifo) => fifo.keep(),
+            Pair::Queues(queues) => queues.keep(),
+        }
+    }
+
+    /// Leaves everything to the next process.
+    pub fn hand_over(&self) {
+        match self {
+            Pair::Fifos(_) => {}
+            Pair::Queues(queues) => queues.hand_over(),
+        }
+    }
+
+    /// It is not in use any more: no client shall write to what is not read.
+    pub fn discard(&self) {
+        match self {
+            Pair::Fifos(fifo) => fifo.discard(),
+            Pair::Queues(queues) => queues.discard(),
+        }
+    }
+
+    /// Changes its mode (each side gets its part) and group; an empty or unknown group means our own.
+    ///
+    /// Returns deviations from the request, each as a line for the log.
+    ///
+    /// # Errors
+    /// It no longer belongs to us.
+    pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+        match self {
+            Pair::Fifos(fifo) => fifo.set_permissions(mode, group),
+            Pair::Queues(queues) => queues.set_permissions(mode, group),
+        }
+    }
+}
