@@ -161,11 +161,11 @@ impl Connection {
         let pieces = &pieces[..pieces.len().min(PIECES_MAX)];
         Ok(match (pieces, &self.output) {
             ([], _) => 0,
+            // One piece is the usual case, and cheaper for the kernel.
+            ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
             (pieces, Some(output)) if self.unit == Unit::Message => {
                 messages::send(output.as_fd(), &pieces.concat())?
             }
-            // One piece is the usual case, and cheaper for the kernel.
-            ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
             ([one], Some(output)) => retry_on_intr(|| write(output, one))?,
             (many, None) => {
                 let mut slices = [IoSlice::new(&[]); PIECES_MAX];

@@ -15,7 +15,7 @@ use crate::endpoint::ResolvedEndpoint;
 #[derive(Debug)]
 pub enum Pair {
     /// Two FIFOs.
-    Fifos(Fifo),
+    Fifos(Box<Fifo>),
     /// Two message queues.
     Queues(Queues),
 }
@@ -34,7 +34,7 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Pair, Vec<St
         }
         _ => {
             let (fifo, warnings) = fifo::open(place, options)?;
-            (Pair::Fifos(fifo), warnings)
+            (Pair::Fifos(Box::new(fifo)), warnings)
         }
     })
 }
