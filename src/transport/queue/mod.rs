@@ -1,5 +1,5 @@
 //! Two POSIX message queues, `/NAME.in` and `/NAME.out` (mq_overview(7)): opened, created with the right mode and group, and
-//! removed if they are ours and nothing waits in them. The lock beside them is in [`lock`].
+//! removed if they are ours and nothing waits in them. The lock beside them is in `lock`.
 //!
 //! A queue outlives every process: what waits in it at a stop, a restart or a crash is there for the next one.
 
