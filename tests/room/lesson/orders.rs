@@ -77,7 +77,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
         (1, "ipcctl: nobody in the room is called 'carol'\n".into())
     );
     let (status, said) = ipcctl(&daemon, &["kick", "box"]);
-    assert!(status == 1 && said.contains("box is a FIFO"), "{said}");
+    assert!(status == 1 && said.contains("box is an endpoint"), "{said}");
     daemon.stop();
 }
 
