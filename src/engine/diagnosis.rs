@@ -10,17 +10,18 @@ pub use context::{Context, Endpoints};
 pub use mistake::{Hint, Mistake};
 
 use super::number;
+use super::service::facts::Openness;
 use super::service::{Service, multiply};
 use super::text::{is_invisible, quote};
 use super::wrong_protocol::WrongProtocol;
 
 /// The connection was reset after something had been sent to it. `None` for a service where others speak too: unread
-/// data there is not a reply.
+/// data there is not a reply. `None` also for whoever looks at the daemon, and has seen enough.
 pub fn of_reset(service: Service) -> Option<Hint> {
     let facts = service.facts();
     let more = facts.unread;
     let what = if more.is_empty() { "all that was sent to it" } else { "the result" };
-    (!facts.is_shared).then(|| {
+    (!facts.is_shared && facts.openness == Openness::Everybody).then(|| {
         Hint::new(
             Mistake::Unread,
             format!(
@@ -381,5 +382,15 @@ mod tests {
             Context { endpoints: &with_page, ..context },
         );
         assert!(hint.text.ends_with("is multiply: page is on http port 33080 of this host"), "{}", hint.text);
+    }
+
+    #[test]
+    fn reset_is_no_mistake_where_others_speak_or_of_those_who_look() {
+        let hinted = Service::ALL.into_iter().filter(|service| of_reset(*service).is_some());
+        let hinted: Vec<Service> = hinted.collect();
+        assert!([Service::Multiply, Service::Greeting].iter().all(|service| hinted.contains(service)));
+        for service in [Service::Chat, Service::Talk, Service::Status, Service::Watch] {
+            assert!(!hinted.contains(&service), "{service}");
+        }
     }
 }
