@@ -16,7 +16,8 @@ use super::text::{is_invisible, quote};
 use super::wrong_protocol::WrongProtocol;
 
 /// The connection was reset after something had been sent to it. `None` for a service where others speak too: unread
-/// data there is not a reply. `None` also for whoever looks at the daemon, and has seen enough.
+/// data there is not a reply. `None` also for status, watch and the
+/// like: a client that looks at the daemon may leave when it likes.
 pub fn of_reset(service: Service) -> Option<Hint> {
     let facts = service.facts();
     let more = facts.unread;

@@ -234,11 +234,7 @@ fn watch_resumes_with_its_filter_after_a_restart() {
     );
     let test_dir = TestDir::new();
     let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: test_dir.ip };
-    let start = |test_dir: TestDir| {
-        test_dir.write_config(&config);
-        let command = test_dir.command();
-        test_dir.start(command)
-    };
+    let start = |test_dir: TestDir| test_dir.serve(&config);
     let daemon = start(test_dir);
     let to = format!("unix://{}", path.display());
     let mut pty = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);

@@ -124,11 +124,7 @@ fn earlier_lines_can_be_scrolled_at_any_size() {
 fn members_keep_their_names_when_the_daemon_returns() {
     let first = TestDir::new();
     let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let start = |test_dir: TestDir| {
-        test_dir.write_config(USUAL);
-        let command = test_dir.command();
-        test_dir.start(command)
-    };
+    let start = |test_dir: TestDir| test_dir.serve(USUAL);
     let daemon = start(first);
     let to = format!("tcp://{}:33000", daemon.ip);
     let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);

@@ -113,6 +113,13 @@ impl TestDir {
         command
     }
 
+    /// Starts ipcd with this configuration.
+    pub fn serve(self, config: &str) -> Daemon {
+        self.write_config(config);
+        let command = self.command();
+        self.start(command)
+    }
+
     /// Starts ipcd under a service manager that hands these descriptors over.
     pub fn start_with(
         self,
@@ -153,10 +160,7 @@ impl Daemon {
 
     /// One with this configuration.
     pub fn with(config: &str) -> Daemon {
-        let test_dir = TestDir::new();
-        test_dir.write_config(config);
-        let command = test_dir.command();
-        test_dir.start(command)
+        TestDir::new().serve(config)
     }
 
     /// One that logs every message as well.

@@ -1,33 +1,27 @@
-//! Finds the daemon, and exchanges lines with it.
+//! A conversation with a service of the daemon, in lines.
 
 use super::connect::deadline;
 use super::services::ServiceSpec;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, Host, HostPort, ResolvedEndpoint};
+use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 use ipcd::engine::text::{clean, quote};
 use ipcd::engine::words::ERROR;
-use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
 use super::connect::ConnectOptions;
 use super::connection::{self, Connection};
 use super::error::CliError;
 use super::error::words;
+use super::locate;
 use super::other_service;
-use super::output;
-use super::race::{self, Tried};
 use super::reason;
 use super::secure::Secure;
-use super::target::{Target, Transport};
-
-/// The socket of the system's daemon.
-const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
+use super::target::Target;
 
 /// How long to wait for a service that speaks first.
 const GREETING: Duration = Duration::from_millis(250);
@@ -68,14 +62,14 @@ impl Conversation {
         let secure = options.tls.at(options.to.as_ref())?;
         let endpoints = match &options.to {
             Some(target) => {
-                carries(target, wanted)?;
+                locate::carries(target, wanted)?;
                 target.resolve(deadline)?
             }
-            None => local(wanted.port),
+            None => locate::local(wanted.port),
         };
-        let (connection, endpoint) = open(&endpoints, options.time_limit(), deadline)
-            .map_err(|tried| nobody(options, wanted, &tried))?;
-        let is_mux = is_mux(&endpoint, wanted.name) && !options.direct;
+        let (connection, endpoint) = locate::open(&endpoints, options.time_limit(), deadline)
+            .map_err(|tried| locate::nobody(options, wanted, &tried))?;
+        let is_mux = locate::is_mux(&endpoint, wanted.name) && !options.direct;
         let host = options.to.as_ref().map_or_else(String::new, Target::authority);
         let connection = wrapped(connection, &endpoint, secure.as_ref(), wanted, &host)
             .map_err(|error| CliError::Failed(words(&error)))?;
@@ -376,139 +370,4 @@ fn wrapped(
         true => connection.in_frames(wanted.name, host),
         false => connection,
     })
-}
-
-/// Opens the first of these endpoints that has a daemon.
-fn open(
-    endpoints: &[ResolvedEndpoint],
-    time_limit: Option<Duration>,
-    deadline: Option<Instant>,
-) -> Result<(Connection, ResolvedEndpoint), Tried> {
-    // Only a network connection can take long.
-    if endpoints
-        .iter()
-        .all(|endpoint| endpoint.network().is_some() && !matches!(endpoint, ResolvedEndpoint::Udp(_)))
-    {
-        return race::connect(endpoints, deadline);
-    }
-    let mut tried = Tried::new();
-    for endpoint in endpoints {
-        match Connection::open(endpoint, time_limit) {
-            Ok(connection) => return Ok((connection, endpoint.clone())),
-            Err(error) => tried.push((endpoint.clone(), error)),
-        }
-    }
-    Err(tried)
-}
-
-/// The error when no daemon can be reached: one line, and on request each endpoint that was tried.
-fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
-    if options.verbose {
-        tried
-            .iter()
-            .for_each(|(endpoint, error)| output::tell(&format!("tried {endpoint}: {}", words(error))));
-    }
-    let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
-    // A Unix socket's queue that stays full for the whole timeout: its listener does not accept.
-    if let Some((endpoint, _)) = is_of(ErrorKind::WouldBlock) {
-        return CliError::TimedOut(format!("{endpoint}: connect timed out: listen queue full"));
-    }
-    if let Some((endpoint, _)) =
-        is_of(ErrorKind::PermissionDenied).filter(|(endpoint, _)| endpoint.path().is_some())
-    {
-        return CliError::Unreachable(format!(
-            "{endpoint}: permission denied; only its owner and group may use it ('ls -l' shows them, 'id' shows your groups)"
-        ));
-    }
-    let Some(target) = &options.to else {
-        let text = match wanted.port {
-            Some(_) => "no ipcd runs here; start one with 'ipcd', or give an endpoint with --to",
-            None => {
-                "no ipcd runs here, or the one that runs has no [mux]; start one with 'ipcd', or add [mux] with listen = [\"unix://%t/ipcd/ipcd.sock\"] to its configuration and send it SIGHUP"
-            }
-        };
-        return CliError::Unreachable(text.to_owned());
-    };
-    let timeout = humantime::format_duration(options.timeout);
-    let mut reasons: Vec<String> = Vec::new();
-    for (place, error) in tried {
-        let reason = match error.kind() {
-            ErrorKind::TimedOut => format!("no answer within {timeout}; --timeout changes this time"),
-            _ => reason::of(place, error),
-        };
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    }
-    let line = format!("no ipcd at {target}: {}", reasons.join("; "));
-    match is_of(ErrorKind::TimedOut) {
-        Some(_) => CliError::TimedOut(line),
-        None => CliError::Unreachable(line),
-    }
-}
-
-/// Whether such an endpoint can carry the service.
-fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
-    let can = match target {
-        _ if wanted.mux_only
-            && !matches!(target, Target::Endpoint(Endpoint::Unix(_) | Endpoint::UnixSeq(_))) =>
-        {
-            return Err(CliError::Usage(format!(
-                "{target}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock"
-            )));
-        }
-        Target::Named {
-            transport: Transport::Tcp | Transport::Tls | Transport::Http | Transport::Https,
-            ..
-        }
-        | Target::Endpoint(
-            Endpoint::Tcp(_)
-            | Endpoint::Tls(_)
-            | Endpoint::Unix(_)
-            | Endpoint::UnixSeq(_)
-            | Endpoint::Http(_)
-            | Endpoint::Https(_)
-            | Endpoint::HttpUnix(_),
-        ) => true,
-        Target::Named { transport: Transport::Udp, .. }
-        | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
-        Target::Endpoint(Endpoint::Fifo(_) | Endpoint::Mq(_)) => wanted.fifo,
-    };
-    match can {
-        true => Ok(()),
-        false => Err(CliError::Usage(format!(
-            "{target}: {} needs a connection; use a tcp://, tls://, unix:// or unixseq:// endpoint instead",
-            wanted.name
-        ))),
-    }
-}
-
-/// Whether the service must be selected there: on a Unix socket with connections, unless its file is named after the
-/// service, as in `chat.sock`.
-pub(crate) fn is_mux(endpoint: &ResolvedEndpoint, name: &str) -> bool {
-    match endpoint {
-        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::UnixSeq(path) => {
-            path.file_stem().is_none_or(|stem| stem != name)
-        }
-        ResolvedEndpoint::Tcp(_)
-        | ResolvedEndpoint::Tls(_)
-        | ResolvedEndpoint::Udp(_)
-        | ResolvedEndpoint::UnixGram(_)
-        | ResolvedEndpoint::Fifo(_)
-        | ResolvedEndpoint::Mq(_)
-        | ResolvedEndpoint::Http(_)
-        | ResolvedEndpoint::Https(_)
-        | ResolvedEndpoint::HttpUnix(_) => false,
-    }
-}
-
-/// The endpoints of a local daemon, the most likely first.
-fn local(port: Option<u16>) -> Vec<ResolvedEndpoint> {
-    let own = runtime_directory_if_there().map(|directory| directory.join("ipcd/ipcd.sock"));
-    let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();
-    sockets.dedup();
-    let mut endpoints: Vec<ResolvedEndpoint> = sockets.into_iter().map(ResolvedEndpoint::Unix).collect();
-    let tcp = port.map(|port| Endpoint::Tcp(HostPort { host: Host::Localhost, port }));
-    endpoints.extend(tcp.into_iter().flat_map(|endpoint| endpoint.resolve(Path::new(""))));
-    endpoints
 }

@@ -23,6 +23,7 @@ mod filter;
 mod host_metrics;
 mod input;
 mod literal;
+mod locate;
 mod loop_latency;
 mod multiply;
 mod one_shot;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use super::connect::ConnectOptions;
 use super::control::not_the_mux;
-use super::daemon::{self, Conversation};
+use super::daemon::Conversation;
 use super::error::CliError;
+use super::locate;
 use super::services::{CONTROL, STATUS};
 use super::{output, status};
 
@@ -60,7 +61,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 fn report(options: &ConnectOptions) -> Result<Value, CliError> {
     let mut daemon = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if options.direct || !daemon::is_mux(&daemon.endpoint, STATUS.name) {
+    if options.direct || !locate::is_mux(&daemon.endpoint, STATUS.name) {
         daemon.say(STATUS.name);
     }
     match daemon.hear_by(options.deadline())? {

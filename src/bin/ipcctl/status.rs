@@ -6,8 +6,9 @@ use ipcd::engine::text::clean;
 use serde_json::Value;
 
 use super::connect::ConnectOptions;
-use super::daemon::{self, Conversation};
+use super::daemon::Conversation;
 use super::error::CliError;
+use super::locate;
 use super::output;
 use super::tables::show;
 
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if options.direct || !daemon::is_mux(&daemon.endpoint, STATUS.name) {
+    if options.direct || !locate::is_mux(&daemon.endpoint, STATUS.name) {
         daemon.say(STATUS.name);
     }
     let Some(line) = daemon.hear()? else {

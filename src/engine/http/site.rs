@@ -16,7 +16,7 @@ pub struct Site {
     pub files: Arc<[File]>,
     /// Whether `/metrics` is among that.
     pub has_metrics: bool,
-    /// What somebody says first who is told what is not for everybody; empty: nobody is.
+    /// The teacher's token: the first message of a WebSocket that is not for everybody. Empty: there is none.
     pub token: Arc<str>,
 }
 

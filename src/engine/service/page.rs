@@ -30,7 +30,7 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// Where the page is for somebody who does not say how it was found (HTTP/1.0).
+/// The page's address for a client that sends no Host (HTTP/1.0).
 const LOCALHOST: &str = "localhost:33080";
 
 /// Bytes of the longest answer.
@@ -84,7 +84,7 @@ pub enum Reply {
     },
 }
 
-/// A request for the metrics, to somebody who may have them.
+/// A request for the metrics from a client that may read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricsRequest {
     /// In which form.
@@ -121,7 +121,7 @@ impl Refusal {
     }
 }
 
-/// Answers a request from somebody there.
+/// Answers a request from this client.
 pub fn answer(site: &Site, head: &[u8], remote: Remote) -> Reply {
     let refusal = match serve(site, head, remote) {
         Ok(reply) => return reply,
@@ -231,9 +231,9 @@ fn open(
     }
 }
 
-/// Tells the metrics, if they are for whoever asks.
+/// Answers a request for the metrics, or refuses it.
 fn tell_metrics(request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal> {
-    // Who has passed a request on is not who asks.
+    // A proxy asks for somebody else.
     let is_passed_on = PROXY_FIELDS.into_iter().any(|field| request.values(field).next().is_some());
     if remote != Remote::Own || is_passed_on {
         let why = "the metrics are for this machine alone: ask for them there, at http://localhost:33080/metrics, and not through a proxy";

@@ -14,7 +14,7 @@ use crate::engine::service::page::{self, MetricsRequest, Remote, Reply};
 use crate::engine::service::{Service, mux};
 use crate::engine::words::TOO_MANY;
 
-/// What somebody is told who has another token.
+/// The error for a wrong token.
 const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
 
 impl Session {
@@ -130,7 +130,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether it is somebody on this machine who may know how the daemon does.
+    /// Whether the client is on this machine, and may read the metrics.
     fn is_own(&self, shared: &EngineState) -> bool {
         match self.remote {
             RemoteAddress::Address(address) => address.ip().to_canonical().is_loopback(),
@@ -138,7 +138,7 @@ impl Dialogue {
         }
     }
 
-    /// It has been told the metrics.
+    /// The metrics were sent.
     #[cold]
     pub(super) fn end_metrics(&mut self, shared: &mut EngineState, now: Timestamp, request: MetricsRequest) {
         self.state = State::Page(None);

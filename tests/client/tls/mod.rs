@@ -95,11 +95,7 @@ fn member_on_a_screen_comes_back_over_tls() {
     let directory = authority();
     let first = TestDir::new();
     let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let start = |test_dir: TestDir| {
-        test_dir.write_config(USUAL);
-        let command = test_dir.command();
-        test_dir.start(command)
-    };
+    let start = |test_dir: TestDir| test_dir.serve(USUAL);
     let daemon = start(first);
     let front = Server::before(directory.path(), "server-localhost", daemon.address(CHAT));
     let [to, place, ca, file] = reach(directory.path(), front.port);

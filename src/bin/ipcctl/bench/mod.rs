@@ -34,7 +34,7 @@ use self::workspace::Workspace;
 use super::connect::{self, ConnectOptions};
 use super::error::{CliError, words};
 use super::target::Target;
-use super::{daemon, output};
+use super::{locate, output};
 
 /// The progress bar's steps for each mechanism.
 const STEPS: u64 = 100;
@@ -162,7 +162,7 @@ fn one(
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
     for endpoint in target.resolve(options.deadline())? {
-        let service = (daemon::is_mux(&endpoint, "multiply") && !options.direct).then_some("multiply");
+        let service = (locate::is_mux(&endpoint, "multiply") && !options.direct).then_some("multiply");
         let setup = Setup::at(endpoint.clone(), service, plan.timeout);
         let outcome =
             measure::run(plan, setup, workspace, |part| bar.set_position((part * STEPS as f64) as u64));

@@ -17,9 +17,10 @@ use self::line_kind::ChatLineKind;
 use self::members::Members;
 use super::chat_protocol::{ChatProtocol, Heard, Try, is_removal};
 use super::connect::ConnectOptions;
-use super::daemon::{self, Conversation};
+use super::daemon::Conversation;
 use super::edit::Edit;
 use super::error::CliError;
+use super::locate;
 use super::output;
 use super::reconnect::{Due, Reconnecting};
 use super::scrollback::Scrollback;
@@ -66,7 +67,7 @@ struct Room {
 pub(crate) fn run(options: &ConnectOptions, mut protocol: ChatProtocol) -> Result<(), CliError> {
     let conversation = Conversation::begin(options, protocol.wanted())?;
     // A mux belongs to ipcd.
-    let is_mux = !options.direct && daemon::is_mux(&conversation.endpoint, protocol.wanted().name);
+    let is_mux = !options.direct && locate::is_mux(&conversation.endpoint, protocol.wanted().name);
     protocol = protocol.at_ipcd(is_mux);
     let mut reconnecting = Reconnecting::around(conversation, protocol.wanted(), options.timeout);
     protocol.opening().iter().for_each(|line| reconnecting.ask(line));

@@ -11,8 +11,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::connect::ConnectOptions;
-use super::daemon::{self, Conversation};
+use super::daemon::Conversation;
 use super::error::CliError;
+use super::locate;
 use super::output;
 use super::services::STATUS;
 use super::updates::Updates;
@@ -59,7 +60,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if options.direct || !daemon::is_mux(&conversation.endpoint, STATUS.name) {
+    if options.direct || !locate::is_mux(&conversation.endpoint, STATUS.name) {
         conversation.say(CLIENTS);
     }
     Ok(conversation)

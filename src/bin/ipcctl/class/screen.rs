@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::super::columns::{cut, longest};
 use super::super::connect::ConnectOptions;
-use super::super::daemon::{self, Conversation};
+use super::super::daemon::Conversation;
 use super::super::error::CliError;
+use super::super::locate;
 use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, drawable};
 use super::super::services::STATUS;
@@ -51,7 +52,7 @@ pub(super) fn run(
 ) -> Result<(), CliError> {
     let mut desk = Desk {
         options,
-        is_mux: !options.direct && daemon::is_mux(&conversation.endpoint, STATUS.name),
+        is_mux: !options.direct && locate::is_mux(&conversation.endpoint, STATUS.name),
         reconnecting: Reconnecting::around(conversation, &STATUS, options.timeout),
         rows: Vec::new(),
         chosen: None,
