@@ -117,6 +117,7 @@ mod timer_queue;
 mod transcript;
 pub mod transport;
 mod turn;
+pub mod uplink;
 pub mod words;
 pub mod wrong_protocol;
 

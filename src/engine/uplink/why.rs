@@ -1,0 +1,78 @@
+//! Reasons, each with its sentence: for members, for authors and for the log. Knows words.
+
+use std::fmt;
+
+use super::super::text::quote;
+
+/// Why the room is cut off, a connection ended, or an entry was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No connection stands yet.
+    NotConnected,
+    /// The reactor's reason: refused, reset, no such host, a certificate.
+    Network(String),
+    /// The server closed without a word.
+    Closed,
+    /// It did not answer a ping in time.
+    NoPong,
+    /// Its first line did not come in time.
+    Silent,
+    /// It does not speak the protocol.
+    Protocol(&'static str),
+    /// It has no TLS, and the configuration wants it.
+    NoTls,
+    /// It wants a client to sign, and the credentials have no key; or the other way round.
+    NoNonce,
+    /// It refuses the credentials.
+    Unauthorized(String),
+    /// It closed with another error.
+    ServerError(String),
+    /// It is about to close.
+    LameDuck,
+    /// It has no JetStream, or the account may not use it.
+    NoJetStream,
+    /// JetStream does not answer: its servers have no quorum.
+    NoQuorum,
+    /// The stream of the house's name is not for its rooms.
+    WrongStream(String),
+    /// The stream cannot be made or read.
+    Stream(String),
+    /// The credentials lack a right.
+    NoRight(String),
+    /// The server will not store this.
+    NotStored(String),
+    /// The log is being read.
+    CatchingUp,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |text: &String| quote(text.as_bytes());
+        match self {
+            Why::NotConnected => f.write_str("not connected yet"),
+            Why::Network(text) => f.write_str(&told(text)),
+            Why::Closed => f.write_str("the server closed the connection"),
+            Why::NoPong => f.write_str("the server does not answer"),
+            Why::Silent => f.write_str("connected, but no NATS server answers there"),
+            Why::Protocol(what) => write!(f, "that is no NATS server: {what}"),
+            Why::NoTls => f.write_str("the server has no TLS, which tls:// asks for"),
+            Why::NoNonce => f.write_str(
+                "the server asks for no signature, which these credentials need: check its authorization",
+            ),
+            Why::Unauthorized(text) => write!(f, "the server refuses the credentials ({})", told(text)),
+            Why::ServerError(text) => write!(f, "the server closed: {}", told(text)),
+            Why::LameDuck => f.write_str("the server is about to close"),
+            Why::NoJetStream => f.write_str(
+                "the server has no JetStream for us: start it with -js, or allow the account to use it",
+            ),
+            Why::NoQuorum => {
+                f.write_str("the server does not store messages: too few servers of the cluster are up")
+            }
+            Why::WrongStream(text) => write!(f, "the stream is not one for rooms: {}", told(text)),
+            Why::Stream(text) => write!(f, "the stream cannot be used: {}", told(text)),
+            Why::NoRight(text) => write!(f, "the credentials lack a right: {}", told(text)),
+            Why::NotStored(text) => write!(f, "the server does not store it: {}", told(text)),
+            Why::CatchingUp => f.write_str("the room's log is being read"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What we send to a server. Every subject is made of tokens that hold no blank and no line end: numbers, hexadecimal digits
+//! and names of houses.
+
+/// Asks for a PONG.
+pub fn ping(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PING\r\n");
+}
+
+/// Answers a PING.
+pub fn pong(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PONG\r\n");
+}
+
+/// Who we are: a JSON object.
+pub fn connect(out: &mut Vec<u8>, json: &str) {
+    out.extend_from_slice(b"CONNECT ");
+    out.extend_from_slice(json.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Wants the messages of a subject.
+pub fn subscribe(out: &mut Vec<u8>, subject: &str, subscription: u64) {
+    out.extend_from_slice(format!("SUB {subject} {subscription}\r\n").as_bytes());
+}
+
+/// Wants them no more.
+pub fn unsubscribe(out: &mut Vec<u8>, subscription: u64) {
+    out.extend_from_slice(format!("UNSUB {subscription}\r\n").as_bytes());
+}
+
+/// Publishes a message in parts. An empty `reply`: nobody answers.
+pub fn publish(out: &mut Vec<u8>, subject: &str, reply: &str, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let blank = if reply.is_empty() { "" } else { " " };
+    out.extend_from_slice(format!("PUB {subject} {reply}{blank}{length}\r\n").as_bytes());
+    append(out, parts);
+}
+
+/// The same with one field in its header.
+pub fn publish_with(out: &mut Vec<u8>, subject: &str, reply: &str, field: (&str, &str), parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let (name, value) = field;
+    let header = "NATS/1.0\r\n".len() + name.len() + 2 + value.len() + 4;
+    let line =
+        format!("HPUB {subject} {reply} {header} {}\r\nNATS/1.0\r\n{name}: {value}\r\n\r\n", header + length);
+    out.extend_from_slice(line.as_bytes());
+    append(out, parts);
+}
+
+fn append(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_have_the_bytes_that_a_server_reads() {
+        let mut out = Vec::new();
+        ping(&mut out);
+        pong(&mut out);
+        connect(&mut out, "{}");
+        subscribe(&mut out, "_INBOX.a.>", 1);
+        unsubscribe(&mut out, 1);
+        publish(&mut out, "a.b", "", &[b"he", b"llo"]);
+        publish(&mut out, "a.b", "r", &[]);
+        publish_with(&mut out, "a.b", "r", ("Nats-Msg-Id", "x.1"), &[b"hello"]);
+        let wanted = "PING\r\nPONG\r\nCONNECT {}\r\nSUB _INBOX.a.> 1\r\nUNSUB 1\r\nPUB a.b 5\r\nhello\r\nPUB a.b r 0\r\n\r\n\
+            HPUB a.b r 30 35\r\nNATS/1.0\r\nNats-Msg-Id: x.1\r\n\r\nhello\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+    }
+}
