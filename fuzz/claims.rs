@@ -25,6 +25,8 @@ pub mod web;
 #[path = "../src/bin/ipcctl/watch/event.rs"]
 #[allow(dead_code)]
 mod event;
+#[path = "../src/bin/ipcctl/layout.rs"]
+mod layout;
 #[path = "../src/bin/ipcctl/loop_latency.rs"]
 mod loop_latency;
 #[path = "../src/bin/ipcctl/tables.rs"]
@@ -91,8 +93,10 @@ pub fn watch_prints_lines_whatever_the_daemon_sends(bytes: &[u8]) {
 
 pub fn status_prints_tables_whatever_the_daemon_sends(bytes: &[u8]) {
     let Ok(report) = serde_json::from_str(&text::clean(bytes)) else { return };
-    let shown = tables::show(&report);
-    assert!(!shown.contains(|c| c != '\n' && is_obeyed(c)), "{shown:?}");
+    for width in [None, Some(0), Some(40)] {
+        let shown = tables::show(&report, width);
+        assert!(!shown.contains(|c| c != '\n' && is_obeyed(c)), "{shown:?}");
+    }
 }
 
 /// Whether a terminal takes it for something else than a character.

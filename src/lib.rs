@@ -16,6 +16,8 @@
 //!            │
 //!            ▼
 //!          endpoint             where: "tcp://localhost:65432"
+//!
+//!   os_error       the system's error messages, as all of them show them
 //! ```
 //!
 //! Every import points down, and a test checks this (`tests/engine/layering.rs`). The [`engine`] is pure: it has no socket,
@@ -51,6 +53,7 @@ pub mod daemon;
 pub mod endpoint;
 pub mod engine;
 pub mod host;
+pub mod os_error;
 pub mod reactor;
 pub mod transport;
 pub mod usage;

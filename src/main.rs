@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
 use ipcd::daemon::stdio::{self, Single};
 use ipcd::daemon::{self, Detached, Run};
+use ipcd::os_error::describe;
 use ipcd::usage;
 use log::LevelFilter;
 
@@ -154,7 +155,7 @@ fn print(text: &str) -> u8 {
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Ok(()) => 0,
         Err(error) => {
-            tell(std::io::stderr(), &format!("ipcd: standard output: {error}"));
+            tell(std::io::stderr(), &format!("ipcd: standard output: {}", describe(&error)));
             1
         }
     }

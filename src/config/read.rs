@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::syntax::{Cursor, shown};
+use crate::os_error::describe;
 
 /// The largest configuration file, in bytes: about a hundred times the shipped one.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -19,8 +20,8 @@ pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| wrong(&cannot_open(errno)))?;
-    let stat =
-        rustix::fs::fstat(&descriptor).map_err(|errno| wrong(&format!("cannot be examined: {errno}")))?;
+    let stat = rustix::fs::fstat(&descriptor)
+        .map_err(|errno| wrong(&format!("cannot be examined: {}", describe(&errno.into()))))?;
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => None,
         FileType::Directory => Some("a directory"),
@@ -40,7 +41,7 @@ pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {
     File::from(descriptor)
         .take(FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| wrong(&format!("cannot be read: {error}; check the disk it is on")))?;
+        .map_err(|error| wrong(&format!("cannot be read: {}; check the disk it is on", describe(&error))))?;
     if bytes.len() > FILE_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
@@ -56,7 +57,9 @@ fn cannot_open(errno: Errno) -> String {
         Errno::NXIO | Errno::NODEV => {
             "is a socket or a device; the configuration must be a regular file".to_owned()
         }
-        _ => format!("cannot be opened: {errno}; the configuration must be a regular file"),
+        _ => {
+            format!("cannot be opened: {}; the configuration must be a regular file", describe(&errno.into()))
+        }
     }
 }
 

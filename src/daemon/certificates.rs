@@ -13,6 +13,7 @@ use super::dates::{Dates, Span, now};
 
 use crate::config::{Config, Errors, Listen, TlsVersion};
 use crate::endpoint::Host;
+use crate::os_error::describe;
 use crate::wire::tls::{Acceptor, Certificates, Material, Pair, Rejected, Version};
 
 /// The longest file, in bytes: the authorities of all browsers are 250 kB.
@@ -167,9 +168,9 @@ fn load(key: &str, path: &Path, is_secret: bool) -> Result<Loaded, String> {
             rustix::io::Errno::ACCESS => "the user that ipcd runs as must be able to read it",
             _ => "name a regular file",
         };
-        wrong(format!("{}; {key} must be a file that can be read: {advice}", std::io::Error::from(errno)))
+        wrong(format!("{}; {key} must be a file that can be read: {advice}", describe(&errno.into())))
     })?;
-    let about = file.metadata().map_err(|error| wrong(error.to_string()))?;
+    let about = file.metadata().map_err(|error| wrong(describe(&error)))?;
     if !about.is_file() {
         return Err(wrong(format!("is no regular file; {key} must be one")));
     }
@@ -181,7 +182,7 @@ fn load(key: &str, path: &Path, is_secret: bool) -> Result<Loaded, String> {
         )));
     }
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| wrong(describe(&error)))?;
     match bytes.len() as u64 > FILE_BYTES_MAX {
         true => Err(wrong("is larger than 1 MiB; name the right file".to_owned())),
         false => Ok(Loaded { path, bytes }),

@@ -10,6 +10,7 @@ use daemonize::{Daemonize, Outcome};
 use super::failure::Failure;
 use crate::host::user::User;
 use crate::host::{log_file, time};
+use crate::os_error::describe;
 use crate::transport::error::OpenErrorKind;
 use crate::transport::lock::Lock;
 
@@ -65,7 +66,11 @@ pub enum ForkSide {
 /// A file cannot be locked or opened, or the process cannot be copied.
 pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure> {
     let failed = |what: &Path, error: io::Error| {
-        Failure::Runtime(format!("{}: {error}; choose a path where ipcd may write", what.display()))
+        Failure::Runtime(format!(
+            "{}: {}; choose a path where ipcd may write",
+            what.display(),
+            describe(&error)
+        ))
     };
     let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
     // Locked here, where the error can still be reported exactly. The daemon inherits the lock.
@@ -75,7 +80,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
     let log = open_log(&log_file).map_err(|error| failed(&log_file, error))?;
     let undo = || made.iter().for_each(|path| drop(std::fs::remove_file(path)));
     let again = || log.try_clone().map_err(|error| failed(&log_file, error));
-    let pipe = || io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")));
+    let pipe = || io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {}", describe(&error))));
     let given = || match user.filter(|_| made.is_some()) {
         Some(user) => user.give(&log).map_err(|error| failed(&log_file, error)),
         None => Ok(()),
@@ -99,9 +104,9 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
         Outcome::Child(outcome) => {
             drop(reader); // otherwise a message would always find a reader
             let written = match outcome {
-                Ok(_) => lock
-                    .write_pid()
-                    .map_err(|error| format!("{}: cannot be written: {error}", pid_file.display())),
+                Ok(_) => lock.write_pid().map_err(|error| {
+                    format!("{}: cannot be written: {}", pid_file.display(), describe(&error))
+                }),
                 Err(error) => Err(format!("cannot detach: {}", reason(&error))),
             };
             let terminal = ReadyPipe { writer, made, log_file, open_log, pid_file: PidFile(lock) };
@@ -145,7 +150,7 @@ fn unlocked(pid_file: &Path, error: OpenErrorKind) -> Failure {
 fn reason(error: &daemonize::Error) -> String {
     let text = error.to_string();
     match text.split_once(", errno ").map(|(what, number)| (what, number.parse())) {
-        Some((what, Ok(number))) => format!("{what}: {}", io::Error::from_raw_os_error(number)),
+        Some((what, Ok(number))) => format!("{what}: {}", describe(&io::Error::from_raw_os_error(number))),
         _ => text,
     }
 }
@@ -163,7 +168,7 @@ fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
         Ok(said) if said == READY => return 0,
         Ok(said) => said,
         Err(error) => {
-            format!("1\nipcd: cannot find out whether the daemon is ready: {error}; see {log}")
+            format!("1\nipcd: cannot find out whether the daemon is ready: {}; see {log}", describe(&error))
         }
     };
     let silent = match log_file.exists() {
@@ -183,9 +188,10 @@ impl ReadyPipe {
     pub fn ready(mut self) -> Result<PidFile, Failure> {
         match self.writer.write_all(READY.as_bytes()) {
             Ok(()) => Ok(self.pid_file),
-            Err(error) => {
-                Err(Failure::Runtime(format!("cannot signal readiness to the parent process: {error}")))
-            }
+            Err(error) => Err(Failure::Runtime(format!(
+                "cannot signal readiness to the parent process: {}",
+                describe(&error)
+            ))),
         }
     }
 

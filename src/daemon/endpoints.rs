@@ -6,6 +6,7 @@ use crate::config::{Config, Listen};
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::limits::Settings;
 use crate::engine::message::Binding;
+use crate::os_error::describe;
 use crate::transport::error::OpenError;
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
@@ -104,7 +105,11 @@ impl Daemon {
         let bytes = RECEIVE_BYTES_MIN.max(2 * longest);
         for listener in wanted.iter().filter_map(|want| self.reactor.listener(&want.place)) {
             if let Err(error) = listener.set_receive_bytes(bytes) {
-                log::warn!("{}: the receive buffer size is unchanged: {error}", listener.place());
+                log::warn!(
+                    "{}: the receive buffer size is unchanged: {}",
+                    listener.place(),
+                    describe(&error)
+                );
             }
         }
     }
@@ -119,7 +124,7 @@ impl Daemon {
         match self.reactor.add(listener.at(want.place.clone()), want.binding()) {
             Ok(()) => true,
             Err(error) => {
-                log::warn!("{place}: cannot register the socket that was handed over: {error}");
+                log::warn!("{place}: cannot register the socket that was handed over: {}", describe(&error));
                 false
             }
         }
@@ -183,7 +188,7 @@ impl Daemon {
         }
         let added = self.reactor.add(opened.listener, want.binding());
         added.map_err(|error| Unopened {
-            line: format!("{}: cannot register it: {error}", want.place),
+            line: format!("{}: cannot register it: {}", want.place, describe(&error)),
             is_address_missing: false,
             place: want.place.clone(),
             owner: None,
@@ -202,7 +207,10 @@ impl Daemon {
         }
         drop(given_up);
         if let Err(error) = handover::forget_listeners(&self.manager) {
-            log::warn!("the service manager still has listeners from before the restart: {error}");
+            log::warn!(
+                "the service manager still has listeners from before the restart: {}",
+                describe(&error)
+            );
         }
         true
     }
@@ -234,7 +242,9 @@ impl Daemon {
         };
         let outcome = open(place, &options).map_err(|error| error.to_string());
         let added = outcome.and_then(|opened| {
-            self.reactor.add(opened.listener, binding).map_err(|error| format!("{place}: {error}"))
+            self.reactor
+                .add(opened.listener, binding)
+                .map_err(|error| format!("{place}: {}", describe(&error)))
         });
         if let Err(error) = added {
             log::error!("{error}; it was open before the reload");

@@ -14,6 +14,7 @@ use crate::engine::record::Record;
 use crate::host::fd_bundle;
 use crate::host::manager::Manager;
 use crate::host::raw::inherit::Inherited;
+use crate::os_error::describe;
 use crate::reactor::Reactor;
 use crate::transport::connection::Connection;
 use crate::transport::listener::{Listener, listening_place};
@@ -78,7 +79,7 @@ impl TakenOver {
         let kept = name != LISTENER;
         let is_dual = sockopt::ipv6_v6only(&fd) == Ok(false);
         let listener = listening_place(&fd).and_then(|place| {
-            Ok((place.clone(), Listener::inherited(fd, place, kept).map_err(|error| error.to_string())?))
+            Ok((place.clone(), Listener::inherited(fd, place, kept).map_err(|error| describe(&error))?))
         });
         match listener {
             Ok(listener) => {
@@ -104,7 +105,8 @@ pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
             Ok(sockets) => connections.extend(sockets.into_iter().map(Connection::of)),
             Err(error) => {
                 log::warn!(
-                    "connections from before the restart cannot be restored: {error}; they are closed"
+                    "connections from before the restart cannot be restored: {}; they are closed",
+                    describe(&error)
                 );
             }
         }

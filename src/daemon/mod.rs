@@ -47,6 +47,7 @@ use crate::host::user::User;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::listener::Listener;
 
+use crate::os_error::describe;
 pub use detach::Detached;
 use detach::ForkSide;
 pub use failure::Failure;
@@ -158,7 +159,7 @@ impl Daemon {
         let taken_over = TakenOver::of(inherited);
         taken_over.warnings.iter().for_each(|line| log::warn!("{line}"));
         let reactor = Reactor::new(Engine::new(Settings::default()), taken_over.record.now)
-            .map_err(|error| Failure::Runtime(format!("cannot start: {error}")))?;
+            .map_err(|error| Failure::Runtime(format!("cannot start: {}", describe(&error))))?;
         let mut daemon = Daemon {
             named: run.config,
             log_file: run.detached.map(|files| files.log_file),
@@ -228,7 +229,7 @@ impl Daemon {
         let mut stopping = false;
         while !(stopping && self.reactor.engine.is_done()) {
             let turn = self.reactor.turn(self.next_report());
-            let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
+            let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {}", describe(&error))))?;
             self.write_transcript();
             self.tell_figures();
             self.return_memory();
@@ -324,8 +325,9 @@ impl Daemon {
                 Ok(())
             }
             Err(error) => {
-                log::error!("handing over failed, nothing has changed: {error}");
-                Err(format!("handing over failed: {error}"))
+                let why = describe(&error);
+                log::error!("handing over failed, nothing has changed: {why}");
+                Err(format!("handing over failed: {why}"))
             }
         }
     }

@@ -10,6 +10,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 use crate::engine::record::piece::{Piece, SIZES_BYTES, Sizes};
 use crate::engine::record::reader::Reader;
 use crate::engine::record::{Record, VERSION, VERSION_OF_ONE_TEXT};
+use crate::os_error::describe;
 
 /// The first word of the record.
 const MAGIC: &str = "ipcd-record";
@@ -51,7 +52,7 @@ pub(super) fn read(fd: OwnedFd) -> Result<Record, String> {
         Ok(seals) if seals.contains(SEALS) => {}
         _ => return Err("it is not a sealed memory file".to_owned()),
     }
-    let length = file.rewind().and_then(|()| file.metadata()).map_err(|error| error.to_string())?.len();
+    let length = file.rewind().and_then(|()| file.metadata()).map_err(|error| describe(&error))?.len();
     parse(BufReader::with_capacity(BUFFER_BYTES, file), length)
 }
 
@@ -86,7 +87,7 @@ fn parse(mut bytes: impl Read, length: u64) -> Result<Record, String> {
 
 fn parse_pieces(mut bytes: impl Read, mut left: u64) -> Result<Record, String> {
     let mut reader = Reader::default();
-    let mut take = |buffer: &mut [u8]| bytes.read_exact(buffer).map_err(|error| error.to_string());
+    let mut take = |buffer: &mut [u8]| bytes.read_exact(buffer).map_err(|error| describe(&error));
     while !reader.is_complete() {
         let mut sizes = [0; SIZES_BYTES];
         left = left.checked_sub(SIZES_BYTES as u64).ok_or("it is cut off")?;

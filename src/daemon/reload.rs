@@ -8,6 +8,7 @@ use super::{Daemon, advice, configuration};
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::Input;
 use crate::host;
+use crate::os_error::describe;
 
 impl Daemon {
     /// Reopens the log file and the transcript, in case they were moved away.
@@ -16,7 +17,11 @@ impl Daemon {
         if let Some(file) = &self.log_file
             && let Err(error) = host::log_file::reopen(file)
         {
-            log::warn!("{}: cannot be reopened: {error}; the log stays in the old file", file.display());
+            log::warn!(
+                "{}: cannot be reopened: {}; the log stays in the old file",
+                file.display(),
+                describe(&error)
+            );
         }
     }
 
@@ -84,7 +89,7 @@ impl Daemon {
             pair.set_permissions(want.options.mode, &want.options.group)
         } else if let Some(listener) = self.reactor.listener(&want.place) {
             if let Err(error) = listener.set_backlog(want.options.backlog) {
-                log::warn!("{}: the backlog is unchanged: {error}", want.place);
+                log::warn!("{}: the backlog is unchanged: {}", want.place, describe(&error));
             }
             listener.set_permissions(want.options.mode, &want.options.group)
         } else {
@@ -92,7 +97,7 @@ impl Daemon {
         };
         match relabelled {
             Ok(warnings) => warnings.iter().for_each(|warning| log::warn!("{warning}")),
-            Err(error) => log::warn!("{}: mode and group are unchanged: {error}", want.place),
+            Err(error) => log::warn!("{}: mode and group are unchanged: {}", want.place, describe(&error)),
         }
         self.reactor.redirect(&want.place, want.binding());
     }

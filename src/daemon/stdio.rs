@@ -13,6 +13,7 @@ use crate::engine::limits::Settings;
 use crate::engine::message::{Binding, RemoteAddress, Timestamp, Transport};
 use crate::engine::service::Service;
 use crate::host;
+use crate::os_error::describe;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::stdio;
 
@@ -46,14 +47,16 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
         settings.send_timeout = Duration::MAX; // a reader of our output may pause, as a pager does
     }
     let mut reactor = Reactor::new(Engine::new(settings), Timestamp::default())
-        .map_err(|error| failed(format!("cannot start: {error}")))?;
+        .map_err(|error| failed(format!("cannot start: {}", describe(&error))))?;
     let binding =
         Binding { endpoint: "stdio".to_owned(), service, transport: standard.transport, allowed: None };
     let served = reactor.serve(standard.connection, standard.remote, binding);
-    served.map_err(|error| failed(format!("cannot register standard input and output: {error}")))?;
+    served.map_err(|error| {
+        failed(format!("cannot register standard input and output: {}", describe(&error)))
+    })?;
     let mut stopping = false;
     while !reactor.engine.is_empty() {
-        let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {error}")))?;
+        let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {}", describe(&error))))?;
         // There is no reload here: a hangup means that the terminal is gone.
         for signal in turn.signals.into_iter().filter(|signal| *signal != Signal::Status) {
             if stopping {
@@ -65,7 +68,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
         }
     }
     match reactor.take_failure() {
-        Some(error) => Err(failed(format!("standard input or output: {error}"))),
+        Some(error) => Err(failed(format!("standard input or output: {}", describe(&error)))),
         None => Ok(0),
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::Engine;
 use crate::host::{log_file, time};
+use crate::os_error::describe;
 
 /// The open file.
 #[derive(Debug)]
@@ -28,11 +29,11 @@ impl Transcript {
                 path.display()
             )
         };
-        let file = log_file::open(path).map_err(|error| failed(&error.to_string()))?;
+        let file = log_file::open(path).map_err(|error| failed(&describe(&error)))?;
         match file.metadata() {
             Ok(it) if it.is_file() => Ok(Transcript { path: path.to_owned(), file, lost: 0 }),
             Ok(_) => Err(failed("it is not a regular file")),
-            Err(error) => Err(failed(&error.to_string())),
+            Err(error) => Err(failed(&describe(&error))),
         }
     }
 
@@ -64,7 +65,11 @@ impl Transcript {
                 // Not half a line.
                 let _ = before.and_then(|length| self.file.set_len(length));
                 if self.lost == 0 {
-                    log::warn!("{}: lines of the transcript are lost: {error}", self.path.display());
+                    log::warn!(
+                        "{}: lines of the transcript are lost: {}",
+                        self.path.display(),
+                        describe(&error)
+                    );
                 }
                 self.lost += count;
             }

@@ -5,6 +5,7 @@ use std::fs::File;
 use super::listens::ListenSpec;
 use super::{Daemon, Failure};
 use crate::host::user::{User, make_directory};
+use crate::os_error::describe;
 
 impl Daemon {
     /// Opens what needs root: network endpoints, for ports below 1024, and the directory in `/run`. Then switches to the
@@ -17,9 +18,10 @@ impl Daemon {
         for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {
             make_directory(directory, user).map_err(|error| {
                 Failure::Unavailable(vec![format!(
-                    "{}: cannot be created for user {}: {error}",
+                    "{}: cannot be created for user {}: {}",
                     directory.display(),
-                    user.name()
+                    user.name(),
+                    describe(&error)
                 )])
             })?;
         }
@@ -28,9 +30,10 @@ impl Daemon {
             && let Err(error) = File::open(file)
         {
             log::warn!(
-                "{}: user {} cannot read it ({error}), so a reload will fail; let that user read it",
+                "{}: user {} cannot read it ({}), so a reload will fail; let that user read it",
                 file.display(),
-                user.name()
+                user.name(),
+                describe(&error)
             );
         }
         Ok(())

@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use sd_notify::NotifyState;
 
 use super::fd_bundle::{self, DESCRIPTORS_PER_MESSAGE};
+use crate::os_error::describe;
 
 /// How long to wait for a busy service manager when storing something.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +38,11 @@ impl Manager {
                 (Manager { socket: Some(socket), watchdog }, super::foreign::watchdog())
             }
             Err(error) => {
-                let line = format!("NOTIFY_SOCKET: {}: {error}; continuing without it", path.display());
+                let line = format!(
+                    "NOTIFY_SOCKET: {}: {}; continuing without it",
+                    path.display(),
+                    describe(&error.into())
+                );
                 (Manager { socket: None, watchdog: None }, Some(line))
             }
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
+use crate::os_error::describe;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, fchown, geteuid, initgroups, setresgid, setresuid, setuid};
 use rustix::thread::set_no_new_privs;
@@ -24,7 +25,7 @@ impl User {
     pub fn find(name: &str) -> Result<User, String> {
         let shown = name.escape_debug();
         let found = nix::unistd::User::from_name(name)
-            .map_err(|errno| format!("--user {shown}: cannot be looked up: {}", io::Error::from(errno)))?;
+            .map_err(|errno| format!("--user {shown}: cannot be looked up: {}", describe(&errno.into())))?;
         let Some(found) = found else {
             return Err(format!("--user {shown}: no such user; name one that exists"));
         };
@@ -52,7 +53,7 @@ impl User {
     /// A step was refused; then this process must exit, because it is in between two users.
     pub fn assume(&self) -> Result<(), String> {
         let failed = |what: &str, errno: Errno| {
-            format!("cannot switch to user {}: {what}: {}", self.name, io::Error::from(errno))
+            format!("cannot switch to user {}: {what}: {}", self.name, describe(&errno.into()))
         };
         if geteuid().is_root() {
             let name =
@@ -64,7 +65,8 @@ impl User {
         if setuid(Uid::from_raw(0)).is_ok() {
             return Err(failed("it could become root again", Errno::EPERM));
         }
-        set_no_new_privs(true).map_err(|error| format!("cannot give up privileges: {error}"))
+        set_no_new_privs(true)
+            .map_err(|error| format!("cannot give up privileges: {}", describe(&error.into())))
     }
 
     /// Its name, as given.

@@ -35,6 +35,7 @@ use crate::engine::transport::PACKET_BYTES_MAX;
 use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::connection::{Connection, PIECES_MAX};
 
+use crate::os_error::describe;
 use clock::Clock;
 use connect::Attempts;
 use handshakes::Handshakes;
@@ -141,7 +142,9 @@ impl Reactor {
     /// # Errors
     /// epoll or the signals are not available (EMFILE, ENFILE, ENOMEM); the text says which.
     pub fn new(engine: Engine, now: Timestamp) -> io::Result<Reactor> {
-        let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let named = |what: &str, error: io::Error| {
+            io::Error::new(error.kind(), format!("{what}: {}", describe(&error)))
+        };
         let poll = Poll::new().map_err(|error| named("epoll", error))?;
         let signals = Signals::new(poll.registry()).map_err(|error| named("signals", error))?;
         Ok(Reactor {

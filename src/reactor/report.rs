@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::encryption::TRUNCATED;
 use crate::engine::message::{Binding, Event, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::text::private;
+use crate::os_error::describe;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -178,7 +179,7 @@ impl EventLog {
             EndpointError::Register => "cannot register a connection, closing it",
             EndpointError::Pair => "cannot be used now, trying again",
         };
-        self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {error}"));
+        self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {}", describe(error)));
     }
 
     fn line(

@@ -8,6 +8,7 @@ use rustix::fs::{Gid, Mode, fchmod, fchown, fstat};
 use rustix::process::getegid;
 
 use super::group::{find_group, group_name};
+use crate::os_error::describe;
 
 /// One of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) fn set_permissions(
             Err(errno) => warnings.push(format!(
                 "{name}: cannot be given to group {}: {}; it has group {}",
                 group_name(wanted),
-                io::Error::from(errno),
+                describe(&errno.into()),
                 group_name(gid),
             )),
         }

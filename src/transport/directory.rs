@@ -1,5 +1,6 @@
 //! The directory of `%t`, and the one that ipcd creates in it.
 
+use crate::os_error::describe;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -55,11 +56,11 @@ fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
     match DirBuilder::new().mode(PRIVATE_MODE).create(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return refused(&format!("cannot be created ({error})")),
+        Err(error) => return refused(&format!("cannot be created ({})", describe(&error))),
     }
     // Checked even if we have just created it, because it costs nothing.
     match fs::symlink_metadata(&path) {
-        Err(error) => refused(&format!("cannot be examined ({error})")),
+        Err(error) => refused(&format!("cannot be examined ({})", describe(&error))),
         Ok(it) if it.is_symlink() => refused("is a symbolic link"),
         Ok(it) if !it.is_dir() => refused("is not a directory"),
         Ok(it) if it.uid() != uid => refused(&format!("belongs to another user (uid {})", it.uid())),

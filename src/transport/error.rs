@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::owner::PortOwner;
 use super::queue::QueueErrorKind;
 use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
+use crate::os_error::describe;
 
 /// Why a place could not be opened. Its text has the place, the reason, and what to do; the position in the configuration can
 /// follow it: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
@@ -234,14 +235,14 @@ impl fmt::Display for OpenErrorKind {
                 f.write_str("permission denied on the existing socket, which may be in use")
             }
             OpenErrorKind::DirectoryDenied(path, error) => {
-                write!(f, "cannot write in the directory {}: {error}", path.display())
+                write!(f, "cannot write in the directory {}: {}", path.display(), describe(error))
             }
             OpenErrorKind::MissingDirectory(path) => write!(f, "directory {} does not exist", path.display()),
             OpenErrorKind::TooLong(bytes) => {
                 write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
             }
             OpenErrorKind::Queue(kind) => kind.fmt(f),
-            OpenErrorKind::Other(error) => write!(f, "cannot be opened: {error}"),
+            OpenErrorKind::Other(error) => write!(f, "cannot be opened: {}", describe(error)),
         }
     }
 }

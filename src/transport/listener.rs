@@ -23,6 +23,7 @@ use super::unix::SocketFiles;
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Dropped, RemoteAddress};
 use crate::engine::transport::Lifetime;
+use crate::os_error::describe;
 
 /// An open endpoint. Dropping it closes it: waiting connections are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory created for it (if empty) are removed.
@@ -188,7 +189,8 @@ impl Listener {
 /// What the descriptor is instead.
 pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
     let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
-    let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
+    let address = getsockname(fd)
+        .map_err(|error| format!("a socket without an address ({})", describe(&error.into())))?;
     let listens = sockopt::socket_acceptconn(fd) == Ok(true);
     let network = SocketAddr::try_from(address.clone()).ok();
     let path = || {

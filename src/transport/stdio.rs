@@ -17,6 +17,7 @@ use super::connection::Connection;
 use super::credentials;
 use super::sockopt::set_for_connections;
 use crate::engine::message::{RemoteAddress, Transport};
+use crate::os_error::describe;
 
 /// Standard input and output as one connection.
 #[derive(Debug)]
@@ -52,12 +53,12 @@ impl Drop for Blocking {
 pub fn take() -> Result<Standard, String> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let (input, output) = (stdin.as_fd(), stdout.as_fd());
-    let look = |fd, name: &str| fstat(fd).map_err(|errno| format!("{name}: {}", io::Error::from(errno)));
+    let look = |fd, name: &str| fstat(fd).map_err(|errno| format!("{name}: {}", describe(&errno.into())));
     let (from, to) = (look(input, "standard input")?, look(output, "standard output")?);
     let mut blocking = Blocking::default();
     check(input, &from, "standard input")?;
     check(output, &to, "standard output")?;
-    let failed = |error: io::Error| format!("standard input and output: {error}");
+    let failed = |error: io::Error| format!("standard input and output: {}", describe(&error));
     if is_socket(&from) && is_same(&from, &to) {
         let connection = Connection::new(shared(input, &mut blocking).map_err(failed)?);
         let (remote, transport) = (remote(&connection), Transport::STDIO_SOCKET);

@@ -27,6 +27,7 @@ use super::owner::{self, PortOwner};
 use super::passing::refuse_descriptors;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
+use crate::os_error::describe;
 
 /// How often the directory is created again because another process has just removed it. Guessed.
 const TRIES_MAX: u32 = 4;
@@ -234,7 +235,7 @@ impl SocketFile {
                     "unix://{}: cannot be given to group {}: {}; it has group {}",
                     self.path.display(),
                     group_name(wanted),
-                    io::Error::from(errno),
+                    describe(&errno.into()),
                     group_name(now.st_gid),
                 )),
             }

@@ -15,12 +15,19 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
+use crate::harness::logged::assert_without_numbers;
 use crate::harness::{Daemon, USUAL};
 use rustix::process::Signal;
 
 fn ipcctl(arguments: &[&str]) -> Output {
     // These tests must not find the user's or the system's daemon.
-    Command::new(env!("CARGO_BIN_EXE_ipcctl")).args(arguments).output().unwrap()
+    checked(Command::new(env!("CARGO_BIN_EXE_ipcctl")).args(arguments).output().unwrap())
+}
+
+/// An output whose errors are in words alone.
+fn checked(output: Output) -> Output {
+    assert_without_numbers(&String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -143,7 +150,7 @@ fn ipcctl_with(arguments: &[&str], input: &str) -> Output {
     let output = child.wait_with_output().unwrap();
     // One that leaves early need not have read it all.
     let _ = writer.join().unwrap();
-    output
+    checked(output)
 }
 
 fn socket(daemon: &Daemon) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The imports that are allowed. A name with `::` allows only that part.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["daemon", "usage"]),
+    ("main", &["daemon", "os_error", "usage"]),
     (
         "bin",
         &[
@@ -21,13 +21,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host::interfaces",
             "host::raw::queue",
             "host::time",
+            "os_error",
             "transport::connect",
             "transport::directory",
             "usage",
         ],
     ),
-    ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport", "wire"]),
-    ("reactor", &["endpoint", "engine", "transport", "wire"]),
+    ("daemon", &["config", "endpoint", "engine", "host", "os_error", "reactor", "transport", "wire"]),
+    ("reactor", &["endpoint", "engine", "os_error", "transport", "wire"]),
     (
         "config",
         &[
@@ -38,12 +39,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine::service",
             "engine::text",
             "engine::transport",
+            "os_error",
         ],
     ),
-    ("transport", &["endpoint", "engine::message", "engine::transport", "host::raw::queue"]),
+    ("transport", &["endpoint", "engine::message", "engine::transport", "host::raw::queue", "os_error"]),
     ("engine", &[]),
     ("endpoint", &["engine::transport"]),
-    ("host", &[]),
+    ("host", &["os_error"]),
+    ("os_error", &[]),
     ("usage", &[]),
     ("wire", &["engine::allow::names"]),
 ];

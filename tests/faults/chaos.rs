@@ -166,9 +166,9 @@ fn random_faults_never_disturb_the_healthy_client() {
         .expect_in_log("cannot accept now")
         .expect_in_log("endpoint errors")
         .expect_in_log("missing or replaced; recreating it")
-        .expect_in_log("mode and group are unchanged: No such file") // removed just before a reload
+        .expect_in_log("mode and group are unchanged: no such file") // removed just before a reload
         .expect_in_log("no file descriptor left")
-        .expect_in_log("Too many open files")
+        .expect_in_log("too many open files")
         .expect_in_log("more lines suppressed");
     let _queues = queue_names(&fixture).map(Queues); // removed at the end, with whatever rogues left in them
     let _taken = TcpListener::bind((fixture.ip, TAKEN)).unwrap();

@@ -19,3 +19,9 @@ pub fn untimed(line: &str) -> &str {
 pub fn untimed_lines(text: &str) -> String {
     text.split_inclusive('\n').map(untimed).collect()
 }
+
+/// No error ends with Rust's "(os error 2)", which says nothing to a person. Checked for each daemon's log and each ipcctl.
+#[track_caller]
+pub fn assert_without_numbers(text: &str) {
+    assert!(!text.contains("(os error "), "{text}");
+}

@@ -276,6 +276,7 @@ impl Drop for Daemon {
         if !std::thread::panicking() {
             let log = self.log();
             assert!(!log.iter().any(|line| line.contains("panicked")), "{}", log.join("\n"));
+            log.iter().for_each(|line| logged::assert_without_numbers(line));
         }
     }
 }

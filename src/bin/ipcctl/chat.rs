@@ -9,8 +9,9 @@ use ipcd::engine::words::is_quit;
 
 use super::chat_protocol::ChatProtocol;
 use super::connect::ConnectOptions;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::filter::Lines;
+use ipcd::os_error::describe;
 
 /// Join the chat room; in a pipe: send each line of standard input there, and print its messages
 #[derive(Args)]
@@ -48,7 +49,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 
 fn first_line(file: &Path) -> Result<String, CliError> {
     let wrong = |what: &str| CliError::Usage(format!("--passphrase-file {}: {what}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&words(&error)))?;
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&describe(&error)))?;
     let line = text.lines().next().filter(|line| !line.trim().is_empty());
     line.map(str::to_owned).ok_or_else(|| wrong("its first line is empty"))
 }

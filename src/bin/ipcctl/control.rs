@@ -3,6 +3,7 @@
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
+use super::output;
 use super::services::CONTROL;
 
 /// The most lines of an answer: a configuration's first hundred errors and the number of further ones, or an error for each endpoint.
@@ -11,7 +12,8 @@ const ERRORS_MAX: usize = 1000;
 /// Their bytes.
 const ERRORS_BYTES_MAX: usize = 1 << 20;
 
-pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliError> {
+/// Sends the request; `done` says on a terminal that it was carried out.
+pub(crate) fn run(options: &ConnectOptions, request: &str, done: &str) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say(request);
     let mut errors = Vec::new();
@@ -23,7 +25,7 @@ pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliErro
             return Err(daemon.too_much(&format!("{ERRORS_MAX} lines or {} KiB", ERRORS_BYTES_MAX >> 10)));
         }
         match line.strip_prefix("Error: ") {
-            None if line == "OK" => return Ok(()),
+            None if line == "OK" => return output::confirm(done),
             Some(error) => match daemon.refused(CONTROL.name, error) {
                 CliError::Refused(lines) => errors.extend(lines),
                 error => return Err(error),

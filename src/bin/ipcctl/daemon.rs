@@ -16,12 +16,12 @@ use rustix::event::PollFlags;
 use super::connect::ConnectOptions;
 use super::connection::{self, Connection};
 use super::error::CliError;
-use super::error::words;
 use super::locate;
 use super::other_service;
 use super::reason;
 use super::secure::Secure;
 use super::target::Target;
+use ipcd::os_error::describe;
 
 /// How long to wait for a service that speaks first.
 const GREETING: Duration = Duration::from_millis(250);
@@ -72,7 +72,7 @@ impl Conversation {
         let is_mux = locate::is_mux(&endpoint, wanted.name) && !options.direct;
         let host = options.to.as_ref().map_or_else(String::new, Target::authority);
         let connection = wrapped(connection, &endpoint, secure.as_ref(), wanted, &host)
-            .map_err(|error| CliError::Failed(words(&error)))?;
+            .map_err(|error| CliError::Failed(describe(&error)))?;
         let mut conversation =
             Conversation::over(connection, (endpoint, host), secure, options.timeout, is_mux, wanted);
         if options.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {

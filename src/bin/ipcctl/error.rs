@@ -1,7 +1,5 @@
 //! Errors, with an exit status for scripts, and their messages.
 
-use std::io;
-
 /// An error. Each line of its text is a message for standard error.
 #[derive(Debug)]
 pub(crate) enum CliError {
@@ -45,33 +43,5 @@ impl CliError {
             | CliError::Failed(line) => std::slice::from_ref(line),
             CliError::Signal(_) => &[],
         }
-    }
-}
-
-/// The system's error message, for the middle of a sentence and without its number.
-pub(crate) fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
-    let text = match text.rsplit_once(" (os error ") {
-        Some((words, number)) if is_number(number) => words,
-        _ => &text,
-    };
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        // Not if it begins with an abbreviation.
-        (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn os_error_is_shown_as_text_without_its_number() {
-        assert_eq!(words(&io::Error::from_raw_os_error(2)), "no such file or directory");
-        assert_eq!(words(&io::Error::from_raw_os_error(111)), "connection refused");
-        assert_eq!(words(&io::Error::other("RST (os error is near)")), "RST (os error is near)");
     }
 }

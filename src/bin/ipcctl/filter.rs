@@ -8,9 +8,10 @@ use rustix::event::PollFlags;
 use super::chat_protocol::{ChatProtocol, Heard, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::input::Input;
 use super::{connection, literal, output};
+use ipcd::os_error::describe;
 
 /// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
@@ -165,7 +166,7 @@ impl Filter<'_> {
         let [from, to] = self.daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
         let ready = connection::wait(awaited, until);
-        match ready.map_err(|error| CliError::Failed(words(&error)))? {
+        match ready.map_err(|error| CliError::Failed(describe(&error)))? {
             [true, ..] => return Err(output::unread()),
             [false, false, false, false] => return Err(self.daemon.too_late()),
             [false, stdin, from, to] => {

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
 
-use super::error::{CliError, words};
+use super::error::CliError;
+use ipcd::os_error::describe;
 
 /// The longest line, in bytes: the daemon accepts far less, and says so.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -51,7 +52,7 @@ impl Input {
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return failed(&words(&error)),
+            Err(error) => return failed(&describe(&error)),
         }
         Ok(())
     }

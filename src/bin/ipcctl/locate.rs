@@ -9,12 +9,13 @@ use ipcd::transport::directory::runtime_directory_if_there;
 
 use super::connect::ConnectOptions;
 use super::connection::Connection;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::output;
 use super::race::{self, Tried};
 use super::reason;
 use super::services::ServiceSpec;
 use super::target::{Target, Transport};
+use ipcd::os_error::describe;
 
 /// The socket of the system's daemon.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
@@ -47,7 +48,7 @@ pub(crate) fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tri
     if options.verbose {
         tried
             .iter()
-            .for_each(|(endpoint, error)| output::tell(&format!("tried {endpoint}: {}", words(error))));
+            .for_each(|(endpoint, error)| output::tell(&format!("tried {endpoint}: {}", describe(error))));
     }
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
     // A Unix socket's queue that stays full for the whole timeout: its listener does not accept.

@@ -22,6 +22,7 @@ mod error;
 mod filter;
 mod host_metrics;
 mod input;
+mod layout;
 mod literal;
 mod locate;
 mod loop_latency;
@@ -83,8 +84,8 @@ fn run(Arguments { options, command }: &Arguments) -> Result<(), CliError> {
         Command::Say(order) => order::run(options, &order.request()),
         Command::Close(order) => order::run(options, &order.request()),
         Command::Page(arguments) => page::run(options, arguments),
-        Command::Reload => control::run(options, "reload"),
-        Command::Handover => control::run(options, "handover"),
+        Command::Reload => control::run(options, "reload", "reloaded the configuration"),
+        Command::Handover => control::run(options, "handover", "the connections are handed over"),
         Command::Bench(arguments) => bench::run(options, arguments),
         Command::Certificate(arguments) => certificate::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),

@@ -13,11 +13,12 @@ use std::time::Instant;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::input::Input;
 use super::pace::Pace;
 use super::{connection, output};
 use ipcd::engine::words::DATA_RECEIVED;
+use ipcd::os_error::describe;
 
 /// The beginning of the error that comes without an acknowledgement.
 const TOO_LONG: &str = "message longer than ";
@@ -231,7 +232,7 @@ impl Stream<'_> {
         let [from, to] = self.daemon.interest();
         let until = if self.pending.is_empty() { None } else { self.until };
         let ready = connection::wait([(wanted, PollFlags::IN), from, to], until);
-        match ready.map_err(|error| CliError::Failed(words(&error)))? {
+        match ready.map_err(|error| CliError::Failed(describe(&error)))? {
             [false, false, false] => return Err(self.daemon.too_late()),
             [stdin, from, to] => {
                 if stdin {

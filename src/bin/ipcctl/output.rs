@@ -8,7 +8,8 @@ use rustix::event::PollFlags;
 use serde::Serialize;
 use signal_hook::consts::SIGPIPE;
 
-use super::error::{CliError, words};
+use super::error::CliError;
+use ipcd::os_error::describe;
 
 /// Writes a result. A failure is an error; if the reader is gone, the program ends silently.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
@@ -16,8 +17,13 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     written.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => unread(),
-        _ => CliError::Failed(format!("standard output: {}", words(&error))),
+        _ => CliError::Failed(format!("standard output: {}", describe(&error))),
     })
+}
+
+/// Writes that an order was carried out: for a person; a script has the exit status.
+pub(crate) fn confirm(text: &str) -> Result<(), CliError> {
+    if io::stdout().is_terminal() { print(text) } else { Ok(()) }
 }
 
 /// Writes a result for programs, as one line.
@@ -47,6 +53,12 @@ pub(crate) fn warn(text: &str) {
         true => tell(&format!("\x1b[1;31m{text}\x1b[0m")),
         false => tell(text),
     }
+}
+
+/// The width of the output terminal, if it is one.
+pub(crate) fn width_of_terminal() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Whether input and output are a terminal.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipcd::endpoint::ResolvedEndpoint;
 use rustix::io::Errno;
 
-use super::error::words;
+use ipcd::os_error::describe;
 
 /// How long a look for TCP at a port without datagrams may take.
 const LOOK: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ pub(crate) fn of(endpoint: &ResolvedEndpoint, error: &io::Error) -> String {
         }
         _ => None,
     };
-    found.unwrap_or_else(|| words(error))
+    found.unwrap_or_else(|| describe(error))
 }
 
 fn no_socket(path: &Path) -> Option<String> {

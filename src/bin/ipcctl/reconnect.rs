@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::daemon::Conversation;
 use super::error::CliError;
-use super::error::words;
 use super::services::ServiceSpec;
 use ipcd::endpoint::ResolvedEndpoint;
+use ipcd::os_error::describe;
 
 /// The first pause before a new connection; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -195,7 +195,7 @@ impl Reconnecting {
             Err(error) => {
                 self.lose(match error.kind() {
                     ErrorKind::NotFound | ErrorKind::ConnectionRefused => NO_DAEMON.to_owned(),
-                    _ => words(&error),
+                    _ => describe(&error),
                 });
                 Due::Nothing
             }

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::connect::{self, ConnectOptions};
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::host_metrics::{self, HostMetrics};
 use super::output;
 use ipcd::engine::words::DATA_RECEIVED;
+use ipcd::os_error::describe;
 
 /// With shorter intervals, a report would measure mostly itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
@@ -84,7 +85,7 @@ enum Daemon {
 }
 
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {}", words(&error)));
+    let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {}", describe(&error)));
     let mut metrics = HostMetrics::new().map_err(unreadable)?;
     let mut daemon = match arguments.dry_run {
         true => Daemon::Unwanted,
@@ -110,7 +111,11 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
             Err(error) if is_last => return Err(error),
             Err(error @ CliError::Refused(_)) => return Err(error),
             Err(error) => daemon.lose(&error, arguments.every),
-            Ok(()) if is_last => return Ok(()),
+            Ok(()) if is_last => {
+                // With --json or --dry-run, the report itself is on the screen.
+                let is_shown = arguments.json || arguments.dry_run;
+                return if is_shown { Ok(()) } else { output::confirm(&format!("reported {host}")) };
+            }
             Ok(()) => {}
         }
         // After a sleep, the machine does not catch up.

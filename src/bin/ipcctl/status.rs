@@ -33,7 +33,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)));
     };
     let report = read(&daemon, &line)?;
-    output::print(&if arguments.json { line } else { show(&report) })
+    output::print(&if arguments.json { line } else { show(&report, output::width_of_terminal()) })
 }
 
 /// Parses a line as a report.

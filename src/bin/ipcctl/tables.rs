@@ -6,14 +6,44 @@ use bytesize::ByteSize;
 use ipcd::engine::text::clean;
 use serde_json::Value;
 
+use super::layout::{Column, table, wrapped};
 use super::loop_latency::Turns;
 
-/// The report for people: the most important first, the event loop last.
-pub(crate) fn show(report: &Value) -> String {
+/// The columns of each table, with the order in which they are left out if space is short.
+const SERVICES: [(&str, u8); 8] = [
+    ("SERVICE", 0),
+    ("NOW", 0),
+    ("TOTAL", 3),
+    ("MESSAGES", 5),
+    ("A SECOND", 4),
+    ("ERRORS", 0),
+    ("IN", 1),
+    ("OUT", 2),
+];
+const CONNECTIONS: [(&str, u8); 9] = [
+    ("SERVICE", 0),
+    ("NAME", 0),
+    ("CERTIFICATE", 6),
+    ("PEER", 0),
+    ("KIND", 1),
+    ("STATE", 5),
+    ("AGE", 2),
+    ("IDLE", 4),
+    ("QUEUED", 3),
+];
+const ENDPOINTS: [(&str, u8); 2] = [("SERVICE", 0), ("ENDPOINT", 0)];
+const TURNS: [(&str, u8); 3] = [("TURN UP TO", 0), ("TURNS", 0), ("", 1)];
+
+/// The report for people: the most important first, the event loop last. `width`: that of a terminal, if it is shown on one.
+pub(crate) fn show(report: &Value, width: Option<usize>) -> String {
+    let fill = |text: &str| match width {
+        Some(width) => text.split('\n').map(|line| wrapped(line, width, "")).collect::<Vec<_>>().join("\n"),
+        None => text.to_owned(),
+    };
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
     let connections = list("connections").count();
     let unit = if connections == 1 { "connection" } else { "connections" };
-    let mut text = format!(
+    let mut text = fill(&format!(
         "ipcd {}, pid {}, up {}; {connections} {unit}, {} in the room\nuses {}; bound {}\n{} of {} descriptors; {}; {}",
         cell(&report["version"]),
         cell(&report["pid"]),
@@ -29,7 +59,7 @@ pub(crate) fn show(report: &Value) -> String {
             Some(1) => "1 log line dropped".to_owned(),
             Some(count) => format!("{count} log lines dropped"),
         },
-    );
+    ));
     let rate = |value: &Value| value.as_f64().map_or_else(|| cell(value), |rate| format!("{rate:.1}"));
     let rows = list("services").map(|one| {
         [
@@ -43,22 +73,25 @@ pub(crate) fn show(report: &Value) -> String {
             size(&one["bytes_out"]),
         ]
     });
-    let heads = ["SERVICE", "NOW", "TOTAL", "MESSAGES", "A SECOND", "ERRORS", "IN", "OUT"];
-    text += &table(heads, rows.collect());
-    text += &troubles(list("services"));
+    text += &table(SERVICES.map(column), &rows.collect::<Vec<_>>(), width);
+    text += &fill(&troubles(list("services")));
     let mut connections: Vec<&Value> = list("connections").collect();
     let key = |one: &Value| (cell(&one["service"]), cell(&one["name"]), cell(&one["peer"]));
     connections.sort_by_key(|one| key(one));
-    text += &shown(&connections);
+    text += &shown(&connections, width);
     let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
-    text += &table(["SERVICE", "ENDPOINT"], rows.collect());
+    text += &table(ENDPOINTS.map(column), &rows.collect::<Vec<_>>(), width);
     let turns = Turns::of(&report["turns"]);
-    text += &format!("\n\n{}", turns.summary());
-    text + &table(["TURN UP TO", "TURNS", ""], turns.rows())
+    text += &fill(&format!("\n\n{}", turns.summary()));
+    text + &table(TURNS.map(column), &turns.rows(), width)
+}
+
+fn column((heading, turn): (&'static str, u8)) -> Column {
+    Column { heading, turn }
 }
 
 /// The connections; what their certificates say only if one has a certificate.
-fn shown(connections: &[&Value]) -> String {
+fn shown(connections: &[&Value], width: Option<usize>) -> String {
     let row = |one: &&Value| {
         let queued = ["inbox", "outbox", "behind"].map(|queue| one[queue].as_u64().unwrap_or(0));
         [
@@ -73,19 +106,16 @@ fn shown(connections: &[&Value]) -> String {
             size(&queued.into_iter().fold(0, u64::saturating_add).into()),
         ]
     };
-    let heads = ["SERVICE", "NAME", "CERTIFICATE", "PEER", "KIND", "STATE", "AGE", "IDLE", "QUEUED"];
     let rows: Vec<[String; 9]> = connections.iter().map(row).collect();
+    let columns = CONNECTIONS.map(column);
     if connections.iter().any(|one| one["certificate"].is_string()) {
-        return table(heads, rows);
+        return table(columns, &rows, width);
     }
-    let without = |[service, name, _, rest @ ..]: [String; 9]| {
-        let [peer, kind, state, age, idle, queued] = rest;
-        [service, name, peer, kind, state, age, idle, queued]
-    };
-    table(
-        without(heads.map(str::to_owned)).each_ref().map(String::as_str),
-        rows.into_iter().map(without).collect(),
-    )
+    table(without_certificate(columns), &rows.into_iter().map(without_certificate).collect::<Vec<_>>(), width)
+}
+
+fn without_certificate<T>([service, name, _, peer, kind, state, age, idle, queued]: [T; 9]) -> [T; 8] {
+    [service, name, peer, kind, state, age, idle, queued]
 }
 
 /// The outcome of the last reload.
@@ -144,34 +174,6 @@ fn span(value: &Value) -> String {
     humantime::format_duration(Duration::from_secs(seconds as u64)).to_string()
 }
 
-/// Rows under their headings, after an empty line; numbers are right-aligned.
-fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String {
-    let width = |at: usize| {
-        let cells = rows.iter().map(|row| row[at].chars().count());
-        cells.chain([heads[at].len()]).max().unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    // Also with a unit: 1.2 KiB.
-    let starts = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit());
-    let units = |cell: &str| cell.ends_with(" B") || cell.ends_with("iB");
-    let digits = |cell: &str| cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let is_number = |at: usize| {
-        rows.iter().all(|row| row[at] == "-" || starts(&row[at]) && (units(&row[at]) || digits(&row[at])))
-            && rows.iter().any(|row| row[at] != "-")
-    };
-    let numbers: [bool; N] = std::array::from_fn(|at| !rows.is_empty() && is_number(at));
-    let mut text = "\n".to_owned();
-    for row in [heads.map(str::to_owned)].iter().chain(&rows) {
-        let cells = row.iter().enumerate().map(|(at, cell)| match numbers[at] {
-            true => format!("{cell:>0$}", widths[at]),
-            false => format!("{cell:<0$}", widths[at]),
-        });
-        text += "\n";
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,13 +182,13 @@ mod tests {
     fn certificates_have_a_column_only_if_one_has_come() {
         let ann = serde_json::json!({"service": "chat", "name": "ann", "certificate": "Zoë \u{1b}[2JMüller", "age": 1});
         let bob = serde_json::json!({"service": "chat", "name": "bob", "certificate": null, "age": 1});
-        let both = shown(&[&ann, &bob]);
+        let both = shown(&[&ann, &bob], None);
         let lines: Vec<&str> = both.trim_start().lines().collect();
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(lines[0])[..4], ["SERVICE", "NAME", "CERTIFICATE", "PEER"]);
         assert_eq!(words(lines[1])[..4], ["chat", "ann", "Zoë", "[2JMüller"]);
         assert_eq!(words(lines[2])[..4], ["chat", "bob", "-", "-"]);
-        let none = shown(&[&bob]);
+        let none = shown(&[&bob], None);
         assert!(
             none.trim_start().starts_with("SERVICE  NAME  PEER  KIND  STATE  AGE  IDLE  QUEUED"),
             "{none}"
@@ -194,9 +196,25 @@ mod tests {
     }
 
     #[test]
-    fn numbers_align_right_and_control_characters_are_escaped() {
-        let rows = vec![["a".to_owned(), "7".to_owned()], ["bcd".to_owned(), "1234".to_owned()]];
-        assert_eq!(table(["N", "OUT"], rows), "\n\nN     OUT\na       7\nbcd  1234");
+    fn report_with_certificates_fits_every_terminal() {
+        let one = serde_json::json!({"service": "multiply", "name": null, "certificate": "Zoë Müller of the second row",
+            "peer": "192.168.100.200:65432", "kind": "line", "state": "lingering", "age": 3723.0, "idle": 60, "inbox": 70_000});
+        let service = serde_json::json!({"service": "multiply", "connections": 9_999, "connections_total": 99_999_999,
+            "messages": 99_999_999, "messages_per_second": 12_345.6, "errors": 99_999, "bytes_in": 1_u64 << 60,
+            "bytes_out": 1_u64 << 60, "refused": 7, "too_slow": 9, "errors_by_kind": {"request": 9, "not_finished": 8}});
+        let endpoint = serde_json::json!({"service": "mux", "endpoint": "unix:///run/user/1000/a/rather/long/path/ipcd.sock"});
+        let report = serde_json::json!({"version": "0.1.0", "pid": 4711, "uptime": 3723, "services": [service],
+            "connections": [one], "endpoints": [endpoint], "turns": [{"up_to_us": 1, "count": 7}]});
+        for width in [40, 80, 120] {
+            let text = show(&report, Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
+            assert!(text.contains("99999999") && text.contains("192.168.100.200"), "{width}:\n{text}");
+            assert_eq!(text.contains("CERTIFICATE"), width > 40, "{width}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
         assert_eq!(cell(&"a\u{1b}[2Jb".into()), "a[2Jb");
         assert_eq!(cell(&serde_json::json!(["\u{9b}2J", {"\u{202e}": "\u{7f}"}])), r#"["2J",{"":""}]"#);
         assert_eq!((size(&(5_u64 << 29).into()), size(&Value::Null)), ("2.5 GiB".to_owned(), "-".to_owned()));

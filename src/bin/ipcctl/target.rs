@@ -13,7 +13,7 @@ use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 use ipcd::transport::directory::runtime_directory_if_there;
 
 use super::error::CliError;
-use super::error::words;
+use ipcd::os_error::describe;
 
 /// The longest host name, in bytes (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
@@ -223,7 +223,7 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         // After a timeout, nobody receives this.
         let _ = sender.send((asked.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     });
-    started.map_err(|error| CliError::Failed(format!("{name}: {}", words(&error))))?;
+    started.map_err(|error| CliError::Failed(format!("{name}: {}", describe(&error))))?;
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let outcome = match left {
         Some(left) => answer.recv_timeout(left.max(Duration::from_millis(1))),
@@ -254,7 +254,7 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
 
 /// The resolver's error, without its prefix.
 fn reason(error: &std::io::Error) -> String {
-    let text = words(error);
+    let text = describe(error);
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

@@ -20,8 +20,9 @@ use rustix::process::{Signal, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::{connection, tty};
+use ipcd::os_error::describe;
 
 /// The rough maximum size of a frame: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;
@@ -226,5 +227,5 @@ fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
 }
 
 fn failed(error: &io::Error) -> CliError {
-    CliError::Failed(format!("terminal: {}", words(error)))
+    CliError::Failed(format!("terminal: {}", describe(error)))
 }

@@ -3,6 +3,8 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::os_error::describe;
+
 /// A descriptor that was handed over.
 #[derive(Debug)]
 pub struct Inherited {
@@ -23,7 +25,7 @@ pub fn take() -> Result<Vec<Inherited>, String> {
         return Ok(Vec::new());
     }
     let named = sd_notify::listen_fds_with_names().map_err(|error| {
-        format!("the descriptors of LISTEN_FDS cannot be used: {error}; they are ignored")
+        format!("the descriptors of LISTEN_FDS cannot be used: {}; they are ignored", describe(&error))
     })?;
     let owned = named.map(|(fd, name)| {
         // SAFETY: sd_listen_fds(3) gives these numbers, from 3 on, to this very process (LISTEN_PID was compared), and

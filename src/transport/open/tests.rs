@@ -137,13 +137,13 @@ fn each_error_names_its_object_and_remedy() {
         (
             &unix,
             OpenErrorKind::in_directory_of(Path::new("/run/s"), Errno::ACCESS),
-            "unix:///run/s: cannot write in the directory /run: Permission denied (os error 13); \
+            "unix:///run/s: cannot write in the directory /run: permission denied; \
              allow ipcd's user to write there or choose another path",
         ),
         (
             &unix,
             OpenErrorKind::Other(Errno::MFILE.into()),
-            "unix:///run/s: cannot be opened: Too many open files (os error 24); raise the limit on open files \
+            "unix:///run/s: cannot be opened: too many open files; raise the limit on open files \
              (LimitNOFILE=, ulimit -n) or list fewer endpoints",
         ),
     ] {

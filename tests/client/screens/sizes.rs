@@ -233,6 +233,40 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
 }
 
 #[test]
+fn status_and_confirmations_fit_every_size() {
+    let daemon = daemon();
+    let to = mux(&daemon);
+    let _member = Client::member(&daemon, "ann lee");
+    let socket = daemon.socket();
+    for (height, width) in SIZES {
+        let pty = PtySession::sized(height, width, &["--to", &to, "status"]);
+        pty.see("TURN UP TO"); // the last of its tables
+        let (status, bytes) = pty.end();
+        assert!(status.success(), "{status}");
+        let text = String::from_utf8(bytes).unwrap();
+        let is_narrow = |line: &str| line.trim_end().chars().count() <= usize::from(width);
+        assert!(text.lines().all(is_narrow), "{width}: {text}");
+        assert!(text.contains("SERVICE") && text.contains("MESSAGES"), "{text}");
+        assert_eq!(text.contains("A SECOND"), width >= 80, "{text}");
+        assert!(text.contains("ann lee"), "{text}");
+        // A path that is broken is all there.
+        let whole: String = text.split_whitespace().collect();
+        let path = socket.to_str().unwrap();
+        assert!(path.len() < 20 || whole.contains(&path[..20]), "{text}");
+        let orders = [
+            (&["reload"][..], "reloaded the configuration"),
+            (&["report", "--once", "--host", "lab-1"], "reported lab-1"),
+        ];
+        for (order, said) in orders {
+            let pty = PtySession::sized(height, width, &[&["--to", &to], order].concat());
+            pty.see(said);
+            assert!(pty.end().0.success());
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
 fn passphrase_is_masked_at_every_size() {
     for (height, width) in SIZES {
         let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));

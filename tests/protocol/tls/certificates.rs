@@ -65,7 +65,7 @@ fn unusable_files_are_errors_that_say_what_would_be_right() {
     std::fs::set_permissions(path(&test_dir, "key.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
     let (status, told) = check(&test_dir);
     assert_eq!((status, told.lines().count()), (Some(78), 2), "both at once: {told}");
-    assert!(told.starts_with("DIR/certificate.pem: No such file"), "{told}");
+    assert!(told.starts_with("DIR/certificate.pem: no such file"), "{told}");
     assert!(
         told.contains("\nDIR/key.pem: every user of this machine may use the key (mode 0644); chmod 600"),
         "{told}"

@@ -78,7 +78,7 @@ fn transcript_on_a_full_disk_costs_only_lines() {
     test_dir.write_config(WRITTEN);
     std::fs::create_dir(test_dir.directory.path().join("chat.log")).unwrap();
     let said = crate::harness::around::failure(&mut test_dir.command(), 69);
-    assert!(said.contains("/chat.log: cannot be written to: Is a directory"), "{said}");
+    assert!(said.contains("/chat.log: cannot be written to: is a directory"), "{said}");
     std::fs::remove_dir(test_dir.directory.path().join("chat.log")).unwrap();
 
     // The largest file that the process may write is the full disk here (setrlimit(2), RLIMIT_FSIZE).

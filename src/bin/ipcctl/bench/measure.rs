@@ -11,11 +11,12 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
-use super::super::error::words;
 use super::channel::Channel;
+use super::failure::MeasureError;
 use super::setup::Setup;
 use super::workload::Workload;
 use super::workspace::{Responder, Workspace};
+use ipcd::os_error::describe;
 
 /// The most round trips that are timed: each is stored (8 bytes), so that percentiles are exact.
 pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
@@ -74,25 +75,6 @@ pub(crate) struct Pipelined {
     pub(crate) in_flight: u64,
     pub(crate) round_trips: u64,
     pub(crate) per_second: u64,
-}
-
-/// Why there are no figures.
-#[derive(Clone, Debug)]
-pub(crate) enum MeasureError {
-    /// The mechanism or the endpoint does not exist.
-    Missing(String),
-    /// No answer in time.
-    TimedOut(String),
-    /// It ended, or answered wrongly.
-    Broke(String),
-}
-
-impl MeasureError {
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            MeasureError::Missing(text) | MeasureError::TimedOut(text) | MeasureError::Broke(text) => text,
-        }
-    }
 }
 
 /// Measures in a separate thread: if it gets no answer it is abandoned, because not every wait can have a timeout
@@ -171,8 +153,12 @@ fn work(
             pin(responder, theirs)?;
         }
     }
-    let mut channel = open().map_err(|error| MeasureError::Missing(words(&error)))?;
-    measure(plan, &mut channel, done).map_err(MeasureError::Broke)
+    let mut channel = open().map_err(|error| MeasureError::Missing(describe(&error)))?;
+    measure(plan, &mut channel, done).map_err(|error| match error {
+        // Our own process was there; how it ended says more.
+        MeasureError::Missing(text) if responder.is_some() => MeasureError::Broke(text),
+        error => error,
+    })
 }
 
 /// The processors of the two processes.
@@ -186,7 +172,7 @@ pub(crate) enum Pin {
 impl Pin {
     /// Chooses the processors for this and the other process, from those that we may use.
     pub(crate) fn processors(self) -> Result<[usize; 2], String> {
-        let allowed = sched_getaffinity(None).map_err(|error| error.to_string())?;
+        let allowed = sched_getaffinity(None).map_err(|error| describe(&error.into()))?;
         let mut processors = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
         match (self, processors.next(), processors.next()) {
             (Pin::Together, Some(one), _) => Ok([one, one]),
@@ -200,8 +186,9 @@ impl Pin {
 fn pin(process: Option<Pid>, processor: usize) -> Result<(), MeasureError> {
     let mut set = CpuSet::new();
     set.set(processor);
-    sched_setaffinity(process, &set)
-        .map_err(|error| MeasureError::Broke(format!("cannot be bound to processor {processor}: {error}")))
+    sched_setaffinity(process, &set).map_err(|error| {
+        MeasureError::Broke(format!("cannot be bound to processor {processor}: {}", describe(&error.into())))
+    })
 }
 
 impl Limit {
@@ -221,11 +208,11 @@ impl Limit {
     }
 }
 
-fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figures, String> {
+fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figures, MeasureError> {
     let (workload, limit) = (&plan.workload, plan.limit);
     let mut heard = Vec::new();
-    let mut trip = |channel: &mut Channel| -> Result<(), String> {
-        workload.ask(channel).map_err(|error| error.to_string())?;
+    let mut trip = |channel: &mut Channel| -> Result<(), MeasureError> {
+        workload.ask(channel)?;
         workload.hear(channel, &mut heard)?;
         done.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -253,7 +240,7 @@ fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figur
     let (mut now, mut asked, mut answered) = (start, 0, 0);
     while answered == 0 || answered < asked || limit.continues(asked, start, now) {
         while asked - answered < IN_FLIGHT && (asked == 0 || limit.continues(asked, start, now)) {
-            workload.ask(channel).map_err(|error| error.to_string())?;
+            workload.ask(channel)?;
             asked += 1;
         }
         workload.hear(channel, &mut heard)?;

@@ -2,6 +2,7 @@
 
 mod busy;
 mod channel;
+mod failure;
 mod machine;
 mod measure;
 mod mechanism;
@@ -25,16 +26,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 
-use self::measure::{Figures, Limit, MeasureError, Pin, Plan, ROUND_TRIPS_MAX};
+use self::failure::MeasureError;
+use self::measure::{Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
 use self::mechanism::Mechanism;
 use self::report::{Report, Row};
 use self::setup::Setup;
 use self::workload::Workload;
 use self::workspace::Workspace;
 use super::connect::{self, ConnectOptions};
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::target::Target;
 use super::{locate, output};
+use ipcd::os_error::describe;
 
 /// The progress bar's steps for each mechanism.
 const STEPS: u64 = 100;
@@ -83,7 +86,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         timeout: options.time_limit(),
     };
     let workspace = Workspace::new()
-        .map_err(|error| CliError::Failed(format!("a private directory: {}", words(&error))))?;
+        .map_err(|error| CliError::Failed(format!("a private directory: {}", describe(&error))))?;
     let watch = busy::Watch::begin();
     let rows = match &options.to {
         Some(_) if !arguments.only.is_empty() => {
@@ -110,12 +113,12 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
-        written.map_err(|error| CliError::Failed(format!("{}: {}", path.display(), words(&error))))?;
+        written.map_err(|error| CliError::Failed(format!("{}: {}", path.display(), describe(&error))))?;
     }
     match (arguments.json, arguments.markdown) {
         (true, _) => output::print(&json::to_string_pretty(&report)),
         (_, true) => output::print(&report.markdown()),
-        _ => output::print(&match narrow::width_of_terminal() {
+        _ => output::print(&match output::width_of_terminal() {
             Some(width) if width < report::WIDTH => narrow::table(&report, width),
             _ => report.table(),
         }),

@@ -2,20 +2,15 @@
 
 use std::fmt::Write;
 
+use super::super::layout::wrapped;
 use super::mechanism::Responder;
-use super::report::{Outcome, Report, grouped, micro, wrapped};
+use super::report::{Outcome, Report, grouped, micro};
 
 /// Columns of the figures: a latency and a throughput.
 const FIGURES: usize = 18;
 
 /// The narrowest readable line.
 const WIDTH_MIN: usize = 30;
-
-/// The width of the output terminal, if it is one.
-pub(super) fn width_of_terminal() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
 
 pub(super) fn table(report: &Report, width: usize) -> String {
     let width = width.max(WIDTH_MIN);

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::super::layout::wrapped;
 use super::busy;
+use super::failure::MeasureError;
 use super::machine::Machine;
-use super::measure::{Figures, IN_FLIGHT, MeasureError, Pin};
+use super::measure::{Figures, IN_FLIGHT, Pin};
 use super::mechanism::{Mechanism, Responder};
 
 /// Raised for every change of the JSON except a new member.
@@ -288,41 +290,11 @@ impl Report {
     }
 }
 
-/// Wraps a line at spaces to this many columns; `indent` precedes all lines but the first. A longer word
-/// stays whole, and so does the part before the first figure or word.
-pub(super) fn wrapped(line: &str, width: usize, indent: &str) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let lead = &line[..line.len() - line.trim_start().len()];
-    let mut lines = vec![lead.to_owned()];
-    let mut is_first = true;
-    for word in line[lead.len()..].split(' ') {
-        let last = lines.last_mut().expect("one at least");
-        let room = width.saturating_sub(last.chars().count());
-        match is_first {
-            true => last.push_str(word),
-            false if word.chars().count() < room => *last = format!("{last} {word}"),
-            false => lines.push(format!("{indent}{word}")),
-        }
-        is_first = false;
-    }
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::measure::{Latency, Pipelined};
     use super::*;
     use clap::ValueEnum;
-
-    #[test]
-    fn lines_wrap_at_spaces() {
-        assert_eq!(wrapped("one two three", 9, "  "), "one two\n  three");
-        assert_eq!(wrapped(" a  b", 4, "-"), " a \n-b");
-        assert_eq!(wrapped("0123456789 x", 5, ""), "0123456789\nx");
-        assert_eq!(wrapped("fits", 4, ""), "fits");
-    }
 
     #[test]
     fn table_fits_80_columns_for_all_figures() {

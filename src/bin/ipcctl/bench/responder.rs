@@ -24,6 +24,7 @@ use super::channel::Channel;
 use super::memory::{Memory, Side, WORDS, Wakeup};
 use super::server;
 use super::workload::answer;
+use ipcd::os_error::describe;
 
 #[derive(Parser)]
 struct Arguments {
@@ -60,7 +61,7 @@ pub(crate) fn run() -> Option<Result<(), CliError>> {
 }
 
 fn work(arguments: &Arguments) -> Result<(), CliError> {
-    let failed = |error: io::Error| CliError::Failed(error.to_string());
+    let failed = |error: io::Error| CliError::Failed(describe(&error));
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
     // The bench may have ended before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
@@ -85,7 +86,7 @@ fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), CliError> {
     let program = server::find().map_err(CliError::Failed)?;
     // The signal setting survives exec.
     let error = Command::new(&program).args(arguments).arg("--config").arg(config).exec();
-    Err(CliError::Failed(format!("{}: {error}", program.display())))
+    Err(CliError::Failed(format!("{}: {}", program.display(), describe(&error))))
 }
 
 fn channel(task: &Task) -> io::Result<Channel> {

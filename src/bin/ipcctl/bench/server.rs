@@ -14,6 +14,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::mechanism::Mechanism;
 use super::workspace::{Responder, Workspace};
+use ipcd::os_error::describe;
 
 /// Another process may take a port between our choice and the daemon's start.
 const PORTS_TRIED: usize = 3;
@@ -28,12 +29,12 @@ pub(crate) fn start(
     let mut tries = PORTS_TRIED;
     loop {
         tries -= 1;
-        let endpoint = endpoint(mechanism, workspace).map_err(|error| error.to_string())?;
+        let endpoint = endpoint(mechanism, workspace).map_err(|error| describe(&error))?;
         let config = configure(workspace, &endpoint)?;
         let arguments = [OsString::from("daemon"), config.into()];
         let responder = workspace
             .start(arguments, Stdio::null(), Stdio::null())
-            .map_err(|error| format!("cannot start another process: {error}"))?;
+            .map_err(|error| format!("cannot start another process: {}", describe(&error)))?;
         match responder.wait_until_ready(timeout) {
             Ok(()) => return Ok((responder, endpoint)),
             Err(error) if tries > 0 && error.contains("in use") => {}
@@ -45,14 +46,14 @@ pub(crate) fn start(
 /// Starts a daemon on two pipes; returns the ends to write to and to read from.
 pub(crate) fn start_on_pipes(workspace: &Workspace) -> Result<(Responder, OwnedFd, OwnedFd), String> {
     let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
-    let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
+    let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| describe(&error))?;
     // The system's configuration must not matter; the endpoint is not opened.
     let config = configure(workspace, &ResolvedEndpoint::Unix(workspace.path("multiply.sock")))?;
     find()?;
     let arguments = [OsString::from("daemon-on-pipes"), config.into()];
     let responder = workspace
         .start(arguments, theirs_in.into(), theirs_out.into())
-        .map_err(|error| format!("cannot start another process: {error}"))?;
+        .map_err(|error| format!("cannot start another process: {}", describe(&error)))?;
     Ok((responder, to, from))
 }
 
@@ -64,7 +65,7 @@ fn configure(workspace: &Workspace, endpoint: &ResolvedEndpoint) -> Result<PathB
     // No limit on datagrams a second: their rate is what is measured.
     let text = format!("[limits]\nanswers_per_second = 0\n[multiply]\nlisten = [{listen}]\n");
     let written = std::fs::write(&config, text);
-    written.map_err(|error| format!("{}: {error}", config.display()))?;
+    written.map_err(|error| format!("{}: {}", config.display(), describe(&error)))?;
     Ok(config)
 }
 

@@ -21,6 +21,7 @@ use super::protocol::MESSAGE_BYTES_MAX;
 use super::responder::giving;
 use super::server;
 use super::workspace::{Responder, Workspace};
+use ipcd::os_error::describe;
 
 /// Messages in a queue: the kernel's limit for all users (fs.mqueue.msg_max, mq_overview(7)).
 const QUEUE_MESSAGES: i64 = 10;
@@ -80,7 +81,7 @@ impl Setup {
                 return Ok(Setup { responder: Some(responder), ..Setup::at(endpoint, None, timeout) });
             }
         };
-        own.map_err(|error| error.to_string())
+        own.map_err(|error| describe(&error))
     }
 }
 

@@ -9,6 +9,7 @@ use ipcd::engine::text::quote;
 
 use super::super::other_service;
 use super::channel::Channel;
+use super::failure::MeasureError;
 use ipcd::engine::words::DATA_RECEIVED;
 
 /// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
@@ -37,12 +38,12 @@ impl FromStr for Workload {
 }
 
 impl Workload {
-    pub(crate) fn ask(&self, channel: &mut Channel) -> io::Result<()> {
-        channel.send(&[self.request.as_bytes()])
+    pub(crate) fn ask(&self, channel: &mut Channel) -> Result<(), MeasureError> {
+        channel.send(&[self.request.as_bytes()]).map_err(|error| MeasureError::of_exchange(&error))
     }
 
     /// Waits for both messages; `heard` is the buffer for them.
-    pub(crate) fn hear(&self, channel: &mut Channel, heard: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn hear(&self, channel: &mut Channel, heard: &mut Vec<u8>) -> Result<(), MeasureError> {
         for reply in &self.replies {
             match channel.receive(heard) {
                 Ok(true) if heard == reply => {}
@@ -50,13 +51,15 @@ impl Workload {
                     if let Some(found) =
                         other_service::of(&String::from_utf8_lossy(heard)).filter(|it| *it != "multiply")
                     {
-                        return Err(format!("this is {found}, not multiply"));
+                        return Err(MeasureError::Broke(format!("this is {found}, not multiply")));
                     }
                     let (said, expected) = (quote(heard), quote(reply));
-                    return Err(format!("it answers '{said}', but multiply would answer '{expected}'"));
+                    return Err(MeasureError::Broke(format!(
+                        "it answers '{said}', but multiply would answer '{expected}'"
+                    )));
                 }
-                Ok(false) => return Err("it ended without an answer".to_owned()),
-                Err(error) => return Err(error.to_string()),
+                Ok(false) => return Err(MeasureError::Broke("it ended without an answer".to_owned())),
+                Err(error) => return Err(MeasureError::of_exchange(&error)),
             }
         }
         Ok(())

@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::error::{CliError, words};
+use super::super::error::CliError;
+use ipcd::os_error::describe;
 
 /// More than any certificate or key of ours, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -37,7 +38,7 @@ pub(crate) fn write(files: &[NewFile]) -> Result<(), CliError> {
                 _ => CliError::Failed(format!(
                     "{}: {}; choose a directory that you may write to with --directory",
                     file.path.display(),
-                    words(&error)
+                    describe(&error)
                 )),
             });
         }
@@ -71,9 +72,9 @@ pub(crate) fn read(path: &Path, is_secret: bool) -> Result<Option<String>, CliEr
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(wrong(&words(&error))),
+        Err(error) => return Err(wrong(&describe(&error))),
     };
-    let about = file.metadata().map_err(|error| wrong(&words(&error)))?;
+    let about = file.metadata().map_err(|error| wrong(&describe(&error)))?;
     if !about.is_file() {
         return Err(wrong("this is not a regular file"));
     }
@@ -87,6 +88,6 @@ pub(crate) fn read(path: &Path, is_secret: bool) -> Result<Option<String>, CliEr
     match file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text) {
         Ok(count) if count as u64 <= FILE_BYTES_MAX => Ok(Some(text)),
         Ok(_) => Err(wrong("this is longer than any certificate or key")),
-        Err(error) => Err(wrong(&words(&error))),
+        Err(error) => Err(wrong(&describe(&error))),
     }
 }

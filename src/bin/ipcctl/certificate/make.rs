@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::super::error::{CliError, words};
+use super::super::error::CliError;
 use super::super::output;
 use super::advice;
 use super::arguments::Arguments;
@@ -11,6 +11,7 @@ use super::authority::{Authority, Issued};
 use super::files::{self, NewFile};
 use super::made::{Made, Pair};
 use super::names;
+use ipcd::os_error::describe;
 
 /// The authority's certificate and key.
 const AUTHORITY: &str = "ca.pem";
@@ -69,11 +70,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 fn directory(given: &Path) -> Result<PathBuf, CliError> {
     let wrong = |what: &str| CliError::Usage(format!("--directory {}: {what}", given.display()));
     match std::fs::metadata(given) {
-        Err(error) => return Err(wrong(&format!("{}; make it first", words(&error)))),
+        Err(error) => return Err(wrong(&format!("{}; make it first", describe(&error)))),
         Ok(about) if !about.is_dir() => return Err(wrong("this is not a directory")),
         Ok(_) => {}
     }
-    let whole = std::path::absolute(given).map_err(|error| wrong(&words(&error)))?;
+    let whole = std::path::absolute(given).map_err(|error| wrong(&describe(&error)))?;
     match whole.to_str() {
         Some(text) if !text.contains(char::is_control) => Ok(whole),
         _ => Err(wrong("its path is not plain text; a configuration cannot name it")),

@@ -11,10 +11,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use socket2::Socket;
 
-use super::super::error::{CliError, words};
+use super::super::error::CliError;
 use super::super::output;
 use super::connection::SecureConnection;
 use super::options::TlsOptions;
+use ipcd::os_error::describe;
 
 /// The largest file of authorities: several times what a system trusts.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -84,7 +85,7 @@ fn read(option: &str, file: &Path) -> Result<Vec<u8>, CliError> {
     match count {
         Ok(count) if count as u64 <= FILE_BYTES_MAX => Ok(bytes),
         Ok(_) => Err(wrong(option, file, "this is longer than any list of certificates (4 MiB)")),
-        Err(error) => Err(wrong(option, file, &words(&error))),
+        Err(error) => Err(wrong(option, file, &describe(&error))),
     }
 }
 

@@ -14,8 +14,9 @@ use clap::Args;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::{connection, output};
+use ipcd::os_error::describe;
 
 /// Show live what connections do, and what was wrong with a client; in a pipe: one line for each event
 ///
@@ -119,7 +120,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         match connection::wait([output::reader(&stdout), from, to], None) {
             Ok([true, ..]) => return Err(output::unread()),
             Ok(_) => daemon.turn()?,
-            Err(error) => return Err(CliError::Failed(words(&error))),
+            Err(error) => return Err(CliError::Failed(describe(&error))),
         }
     }
     Err(CliError::Failed(format!("{}: the connection ended", daemon.endpoint)))
