@@ -30,7 +30,7 @@ pub struct Stage {
     binding: Rc<Binding>,
     now: Timestamp,
     peers: u32,
-    /// Its output when it is asked.
+    /// The output of the last turn.
     expected: u64,
 }
 
@@ -137,7 +137,7 @@ impl Stage {
         self.expected = self.engine.counters().bytes_out() + bytes as u64;
     }
 
-    /// They were.
+    /// These bytes were written.
     pub fn is_as_expected(&self) -> bool {
         self.engine.counters().bytes_out() == self.expected
     }
@@ -204,7 +204,7 @@ impl House {
         self.expected = self.reactor.engine.counters().bytes_out() + bytes as u64;
     }
 
-    /// They were.
+    /// These bytes were written.
     pub fn is_as_expected(&self) -> bool {
         self.reactor.engine.counters().bytes_out() == self.expected
     }

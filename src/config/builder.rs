@@ -106,7 +106,7 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// One endpoint, its place in the file, and its own table.
+/// One endpoint, its position in the file, and its own table.
 pub(super) struct ListenBuilder {
     pub(super) at: usize,
     pub(super) service: Service,

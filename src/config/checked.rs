@@ -53,8 +53,8 @@ pub struct Listen {
     pub is_group_given: bool,
     /// Who may connect, of those that mode and group allow, in addition to root and the daemon's own user; `None`: all.
     pub allowed: Option<Allowed>,
-    /// Its place in the file, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
-    pub place: String,
+    /// Its position in the file, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
+    pub position: String,
 }
 
 impl Listen {
@@ -84,7 +84,7 @@ impl Config {
 pub struct Errors(Vec<String>);
 
 impl Errors {
-    /// The lines, in the order of their places.
+    /// The lines, in the order of their positions.
     pub fn iter(&self) -> std::slice::Iter<'_, String> {
         self.0.iter()
     }

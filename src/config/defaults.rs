@@ -64,7 +64,7 @@ impl Config {
 }
 
 fn built_in_listen(service: Service, endpoint: Endpoint) -> Listen {
-    let place = "the built-in configuration".to_owned();
+    let position = "the built-in configuration".to_owned();
     Listen {
         endpoint,
         service,
@@ -72,6 +72,6 @@ fn built_in_listen(service: Service, endpoint: Endpoint) -> Listen {
         group: GROUP.to_owned(),
         is_group_given: false,
         allowed: None,
-        place,
+        position,
     }
 }

@@ -54,8 +54,8 @@ pub(super) fn listen(builder: &mut Builder, table: Table, value: Value<'_>) -> R
         let text = if matches!(element.get_ref(), DeValue::Table(_)) {
             let DeValue::Table(entries) = element.into_inner() else { continue };
             match read_table(builder, at, entries) {
-                Some((place, text, keys)) => {
-                    (at, own) = (place, keys);
+                Some((position, text, keys)) => {
+                    (at, own) = (position, keys);
                     Ok(text)
                 }
                 None => continue,
@@ -96,28 +96,28 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// Reads an endpoint's own table: the place and text of `endpoint`, if present, and the other keys.
+/// Reads an endpoint's own table: the position and text of `endpoint`, if present, and the other keys.
 fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<(usize, String, Own)> {
     let (mut endpoint, mut own) = (None, Own::default());
     let before = builder.faults.len();
     for (key, value) in entries {
         let (name, span) = (key.get_ref(), value.span());
-        let place = span.start;
+        let position = span.start;
         let read = match &**name {
-            "endpoint" => typed(value).map(|Text(text)| endpoint = Some((place, text))),
-            "mode" => typed(value).map(|Permissions(mode)| own.mode = Some((place, mode))),
-            "group" => typed(value).map(|Group(group)| own.group = Some((place, group))),
+            "endpoint" => typed(value).map(|Text(text)| endpoint = Some((position, text))),
+            "mode" => typed(value).map(|Permissions(mode)| own.mode = Some((position, mode))),
+            "group" => typed(value).map(|Group(group)| own.group = Some((position, group))),
             "allow_users" => users::read(UserDatabase::Users, value, &mut builder.faults)
                 .map(|allowed| own.allowed_users = Some(allowed)),
             "allow_groups" => users::read(UserDatabase::Groups, value, &mut builder.faults)
                 .map(|allowed| own.allowed_groups = Some(allowed)),
             "allow_addresses" => networks::read(value, &mut builder.faults)
-                .map(|networks| own.networks = Some((place, networks))),
+                .map(|networks| own.networks = Some((position, networks))),
             "allow_names" => {
-                names::read(value, &mut builder.faults).map(|names| own.names = Some((place, names)))
+                names::read(value, &mut builder.faults).map(|names| own.names = Some((position, names)))
             }
             "client_certificates" => {
-                names::read_flag(value).map(|flag| own.client_certificates = Some((place, flag)))
+                names::read_flag(value).map(|flag| own.client_certificates = Some((position, flag)))
             }
             _ => {
                 let right = match nearest(name, KEYS.into_iter()) {
@@ -130,7 +130,7 @@ fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<
         };
         if let Err(right) = read {
             let value = builder.written(span);
-            builder.fault(place, format!("{name} is {value}; {right}"));
+            builder.fault(position, format!("{name} is {value}; {right}"));
         }
     }
     if endpoint.is_none() && builder.faults.len() == before {
@@ -140,7 +140,7 @@ fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<
     if endpoint.is_none() || builder.faults.len() > before {
         builder.unclear.insert("listen");
     }
-    endpoint.map(|(place, text)| (place, text, own))
+    endpoint.map(|(position, text)| (position, text, own))
 }
 
 /// Why the name of a FIFO or message queue cannot be its name in the chat.
@@ -180,7 +180,7 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
     }
 }
 
-/// Gives each endpoint its place in the file, and finds conflicts between endpoints.
+/// Gives each endpoint its position in the file, and finds conflicts between endpoints.
 pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
     builder.listens.sort_by_key(|listen| listen.at);
     let mut cursor = Cursor::new(text.as_bytes());
@@ -189,8 +189,8 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
         let (line, column) = cursor.advance(at);
         // Any path works here: it only has to be the same for all.
         let sockets: Vec<_> = endpoint.resolve(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
-        let place = format!("{name}:{line}:{column}");
-        let listen = checked(ListenBuilder { at, service, endpoint, own }, place, builder);
+        let position = format!("{name}:{line}:{column}");
+        let listen = checked(ListenBuilder { at, service, endpoint, own }, position, builder);
         let index = builder.config.listens.len();
         match taken.take(&sockets, index) {
             None => builder.config.listens.push(listen),
@@ -205,7 +205,7 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
 }
 
 /// The endpoint with the settings of its own table and of its service; finds what does not go with its kind.
-fn checked(listen: ListenBuilder, place: String, builder: &mut Builder) -> Listen {
+fn checked(listen: ListenBuilder, position: String, builder: &mut Builder) -> Listen {
     let ListenBuilder { at, service, endpoint, own } = listen;
     let service_builder = &builder.services[service as usize];
     let names = names::of_endpoint(
@@ -248,7 +248,7 @@ fn checked(listen: ListenBuilder, place: String, builder: &mut Builder) -> Liste
         is_group_given: own.group.is_some() || service_builder.is_group_given,
         group: own.group.map_or_else(|| service_builder.group.clone(), |(_, group)| group),
         allowed,
-        place,
+        position,
     }
 }
 
@@ -256,9 +256,9 @@ fn checked(listen: ListenBuilder, place: String, builder: &mut Builder) -> Liste
 fn conflict(listen: &Listen, first: &Listen) -> String {
     let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
     let what = if shown == first_shown {
-        format!("{shown} is already at {}", first.place)
+        format!("{shown} is already at {}", first.position)
     } else {
-        format!("{shown} conflicts with {first_shown} at {}", first.place)
+        format!("{shown} conflicts with {first_shown} at {}", first.position)
     };
     format!("{what}; remove one or choose another place")
 }
@@ -278,9 +278,9 @@ pub(super) fn check_networks(builder: &mut Builder) {
     };
     let mux = on_network(Service::Mux);
     let pointless = Service::ALL.into_iter().filter(|service| !mux && !on_network(*service));
-    let places =
+    let all =
         pointless.filter_map(|service| Some((service, builder.services[service as usize].networks_at?)));
-    for (service, at) in places.collect::<Vec<_>>() {
+    for (service, at) in all.collect::<Vec<_>>() {
         let text = format!(
             "allow_addresses: neither [{service}] nor [mux] has a network endpoint; leave it out, or add one, for example tcp://0.0.0.0:PORT"
         );
@@ -399,14 +399,17 @@ mod tests {
              { endpoint = \"tcp://localhost:1\", allow_users = [], allow_groups = [] }]\n",
         );
         let who = [(1000, 7), (1001, 7), (7, 70000), (7, 7)];
-        for (listen, let_in, mode, group, place) in [
+        for (listen, let_in, mode, group, position) in [
             (&config.listens[0], [true, false, true, false], 0o600, "ipcd", "f:5:11"),
             (&config.listens[1], [false, true, true, false], 0o666, "g", "f:5:37"),
             (&config.listens[2], [true; 4], 0o600, "ipcd", "f:5:126"),
             (&config.listens[3], [true; 4], 0o600, "ipcd", "f:5:195"),
         ] {
             assert_eq!(who.map(|(uid, gid)| lets_in(listen, uid, gid)), let_in, "{}", listen.endpoint);
-            assert_eq!((listen.mode, listen.group.as_str(), listen.place.as_str()), (mode, group, place));
+            assert_eq!(
+                (listen.mode, listen.group.as_str(), listen.position.as_str()),
+                (mode, group, position)
+            );
             assert!(lets_in(listen, 0, 7) && lets_in(listen, 990, 7), "root and the daemon's own user");
         }
     }

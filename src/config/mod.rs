@@ -61,7 +61,7 @@ mod tests {
         config.is_log_level_given = false;
         config.without_effect.clear();
         for listen in &mut config.listens {
-            listen.place = "the built-in configuration".to_owned();
+            listen.position = "the built-in configuration".to_owned();
             listen.is_group_given = false;
         }
         config
@@ -113,7 +113,7 @@ mod tests {
     fn place_is_file_line_and_column() {
         let config = Config::parse(Path::new(NAME), "[chat]\nlisten = [\n  \"tcp://localhost:1\"]\n")
             .expect("a configuration");
-        assert_eq!(config.listens[0].place, "/etc/ipcd/ipcd.toml:3:3");
+        assert_eq!(config.listens[0].position, "/etc/ipcd/ipcd.toml:3:3");
     }
 
     #[test]

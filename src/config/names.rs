@@ -127,9 +127,8 @@ pub(super) fn check(builder: &mut Builder) {
     };
     let mux = is_on_tls(Service::Mux);
     let pointless = Service::ALL.into_iter().filter(|service| !mux && !is_on_tls(*service));
-    let places =
-        pointless.filter_map(|service| Some((service, builder.services[service as usize].names_at?)));
-    for (service, at) in places.collect::<Vec<_>>() {
+    let all = pointless.filter_map(|service| Some((service, builder.services[service as usize].names_at?)));
+    for (service, at) in all.collect::<Vec<_>>() {
         let text = format!(
             "allow_names: neither [{service}] nor [mux] has a TLS endpoint; leave it out, or add one, for example tls://0.0.0.0:PORT"
         );

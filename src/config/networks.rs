@@ -12,7 +12,7 @@ use crate::engine::allow::networks::Networks;
 /// The most networks in one list: more belong in a firewall.
 const NETWORKS_MAX: usize = 256;
 
-/// Reads a list. Errors in elements are reported at their places; the returned error is about the whole value.
+/// Reads a list. Errors in elements are reported at their positions; the returned error is about the whole value.
 pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Networks, String> {
     let list = match value.into_inner() {
         DeValue::Array(list) => list,

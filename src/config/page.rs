@@ -33,7 +33,7 @@ pub(super) fn metrics(builder: &mut Builder, _: Table, value: Value<'_>) -> Resu
     Ok(())
 }
 
-/// Reads a list. Errors in elements are reported at their places.
+/// Reads a list. Errors in elements are reported at their positions.
 fn list(
     builder: &mut Builder,
     value: Value<'_>,

@@ -187,7 +187,7 @@ fn check_sizes(builder: &mut Builder) {
     }
 }
 
-/// The errors as lines, in the order of their places.
+/// The errors as lines, in the order of their positions.
 fn lines(name: &str, text: &str, mut faults: Vec<Diagnostic>) -> Vec<String> {
     faults.sort();
     faults.dedup();

@@ -63,7 +63,7 @@ fn cannot_open(errno: Errno) -> String {
     }
 }
 
-/// The bytes as text, or one line with the place that is not UTF-8.
+/// The bytes as text, or one line with the position that is not UTF-8.
 pub(super) fn decode<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, String> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();

@@ -1,4 +1,4 @@
-//! The text: places in it, quotations for messages, and syntax errors. Knows no key.
+//! The text: positions in it, quotations for messages, and syntax errors. Knows no key.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::engine::limits::QUOTE_CHARS_MAX;
 /// How often a file is parsed again without its broken lines, to find further errors.
 const ROUNDS_MAX: usize = 8;
 
-/// One error: the byte offset of its place, and its text.
+/// One error: its byte offset, and its text.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Diagnostic {
     pub(super) at: usize,
@@ -116,7 +116,7 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Diagnosti
     Cow::Owned(readable)
 }
 
-/// The parser's errors for a piece of the file that begins at `base`, in the order of their places.
+/// The parser's errors for a piece of the file that begins at `base`, in the order of their positions.
 fn syntax_errors(piece: &str, base: usize) -> Vec<(Range<usize>, String)> {
     let (_, errors) = DeTable::parse_recoverable(piece);
     let mut errors: Vec<_> = errors
@@ -130,7 +130,7 @@ fn syntax_errors(piece: &str, base: usize) -> Vec<(Range<usize>, String)> {
     errors
 }
 
-/// The message for a parser error, from its text, the place it points to, and the rest of the line.
+/// The message for a parser error, from its text, the position it points to, and the rest of the line.
 fn syntax_error(source: &str, rest: &str, message: &str) -> String {
     let shown = quoted(source);
     // Only before the next straight quotation mark, which would make it part of a string.
@@ -233,9 +233,10 @@ mod tests {
     #[test]
     fn column_counts_characters_and_only_lf_ends_a_line() {
         let mut cursor = Cursor::new("aé\r\nß=x\n".as_bytes());
-        for (offset, place) in [(0, (1, 1)), (1, (1, 2)), (3, (1, 3)), (5, (2, 1)), (7, (2, 2)), (99, (3, 1))]
+        for (offset, position) in
+            [(0, (1, 1)), (1, (1, 2)), (3, (1, 3)), (5, (2, 1)), (7, (2, 2)), (99, (3, 1))]
         {
-            assert_eq!(cursor.advance(offset), place, "{offset}");
+            assert_eq!(cursor.advance(offset), position, "{offset}");
         }
     }
 

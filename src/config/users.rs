@@ -51,7 +51,7 @@ fn group_and_members(group: &uzers::Group) -> Allowed {
     Allowed::new(members.map(|user| user.uid()), [group.gid()])
 }
 
-/// Reads a list. Errors in elements are reported at their places; the returned error is about the whole value.
+/// Reads a list. Errors in elements are reported at their positions; the returned error is about the whole value.
 pub(super) fn read(
     people: UserDatabase,
     value: Value<'_>,

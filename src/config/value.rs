@@ -1,4 +1,4 @@
-//! Values: numbers, sizes, times, words, and their ranges. Knows no key and no place in the file.
+//! Values: numbers, sizes, times, words, and their ranges. Knows no key and no position in the file.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -75,7 +75,7 @@ pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     open.map(|listen| {
         format!(
             "{}: the passphrase under [chat] travels to {} as plain text, and anyone on the network can read it; use one that protects nothing else",
-            listen.place, listen.endpoint,
+            listen.position, listen.endpoint,
         )
     })
     .collect()
@@ -106,7 +106,7 @@ fn of_loopback(listen: &Listen) -> Option<String> {
     (is_loopback(&listen.endpoint) && networks.keep_out_loopback()).then(|| {
         format!(
             "{}: no client can connect to {}: only this machine can reach it, but allow_addresses does not include it; add \"127.0.0.0/8\" and \"::1\", or use tcp://0.0.0.0",
-            listen.place, listen.endpoint,
+            listen.position, listen.endpoint,
         )
     })
 }
@@ -119,7 +119,7 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
     for listen in status.filter(|listen| listen.endpoint.path().is_none()) {
         warnings.push(format!(
             "{}: every client of {} can see who else is connected, and from where; use a Unix socket with allow_users, or leave it to [mux]",
-            listen.place, listen.endpoint,
+            listen.position, listen.endpoint,
         ));
     }
     warnings
@@ -133,23 +133,23 @@ fn of_this_machine(config: &Config) -> Vec<String> {
     warnings.extend(queues::of_limit(config));
     let first_port = unprivileged_port();
     for listen in &config.listens {
-        let Listen { endpoint, place, .. } = listen;
+        let Listen { endpoint, position, .. } = listen;
         if let Some(network) = endpoint.network()
             && network.port < first_port
         {
             warnings.push(format!(
-                "{place}: {endpoint}: a port below {first_port} needs privileges; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",
+                "{position}: {endpoint}: a port below {first_port} needs privileges; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",
             ));
         }
         if let Some(directory) = missing_directory(endpoint, runtime.as_deref()) {
             warnings.push(format!(
-                "{place}: {endpoint}: directory {} does not exist; create it or choose another path",
+                "{position}: {endpoint}: directory {} does not exist; create it or choose another path",
                 directory.display(),
             ));
         }
         if endpoint.path().is_some() && listen.is_group_given && !exists(&listen.group) {
             warnings.push(format!(
-                "{place}: {endpoint}: group {} does not exist; create it or name another one, or the file gets ipcd's own",
+                "{position}: {endpoint}: group {} does not exist; create it or name another one, or the file gets ipcd's own",
                 listen.group.escape_debug(),
             ));
         }

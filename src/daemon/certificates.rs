@@ -129,7 +129,7 @@ fn of_name(listen: &Listen, acceptor: &Acceptor, dates: &Dates) -> Option<String
     (!is_right).then(|| {
         format!(
             "{}: {}: the certificate in {} is for {}, so clients that connect there reject it; use one for {}",
-            listen.place,
+            listen.position,
             listen.endpoint,
             dates.paths(),
             names.escape_default(),

@@ -35,11 +35,11 @@ impl Failure {
     }
 }
 
-/// An error in a file begins with its place, as a compiler's does; one about the whole file with the program's name.
+/// An error in a file begins with its position, as a compiler's does; one about the whole file with the program's name.
 fn located(line: &str) -> String {
-    let place = line.split(": ").next().unwrap_or_default();
+    let position = line.split(": ").next().unwrap_or_default();
     let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<usize>().is_ok());
-    let mut parts = place.rsplit(':');
+    let mut parts = position.rsplit(':');
     match is_number(parts.next()) && is_number(parts.next()) {
         true => line.to_owned(),
         false => format!("ipcd: {line}"),

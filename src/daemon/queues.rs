@@ -19,7 +19,7 @@ pub(super) fn of_size(config: &Config) -> Vec<String> {
     long.map(|listen| {
         format!(
             "{}: max_message is {} bytes, but {} takes messages of at most {QUEUE_MESSAGE_BYTES_MAX} (fs.mqueue.msgsize_max); lower it under [{}]",
-            listen.place,
+            listen.position,
             longest(listen),
             listen.endpoint,
             listen.service,
@@ -48,7 +48,7 @@ pub(super) fn of_namespace(config: &Config) -> Option<String> {
     namespace::is_another().then(|| {
         format!(
             "{}: only processes in the same IPC namespace see {}; if that is the unit's own (PrivateIPC=yes), the drop-in /usr/share/doc/ipcd/examples/message-queues.conf makes the queues visible to all",
-            first.place, first.endpoint,
+            first.position, first.endpoint,
         )
     })
 }

@@ -37,7 +37,7 @@ impl Engine {
         let sessions = self.sessions.iter().count();
         assert_eq!(self.sessions.len(), sessions, "the count of sessions, and those in the table");
         let end = self.sessions.end();
-        assert!(end == 0 || self.sessions.at(end - 1).is_some(), "nobody has the last place of the table");
+        assert!(end == 0 || self.sessions.at(end - 1).is_some(), "the last entry is empty");
         for index in 0..end {
             let peer = self.sessions.at(index).map(Session::peer);
             assert!(peer.is_none_or(|peer| peer.index as usize == index), "{peer:?} is at index {index}");

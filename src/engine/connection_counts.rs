@@ -229,9 +229,9 @@ mod tests {
         for remote in [user(1), user(3), RemoteAddress::Input, from_root] {
             assert!(!connection_counts.admit(&settings, Service::Mux, remote), "{remote}");
         }
-        for place in 0..PLACES_KEPT {
-            let uid = if place % 2 == 0 { 0 } else { 990 };
-            assert!(connection_counts.admit(&settings, Service::Mux, user(uid)), "{place}");
+        for number in 0..PLACES_KEPT {
+            let uid = if number % 2 == 0 { 0 } else { 990 };
+            assert!(connection_counts.admit(&settings, Service::Mux, user(uid)), "{number}");
         }
         assert!(!connection_counts.admit(&settings, Service::Mux, user(0)), "no more than that");
         connection_counts.release(Service::Mux, user(1));

@@ -26,6 +26,6 @@ pub(super) enum SessionEvent {
     GoOn,
     /// Its partner has left.
     Left,
-    /// Another connection has taken its place in the room; with the rest of a line that was sent in part.
+    /// Another connection is this member now; with the rest of a line that was sent in part.
     Replaced(Vec<u8>),
 }

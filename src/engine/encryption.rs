@@ -1,4 +1,4 @@
-//! What the engine is told of the encryption of a connection. Knows no cipher.
+//! What the engine learns about the encryption of a connection. Knows no cipher.
 
 use super::allow::names::NAME_BYTES_MAX;
 use super::message::ConnectionId;
@@ -10,19 +10,19 @@ pub enum EncryptionEvent<'a> {
     Begun {
         /// Version and cipher suite.
         how: &'a str,
-        /// The name in the peer's certificate, which was checked; `None`: it has none, or was not asked for one. Not escaped.
+        /// The name in the peer's checked certificate; `None`: it has none, or was not asked for one. Not escaped.
         name: Option<&'a str>,
     },
-    /// The peer ended its input without saying so: the end may have been cut off.
+    /// The peer's input ended without a close_notify: its end may have been cut off.
     Truncated,
-    /// The peer speaks plain text, or says nothing at all. It is told so in plain text, and nothing that it says is heard.
+    /// The peer speaks plain text, or sends nothing at all. It gets an error in plain text, and its input is ignored.
     Missing,
-    /// The encryption failed; with the reason, already escaped. Nobody can be told anything any more.
+    /// The encryption failed; with the reason, already escaped. Nothing more can be sent.
     Failed(&'a str),
 }
 
-/// What is kept of a connection's certificate takes so many bytes at most: its name, in a table that has just grown.
+/// The most memory for a connection's certificate: its name, in a table that has just grown.
 pub const ENTRY_BYTES: usize = NAME_BYTES_MAX + 2 * (size_of::<ConnectionId>() + size_of::<Box<str>>()) + 16;
 
-/// What the log says of [`EncryptionEvent::Truncated`].
+/// The log's text for [`EncryptionEvent::Truncated`].
 pub const TRUNCATED: &str = "its input ended without close_notify";

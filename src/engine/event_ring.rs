@@ -35,15 +35,15 @@ impl RingEntry {
     }
 }
 
-/// So many users can always watch: no user can take all places.
+/// So many users can always watch: no user can keep all others out.
 const USERS_MIN: usize = 4;
 
 /// Why a client may not watch now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// All places are taken.
+    /// There are as many watchers as there may be.
     All,
-    /// Its user has the most places for one user.
+    /// Its user has as many watchers as one user may have.
     Share(usize),
 }
 

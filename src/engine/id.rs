@@ -55,13 +55,13 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// The number of a connection: a place in a table, and a generation, so that nothing for a closed connection can
-/// reach a later one in the same place.
+/// The number of a connection: an index in a table, and a generation, so that nothing for a closed connection can
+/// reach a later one at the same index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
-    /// The place in the table.
+    /// The index in the table.
     pub index: u32,
-    /// The generation of that place.
+    /// The generation of that index.
     pub generation: u32,
 }
 

@@ -119,9 +119,9 @@ impl<'a> Decimal<'a> {
             return Some(0.0); // less than half of the smallest number there is
         }
         let mut text = String::with_capacity(all - zeros + 8);
-        for (place, digit) in significand.iter().filter(|byte| byte.is_ascii_digit()).skip(zeros).enumerate()
+        for (index, digit) in significand.iter().filter(|byte| byte.is_ascii_digit()).skip(zeros).enumerate()
         {
-            if place == 1 {
+            if index == 1 {
                 text.push('.');
             }
             text.push(char::from(*digit));
@@ -239,8 +239,8 @@ fn write_scientific(shortest: &str, out: &mut Text) {
     let zeros = digits.clone().take_while(|digit| *digit == b'0').count();
     let power = exponent.parse().unwrap_or(0) + whole as i32 - zeros as i32 - 1;
 
-    for (place, digit) in digits.skip(zeros).enumerate() {
-        if place == 1 {
+    for (index, digit) in digits.skip(zeros).enumerate() {
+        if index == 1 {
             out.push(b'.');
         }
         out.push(digit);
@@ -251,8 +251,8 @@ fn write_scientific(shortest: &str, out: &mut Text) {
 
 fn write_integer(mut integer: u64, digits_min: usize, out: &mut Text) {
     let digits = integer.checked_ilog10().map_or(1, |log| log as usize + 1).max(digits_min);
-    for place in out.bytes[out.len..][..digits].iter_mut().rev() {
-        *place = b'0' + (integer % 10) as u8;
+    for digit in out.bytes[out.len..][..digits].iter_mut().rev() {
+        *digit = b'0' + (integer % 10) as u8;
         integer /= 10;
     }
     out.len += digits;

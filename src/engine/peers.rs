@@ -52,7 +52,11 @@ mod tests {
         let peers = (0..1000).map(|index| ConnectionId { index, generation: 1 });
         peers.clone().for_each(|peer| table.set(peer, peer.index));
         assert_eq!(table.get(ConnectionId { index: 7, generation: 1 }), Some(&7));
-        assert_eq!(table.get(ConnectionId { index: 7, generation: 2 }), None, "another tenant of that place");
+        assert_eq!(
+            table.get(ConnectionId { index: 7, generation: 2 }),
+            None,
+            "another connection at that index"
+        );
         peers.for_each(|peer| table.remove(peer));
         assert!(table.0.is_empty() && table.0.capacity() < 512, "{}", table.0.capacity());
     }

@@ -8,7 +8,7 @@ mod history;
 mod log;
 mod member;
 mod offer;
-mod place;
+mod progress;
 mod saved;
 mod timeline;
 
@@ -27,7 +27,7 @@ use timeline::{Entry, Proposed, Timeline};
 pub use member::MemberId;
 use member::{DirectMessage, Member};
 pub use offer::Offer;
-pub use place::{SavedLog, SavedPlace};
+pub use progress::{SavedLog, SavedProgress};
 
 /// The room.
 #[derive(Debug, Default)]
@@ -160,7 +160,7 @@ impl Room {
         self.members[member_id.0].claim = Some(Box::new(claim));
     }
 
-    /// Gives a member's place to another connection, without a word to anyone; it hears everything from now on.
+    /// Gives a member to another connection, without a word to anyone; it hears everything from now on.
     /// Returns the previous connection, and the rest of a line that was sent there in part.
     pub fn take_over(&mut self, member_id: MemberId, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
@@ -369,7 +369,7 @@ impl Room {
     }
 }
 
-/// The memory of a member beside its session and its direct messages: its place, its name as displayed, before
+/// The memory of a member beside its session and its direct messages: its entry in the table, its name as displayed, before
 /// messages and as compared, each at its longest, and its entries among the names and their looks, in tables that have
 /// room to grow.
 pub const MEMBER_BYTES: usize =

@@ -8,9 +8,9 @@ use super::session::Session;
 /// Every session.
 #[derive(Debug, Default)]
 pub(super) struct SessionTable {
-    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last place is always taken, so memory is
+    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last entry is never empty, so memory is
     /// freed after a peak.
-    places: Vec<Option<Session>>,
+    entries: Vec<Option<Session>>,
     taken: usize,
 }
 
@@ -22,7 +22,7 @@ impl SessionTable {
 
     /// One more than the highest index in use.
     pub(super) fn end(&self) -> usize {
-        self.places.len()
+        self.entries.len()
     }
 
     /// The peer's session, unless that has gone.
@@ -40,13 +40,13 @@ impl SessionTable {
     /// The session at an index.
     #[inline]
     pub(super) fn at(&self, index: usize) -> Option<&Session> {
-        self.places.get(index)?.as_ref()
+        self.entries.get(index)?.as_ref()
     }
 
     /// The same, to be changed.
     #[inline]
     pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Session> {
-        self.places.get_mut(index)?.as_mut()
+        self.entries.get_mut(index)?.as_mut()
     }
 
     /// The lists that contain the peer's session.
@@ -57,33 +57,33 @@ impl SessionTable {
 
     /// All of them, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.places.iter().flatten()
+        self.entries.iter().flatten()
     }
 
     /// Those from one index up to another, to be changed.
     pub(super) fn range_mut(&mut self, from: usize, to: usize) -> impl Iterator<Item = &mut Session> {
-        self.places[from.min(to)..to].iter_mut().flatten()
+        self.entries[from.min(to)..to].iter_mut().flatten()
     }
 
     /// Adds one, at the index of its connection.
     pub(super) fn insert(&mut self, session: Session) {
         let index = session.peer().index as usize;
-        if self.places.len() <= index {
-            self.places.resize_with(index + 1, || None);
+        if self.entries.len() <= index {
+            self.entries.resize_with(index + 1, || None);
         }
-        debug_assert!(self.places[index].is_none(), "the reactor gave a place away twice");
-        self.places[index] = Some(session);
+        debug_assert!(self.entries[index].is_none(), "the reactor gave an index away twice");
+        self.entries[index] = Some(session);
         self.taken += 1;
     }
 
     /// Takes one out.
     pub(super) fn remove(&mut self, peer: ConnectionId) -> Option<Session> {
-        let place = self.places.get_mut(peer.index as usize)?;
-        let session = place.take_if(|session| session.peer() == peer)?;
+        let entry = self.entries.get_mut(peer.index as usize)?;
+        let session = entry.take_if(|session| session.peer() == peer)?;
         self.taken -= 1;
-        while self.places.pop_if(|place| place.is_none()).is_some() {}
-        if let Some(capacity) = shrunk(self.places.len(), self.places.capacity()) {
-            self.places.shrink_to(capacity);
+        while self.entries.pop_if(|entry| entry.is_none()).is_some() {}
+        if let Some(capacity) = shrunk(self.entries.len(), self.entries.capacity()) {
+            self.entries.shrink_to(capacity);
         }
         Some(session)
     }
@@ -91,12 +91,12 @@ impl SessionTable {
     /// The number of sessions that there is memory for.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.places.capacity()
+        self.entries.capacity()
     }
 
     /// The table itself, to be broken.
     #[cfg(test)]
-    pub(super) fn places(&mut self) -> &mut Vec<Option<Session>> {
-        &mut self.places
+    pub(super) fn entries(&mut self) -> &mut Vec<Option<Session>> {
+        &mut self.entries
     }
 }

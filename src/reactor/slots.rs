@@ -1,7 +1,7 @@
 //! Tokens and their meaning. A token carries a generation, so an event that was queued for a closed connection never
 //! reaches the next one in its slot. Closed slots are freed between turns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
@@ -186,7 +186,10 @@ pub(super) struct Slots {
     generation: u32,
     /// Slots that were freed in this turn.
     dead: Vec<u32>,
-    listener_slots: Vec<Option<ListenerSlot>>,
+    /// By their numbers. No number is used twice, so no old event can mean a new listener.
+    listener_slots: BTreeMap<usize, ListenerSlot>,
+    /// The number of the next listener.
+    next_listener: usize,
 }
 
 impl Slots {
@@ -263,36 +266,32 @@ impl Slots {
     }
 
     pub(super) fn insert_listener(&mut self, listener_slot: ListenerSlot) -> usize {
-        // A number is not used twice while the daemon runs, so no old event can mean a new listener.
-        self.listener_slots.push(Some(listener_slot));
-        self.listener_slots.len() - 1
+        let number = self.next_listener;
+        self.next_listener += 1;
+        self.listener_slots.insert(number, listener_slot);
+        number
     }
 
     pub(super) fn listener_slot(&self, listener_slot: usize) -> Option<&ListenerSlot> {
-        self.listener_slots.get(listener_slot)?.as_ref()
+        self.listener_slots.get(&listener_slot)
     }
 
     pub(super) fn listener_slot_mut(&mut self, listener_slot: usize) -> Option<&mut ListenerSlot> {
-        self.listener_slots.get_mut(listener_slot)?.as_mut()
+        self.listener_slots.get_mut(&listener_slot)
     }
 
     pub(super) fn set_binding(&mut self, listener_slot: usize, binding: Rc<Binding>) {
-        if let Some(Some(listener_slot)) = self.listener_slots.get_mut(listener_slot) {
+        if let Some(listener_slot) = self.listener_slots.get_mut(&listener_slot) {
             listener_slot.binding = binding;
         }
     }
 
     pub(super) fn remove_listener(&mut self, listener_slot: usize) {
-        if let Some(place) = self.listener_slots.get_mut(listener_slot) {
-            *place = None;
-        }
+        self.listener_slots.remove(&listener_slot);
     }
 
     pub(super) fn listener_slots(&self) -> impl Iterator<Item = (usize, &ListenerSlot)> {
-        self.listener_slots
-            .iter()
-            .enumerate()
-            .filter_map(|(index, listener_slot)| Some((index, listener_slot.as_ref()?)))
+        self.listener_slots.iter().map(|(number, listener_slot)| (*number, listener_slot))
     }
 }
 
@@ -308,6 +307,10 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::endpoint::ResolvedEndpoint;
+    use crate::engine::service::Service;
+    use crate::engine::transport::Transport;
+    use crate::transport::open::{Options, open};
 
     #[test]
     fn token_encodes_its_target() {
@@ -357,5 +360,32 @@ mod tests {
             (0..4).map(|_| slots.insert(Connection::new(UnixStream::pair().unwrap().0.into()))).collect();
         assert_eq!(new.iter().map(|peer| peer.index).collect::<Vec<_>>(), [0, 1, 2, 4]);
         assert!(go.clone().all(|peer| slots.get_mut(*peer).is_none()) && slots.get_mut(stays).is_some());
+    }
+
+    #[test]
+    fn removed_listeners_leave_no_memory_and_their_numbers_stay_unused() {
+        let mut slots = Slots::default();
+        let place = ResolvedEndpoint::Tcp("127.0.0.1:0".parse().unwrap());
+        let options =
+            Options { backlog: 1, mode: 0, group: String::new(), message_bytes: 0, make_directory: None };
+        let mut listen = || {
+            let listener = open(&place, &options).unwrap().listener;
+            let binding = Binding {
+                endpoint: place.to_string(),
+                service: Service::Hello,
+                transport: Transport::TCP,
+                allowed: None,
+            };
+            slots.insert_listener(ListenerSlot {
+                listener,
+                binding: Rc::new(binding),
+                ledger: Ledger::default(),
+            })
+        };
+        let numbers: Vec<usize> = (0..50).map(|_| listen()).collect();
+        numbers[1..].iter().for_each(|number| slots.remove_listener(*number));
+        assert_eq!(slots.listener_slots.len(), 1);
+        assert_eq!(slots.listener_slots().map(|(number, _)| number).collect::<Vec<_>>(), [0]);
+        assert!(slots.listener_slot(49).is_none());
     }
 }

@@ -4,11 +4,10 @@ use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{Gid, Mode, fchmod, fchown, fstat};
+use rustix::fs::{Mode, fchmod};
 use rustix::process::getegid;
 
-use super::group::{find_group, group_name};
-use crate::os_error::describe;
+use super::permissions;
 
 /// One of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,25 +49,6 @@ pub(super) fn set_permissions(
     mode: u32,
     group: &str,
 ) -> io::Result<Vec<String>> {
-    let named = find_group(group);
-    let wanted = named.unwrap_or(getegid().as_raw());
-    let mut warnings = Vec::new();
-    let mut gid = fstat(file)?.st_gid;
-    if wanted != gid {
-        fchmod(file, Mode::from_raw_mode(mode & 0o700))?;
-        match fchown(file, None, Some(Gid::from_raw(wanted))) {
-            Ok(()) => gid = wanted,
-            Err(errno) => warnings.push(format!(
-                "{name}: cannot be given to group {}: {}; it has group {}",
-                group_name(wanted),
-                describe(&errno.into()),
-                group_name(gid),
-            )),
-        }
-    }
-    fchmod(file, Mode::from_raw_mode(mode))?;
-    if named.is_none() && !group.is_empty() {
-        warnings.push(format!("{name}: group {group} does not exist; using group {}", group_name(gid)));
-    }
-    Ok(warnings)
+    let set_mode = |mode| Ok(fchmod(file, Mode::from_raw_mode(mode))?);
+    permissions::change(file, name, set_mode, (mode, group), Some(getegid().as_raw()))
 }

@@ -21,6 +21,7 @@ mod options;
 pub mod owner;
 pub mod pair;
 mod passing;
+mod permissions;
 pub mod queue;
 pub mod sockopt;
 pub mod stdio;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chownat, fchmod, fstat, lstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, lstat, openat};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
@@ -20,14 +20,14 @@ use super::credentials;
 use super::datagram;
 use super::directory;
 use super::error::{OpenErrorKind, kind_of_file, other};
-use super::group::{find_group, group_name};
+use super::group::find_group;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use super::owner::{self, PortOwner};
 use super::passing::refuse_descriptors;
+use super::permissions;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
-use crate::os_error::describe;
 
 /// How often the directory is created again because another process has just removed it. Guessed.
 const TRIES_MAX: u32 = 4;
@@ -224,31 +224,8 @@ impl SocketFile {
         if now.st_dev != self.made.st_dev || now.st_ino != self.made.st_ino {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the socket file was replaced by another"));
         }
-        let mut warnings = Vec::new();
-        let named = find_group(group);
-        let mut gid = now.st_gid;
-        if let Some(wanted) = named.or(own).filter(|wanted| *wanted != now.st_gid) {
-            set_mode(&file, mode & 0o700)?;
-            match chownat(&file, "", None, Some(Gid::from_raw(wanted)), AtFlags::EMPTY_PATH) {
-                Ok(()) => gid = wanted,
-                Err(errno) => warnings.push(format!(
-                    "unix://{}: cannot be given to group {}: {}; it has group {}",
-                    self.path.display(),
-                    group_name(wanted),
-                    describe(&errno.into()),
-                    group_name(now.st_gid),
-                )),
-            }
-        }
-        set_mode(&file, mode)?;
-        if named.is_none() && !group.is_empty() {
-            warnings.push(format!(
-                "unix://{}: group {group} does not exist; using group {}",
-                self.path.display(),
-                group_name(gid),
-            ));
-        }
-        Ok(warnings)
+        let name = format!("unix://{}", self.path.display());
+        permissions::change(file.as_fd(), name, |mode| set_mode(&file, mode), (mode, group), own)
     }
 }
 

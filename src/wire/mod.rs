@@ -148,10 +148,10 @@ mod tests {
     fn plain_bytes_are_neither_copied_nor_held_back() {
         let mut wire = Wire::default();
         let mut received = *b"5 10\n";
-        let (place, mut pieces) = (received.as_ptr(), 0);
+        let (start, mut pieces) = (received.as_ptr(), 0);
         wire.receive(&mut received, true, |heard| {
             let Heard::Bytes { bytes, more } = heard else { panic!("{heard:?}") };
-            assert_eq!((bytes, more, bytes.as_ptr()), (&b"5 10\n"[..], true, place));
+            assert_eq!((bytes, more, bytes.as_ptr()), (&b"5 10\n"[..], true, start));
             pieces += 1;
         });
         assert_eq!(pieces, 1);

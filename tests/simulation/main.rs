@@ -6,13 +6,13 @@
 //! `IPCD_SIM_SEEDS` (seeds) and `IPCD_SIM_STEPS` (steps of each) make it longer, `IPCD_SIM_FIRST` begins at another seed;
 //! with `-- --nocapture` it tells what was reached, and how far it is.
 
+mod blockage;
 mod datagrams;
 mod fifo;
 mod flood;
 mod forms;
 mod hogs;
 mod link;
-mod patience;
 mod peer;
 mod random;
 mod room;

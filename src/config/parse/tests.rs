@@ -158,7 +158,7 @@ fn limits_apply_to_all_services_and_a_services_own_table_wins() {
     let listens: Vec<_> = config
         .listens
         .iter()
-        .map(|listen| (listen.service, listen.mode, listen.group.as_str(), listen.place.as_str()))
+        .map(|listen| (listen.service, listen.mode, listen.group.as_str(), listen.position.as_str()))
         .collect();
     assert_eq!(
         listens,
@@ -170,8 +170,8 @@ fn limits_apply_to_all_services_and_a_services_own_table_wins() {
 fn first_message_timeout_is_refused_without_a_first_message() {
     let text = format!("{LISTEN}first_message_timeout = \"1s\"\n[chat]\nfirst_message_timeout = \"1s\"\n");
     let why = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
-    for (error, place) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {
-        assert!(error.strip_prefix(place).is_some_and(|rest| rest.starts_with(why)), "{error}");
+    for (error, position) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {
+        assert!(error.strip_prefix(position).is_some_and(|rest| rest.starts_with(why)), "{error}");
     }
     let text =
         format!("{LISTEN}[limits]\nfirst_message_timeout = \"9s\"\n[mux]\nfirst_message_timeout = \"0s\"\n");

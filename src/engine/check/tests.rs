@@ -85,9 +85,9 @@ pub(in crate::engine) fn assert_panics(message: &str, check: impl FnOnce()) {
 
 #[test]
 fn check_finds_a_table_of_sessions_that_disagrees_with_itself() {
-    assert_found(company(), "the count of sessions", |engine| engine.sessions.places()[0] = None);
-    assert_found(company(), "nobody has the last place", |engine| engine.sessions.places().push(None));
-    assert_found(company(), "is at index 0", |engine| engine.sessions.places().swap(0, 2));
+    assert_found(company(), "the count of sessions", |engine| engine.sessions.entries()[0] = None);
+    assert_found(company(), "the last entry is empty", |engine| engine.sessions.entries().push(None));
+    assert_found(company(), "is at index 0", |engine| engine.sessions.entries().swap(0, 2));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::found::Found;
 use super::lines::without_cr;
 use super::raw::{PIECE_BYTES_MAX, pieces};
 
-/// The next message. An LF right before its NUL is what fgets() has left there. Further NULs are empty messages.
+/// The next message. An LF right before its NUL comes from fgets(). Further NULs are empty messages.
 #[inline]
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
     let nul = scanned + memchr(0, &bytes[scanned..])?;
@@ -26,8 +26,8 @@ pub fn without_line_end(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\n").map_or(message, without_cr)
 }
 
-/// Whether bytes behind a message, in the same burst, are what an array had in it that was sent whole: they begin with no text.
-/// Text in another encoding is none.
+/// Whether bytes after a message, in the same burst, are the remaining contents of an array that was sent whole: they do not
+/// begin with text. Text in another encoding does not count as text.
 pub fn is_garbage(bytes: &[u8]) -> bool {
     let piece = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x0b;

@@ -3,12 +3,12 @@
 //!
 //! | what has come | kind |
 //! |---|---|
-//! | an LF, or the end of the stream | line: all that has come joined |
+//! | an LF, or the end of the stream | line: all bytes so far, joined |
 //! | no LF, complete, and then `raw_gap` of silence | raw |
-//! | the same, but as single bytes with pauses between them, as somebody types, and then 1 s of silence | raw |
-//! | no LF, not complete, and then 1 s of silence, or 5 s behind somebody who types | raw: a mistake gets its error |
+//! | the same, but typed (single bytes with pauses between them), and then 1 s of silence | raw |
+//! | no LF, not complete, and then 1 s of silence, or 5 s if typed | raw: a mistake gets its error |
 //!
-//! Bursts less than `raw_gap` apart belong together. Until one of these has happened, it is a guess and stays one.
+//! Bursts less than `raw_gap` apart belong together. Until one of these has happened, the kind is only a guess.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use super::websocket::Frames;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{FramingMode, Timestamp};
 
-/// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
-/// client is not known; the options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of a message ends that is too long.
+/// What must be remembered beside the waiting bytes: what the first bursts showed, as long as the kind of client is not known;
+/// the options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of a message that is too long ends.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess<State>")]
 pub struct Guess(Option<Box<State>>); // an idle connection has none
@@ -38,26 +38,26 @@ pub(super) enum State {
     Frames(Frames),
 }
 
-/// What has come and has not told the kind of client.
+/// The bursts so far, which do not show the kind of client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Bursts {
     /// When the last one came.
     last: Timestamp,
     /// When silence decides, if nothing follows.
     until: Timestamp,
-    /// Where each ended, in all that has come.
+    /// The end of each, in all bytes so far.
     cuts: Vec<Cut>,
-    /// It is a complete request, or falls apart into some.
+    /// The bytes are a complete request, or several.
     is_complete: bool,
-    /// All were single bytes, and none came close behind another: somebody types, it seems.
+    /// All were single bytes, and none came soon after another: probably somebody is typing.
     is_typed: bool,
 }
 
 /// The end of a burst.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cut {
-    end: u32, // no message is as long as u32 can say
-    /// It came close behind the one before.
+    end: u32, // no message is longer than a u32 can hold
+    /// It came less than `raw_gap` after the one before.
     is_close: bool,
 }
 
@@ -77,7 +77,7 @@ impl From<saved::Guess<State>> for Guess {
     }
 }
 
-/// What the first bursts say.
+/// What the first bursts show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The kind is known.
@@ -96,7 +96,7 @@ pub fn is_part_of_mark(bytes: &[u8]) -> bool {
     bytes.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(bytes)
 }
 
-/// The kind of client that a rule says it is.
+/// The kind of client that the configuration prescribes.
 pub fn kind_of(rule: FramingRule) -> Option<FramingMode> {
     match rule {
         FramingRule::Auto => None,
@@ -115,7 +115,7 @@ impl Guess {
         }
     }
 
-    /// When a pause decides.
+    /// When a pause will decide.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.0.as_deref()? {
             State::Bursts(bursts) => Some(bursts.until),
@@ -124,7 +124,7 @@ impl Guess {
         }
     }
 
-    /// Memory that it takes beside itself: where the first bursts ended.
+    /// Its memory besides its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),
@@ -134,28 +134,28 @@ impl Guess {
         }
     }
 
-    /// Whether what has come may well be a whole request that waits for the decision, or is too long to be one, and is told so
-    /// once it has ended.
+    /// Whether the bytes may be a complete request that waits for the decision, or are too long for one and get their error
+    /// once they have ended.
     pub fn holds_request(&self) -> bool {
         self.bursts().is_some_and(|bursts| bursts.is_complete) || self.ends_with_pause()
     }
 
-    /// Whether it is a whole request, and from nobody who types.
+    /// Whether it is a complete request that was not typed.
     pub fn is_gap(&self) -> bool {
         self.bursts().is_some_and(|bursts| bursts.is_complete && !bursts.is_typed)
     }
 
-    /// Whether somebody types, it seems.
+    /// Whether somebody seems to be typing.
     pub fn is_typed(&self) -> bool {
         self.bursts().is_some_and(|bursts| bursts.is_typed)
     }
 
-    /// How many sends have come, unless somebody types.
+    /// The number of sends so far; 1 if somebody is typing.
     pub fn sends(&self) -> usize {
         self.bursts().filter(|bursts| !bursts.is_typed).map_or(1, |bursts| bursts.cuts.len())
     }
 
-    /// Whether it can be that of a connection with so many bytes in its inbox.
+    /// Whether a connection with so many waiting bytes can have this guess.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => {
@@ -175,7 +175,7 @@ impl Guess {
         }
     }
 
-    /// A WebSocket client's unfinished frame, which is then to be given [back](Self::keep_frames).
+    /// Takes a WebSocket client's unfinished frame; give it [back](Self::keep_frames).
     pub fn take_frames(&mut self) -> Frames {
         match self.0.take().map(|state| *state) {
             Some(State::Frames(frames)) => frames,
@@ -183,7 +183,7 @@ impl Guess {
         }
     }
 
-    /// If there is one: whether it began with the last bytes, behind another.
+    /// If there is one: whether it began in the last read, after the end of another.
     pub fn unfinished_frames(&self) -> Option<bool> {
         match self.0.as_deref() {
             Some(State::Frames(frames)) => Some(frames.has_ended_one()),
@@ -191,7 +191,7 @@ impl Guess {
         }
     }
 
-    /// The code that a WebSocket client has closed with, if messages in front of that wait.
+    /// The code with which a WebSocket client closed, while earlier messages still wait.
     pub fn close_code(&self) -> Option<u16> {
         match self.0.as_deref()? {
             State::Frames(frames) => frames.close_code(),
@@ -199,46 +199,46 @@ impl Guess {
         }
     }
 
-    /// The same goes on with the next bytes.
+    /// Keeps the unfinished frame for the next bytes.
     pub fn keep_frames(&mut self, frames: Frames) {
         self.0 = (!frames.is_idle()).then(|| Box::new(State::Frames(frames)));
     }
 
-    /// It is a Telnet client.
+    /// Notes that it is a Telnet client.
     pub fn be_telnet(&mut self) {
         self.0 = Some(Box::new(State::Telnet(Telnet::default())));
     }
 
-    /// The kind is known, and nothing of the first bursts has to be remembered any more.
+    /// The kind is known: forgets the first bursts.
     pub fn settle(&mut self) {
         if self.bursts().is_some() {
             self.0 = None;
         }
     }
 
-    /// A message that is too long ends when nothing has come for as long as `patience`.
-    pub fn end_with_pause(&mut self, now: Timestamp, patience: Duration) {
-        self.0 = Some(Box::new(State::Rest(Rest::Pause { ends: now + patience, patience })));
+    /// A message that is too long ends after this much silence.
+    pub fn end_with_pause(&mut self, now: Timestamp, silence: Duration) {
+        self.0 = Some(Box::new(State::Rest(Rest::Pause { ends: now + silence, silence })));
     }
 
-    /// The same, behind so many more bytes.
+    /// A message that is too long ends after so many more bytes.
     pub fn end_behind(&mut self, left: u32) {
         self.0 = Some(Box::new(State::Rest(Rest::Length { left })));
     }
 
-    /// Whether it is a pause that ends a message which is too long.
+    /// Whether a pause ends a message that is too long.
     pub fn ends_with_pause(&self) -> bool {
         matches!(self.0.as_deref(), Some(State::Rest(Rest::Pause { .. })))
     }
 
     /// More of that message has come: its pause begins again.
     pub fn put_off(&mut self, now: Timestamp) {
-        if let Some(State::Rest(Rest::Pause { ends, patience })) = self.0.as_deref_mut() {
-            *ends = now + *patience;
+        if let Some(State::Rest(Rest::Pause { ends, silence })) = self.0.as_deref_mut() {
+            *ends = now + *silence;
         }
     }
 
-    /// How much of it is to come, where its length said so.
+    /// The number of its bytes still to come, if its length announced it.
     pub fn left(&mut self) -> Option<&mut u32> {
         match self.0.as_deref_mut() {
             Some(State::Rest(Rest::Length { left })) => Some(left),
@@ -246,7 +246,7 @@ impl Guess {
         }
     }
 
-    /// That message has ended; whether it was a pause that had to be waited for.
+    /// That message has ended. Returns whether only a pause could end it.
     pub fn end_rest(&mut self) -> bool {
         let had_pause = self.ends_with_pause();
         if let Some(State::Rest(_)) = self.0.as_deref() {
@@ -255,8 +255,8 @@ impl Guess {
         had_pause
     }
 
-    /// A burst has ended; `bytes` is all that has come since the connection opened, and not empty. `is_complete` says whether
-    /// some bytes are a complete request of the service.
+    /// A burst has ended. `bytes`: all bytes since the connection opened, at least one. `is_complete` tells whether bytes are a
+    /// complete request of the service.
     pub fn handle_burst(
         &mut self,
         now: Timestamp,
@@ -271,23 +271,23 @@ impl Guess {
         let is_whole = is_complete(bytes);
         let was_complete = bursts.is_complete;
         bursts.is_complete = is_whole || !bursts.is_typed && bursts.is_row(bytes, &is_complete);
-        let patience = match (bursts.is_complete, bursts.is_typed) {
+        let silence = match (bursts.is_complete, bursts.is_typed) {
             (true, false) => raw_gap,
             (true, true) | (false, false) => GUESS,
             (false, true) => TYPIST,
         };
-        bursts.until = now + patience;
+        bursts.until = now + silence;
         match is_whole && !was_complete {
             true => Decision::WaitComplete,
             false => Decision::Wait,
         }
     }
 
-    /// A burst has ended, and what has come does not look like text: silence decides after `patience`.
-    pub fn handle_unclear(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8], patience: Duration) {
+    /// A burst has ended, and the bytes do not look like text: this much silence decides.
+    pub fn handle_unclear(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8], silence: Duration) {
         let bursts = self.add(now, raw_gap, bytes);
         bursts.is_complete = false;
-        bursts.until = now + if bursts.is_typed { patience.max(TYPIST) } else { patience };
+        bursts.until = now + if bursts.is_typed { silence.max(TYPIST) } else { silence };
     }
 
     fn add(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8]) -> &mut Bursts {
@@ -296,12 +296,12 @@ impl Guess {
         if !matches!(**state, State::Bursts(_)) {
             **state = fresh();
         }
-        let State::Bursts(bursts) = &mut **state else { unreachable!("it was just seen to") };
+        let State::Bursts(bursts) = &mut **state else { unreachable!("it was just set") };
         bursts.add(now, raw_gap, bytes.len());
         bursts
     }
 
-    /// The pause has lasted: raw. Marks in `bytes`, with an LF each, where one message ended and the next began.
+    /// The pause was long enough: the client is raw. Separates its messages in `bytes` with an LF.
     pub fn handle_silence(&mut self, bytes: &mut ThinVec<u8>, is_complete: impl Fn(&[u8]) -> bool) {
         if let Some(State::Bursts(bursts)) = self.0.take().as_deref() {
             bursts.mark(bytes, is_complete);
@@ -324,7 +324,7 @@ impl Bursts {
         self.last = now;
     }
 
-    /// The bursts that came together, each with all bytes of it.
+    /// Groups of bursts that came together, each with the start of its bytes.
     fn groups(&self) -> impl Iterator<Item = (usize, &[Cut])> {
         let mut from = 0;
         self.cuts.chunk_by(|_, next| next.is_close).map(move |cuts| {
@@ -334,7 +334,7 @@ impl Bursts {
         })
     }
 
-    /// Whether it falls apart into complete requests: bursts that came together, or single ones.
+    /// Whether the bytes are several complete requests, each from one burst or from bursts that came together.
     fn is_row(&self, bytes: &[u8], is_complete: impl Fn(&[u8]) -> bool) -> bool {
         self.groups().all(|(from, cuts)| {
             let end = cuts[cuts.len() - 1].end as usize;
@@ -343,7 +343,7 @@ impl Bursts {
     }
 
     fn mark(&self, bytes: &mut ThinVec<u8>, is_complete: impl Fn(&[u8]) -> bool) {
-        // What somebody has typed is one message, and so is what makes sense only as a whole.
+        // Typed bytes are one message, and so are bytes that are complete only as a whole.
         if self.is_typed || self.cuts.len() < 2 || !self.is_row(bytes, &is_complete) {
             return;
         }
@@ -359,7 +359,7 @@ impl Bursts {
                 done = end;
             }
         }
-        marked.extend_from_slice(&bytes[done..]); // of a burst that goes on
+        marked.extend_from_slice(&bytes[done..]); // of an unfinished burst
         *bytes = marked;
     }
 }

@@ -1,4 +1,4 @@
-//! The place of a message in the received bytes.
+//! The position of a message in the received bytes.
 
 /// The position of the next message in some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,13 +29,13 @@ pub enum Encoding {
     Lines,
     /// Each ends with CR LF.
     Telnet,
-    /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
+    /// Each goes out on its own, without a mark, a gap after the one before: one recv() each.
     Raw,
     /// The same, with a NUL at its end.
     C,
     /// Each follows its length.
     Prefixed(Prefix),
-    /// Each ends with nothing and is one packet.
+    /// Each is one packet, without a mark.
     Packets,
     /// Each is a text frame.
     WebSocket,
@@ -71,7 +71,7 @@ impl Encoding {
         }
     }
 
-    /// Whether each message goes out on its own; an LF behind it, which is not sent, says where it ends.
+    /// Whether each message goes out on its own; an LF after it, which is not sent, marks its end.
     pub fn is_one_by_one(self) -> bool {
         matches!(self, Encoding::Raw | Encoding::C | Encoding::Packets)
     }
@@ -119,7 +119,7 @@ pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     }
 }
 
-/// The same for what LF does not end.
+/// The same for messages that LF does not end.
 #[inline(never)]
 fn find_of_others(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {

@@ -17,7 +17,7 @@ const LENGTH_MAX: usize = i32::MAX as usize;
 pub enum MessageEnd {
     /// The mark that ends each message of its kind.
     Mark,
-    /// It ends behind so many more bytes.
+    /// It ends after so many more bytes.
     Behind(u32),
     /// A pause, unless there is a mark before it.
     Pause,
@@ -50,9 +50,13 @@ impl MessageEnd {
 pub(super) enum Rest {
     /// So many bytes are still to come.
     Length { left: u32 },
-    /// It ends after a pause of `patience`, and only then the sender gets the error: a client that gets an answer at
+    /// It ends after a pause of `silence`, and only then the sender gets the error: a client that gets an answer at
     /// once also continues at once, and its next message would be taken for the rest.
-    Pause { ends: Timestamp, patience: Duration },
+    Pause {
+        ends: Timestamp,
+        #[serde(rename = "patience")] // as records of earlier versions have it
+        silence: Duration,
+    },
 }
 
 /// The number of `bytes` that belong to the rest, and the kind of client that its end shows, if the end is among them:

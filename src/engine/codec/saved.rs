@@ -17,7 +17,7 @@ pub(super) enum Guess<S> {
 pub(super) enum State {
     /// One byte that could be a message.
     OneByte(Timestamp),
-    /// Complete requests, which end at these places.
+    /// Complete requests, which end at these positions.
     Gap { until: Timestamp, cuts: Vec<u32> },
     /// Something incomplete.
     LikelyLine(Timestamp),

@@ -18,14 +18,14 @@ const ESCAPE: u8 = 0x1b;
 /// The shape of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Text, of which LF or a pause tells the kind of client.
+    /// Text: LF or a pause will show the kind of client.
     Text,
     /// A client of this kind.
     Is(FramingMode),
-    /// The next bytes tell, or a second of silence.
+    /// The next bytes will show it, or a second of silence.
     Unclear,
-    /// A string with its NUL, or a message behind a length that could be text, if nothing follows for as long as parts of a
-    /// message are apart.
+    /// A string with its NUL, or a message after a length that could be text, if nothing follows within the time between two
+    /// parts of a message.
     String,
     /// Data that is not text and cannot be served.
     Unreadable(Unreadable),
@@ -53,7 +53,7 @@ pub enum Unreadable {
 const ERLANG: u8 = 131;
 const ERLANG_TAGS: &[u8] = b"hkmlabtdwsn";
 
-/// Whether it is one message behind a length of one byte that is white space, and nothing else.
+/// Whether it is exactly one message after a length of one byte that is white space.
 pub fn is_behind_blank(bytes: &[u8]) -> bool {
     matches!(bytes, [length @ 9..=13, text @ ..] if text.len() == usize::from(*length) && is_one_text(text))
 }
@@ -63,7 +63,7 @@ fn is_one_text(bytes: &[u8]) -> bool {
     !bytes.iter().any(|byte| is_control(*byte) || *byte == b'\n')
 }
 
-/// Looks at all that has come so far.
+/// Looks at all bytes so far.
 pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
     match bytes {
         [] => Shape::Text,
@@ -117,7 +117,7 @@ fn of_iac(rest: &[u8]) -> Shape {
     }
 }
 
-/// Whether a byte is in no text: a control character that is no white space.
+/// Whether a byte never occurs in text: a control character other than white space.
 fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f)
 }

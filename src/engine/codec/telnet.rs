@@ -11,13 +11,13 @@ const WONT: u8 = 252;
 const WILL: u8 = 251;
 const SUBNEGOTIATION: u8 = 250;
 const SUBNEGOTIATION_END: u8 = 240;
-/// The end of the input (RFC 1184): plink says so and keeps the connection.
+/// The end of the input (RFC 1184): plink sends it and keeps the connection.
 const END_OF_FILE: u8 = 236;
 
 /// Asked for after Ctrl-C; without an answer each time the client shows nothing any more (RFC 860).
 const TIMING_MARK: u8 = 6;
 
-/// Whether an IAC with this byte behind it is a command.
+/// Whether an IAC followed by this byte is a command.
 pub fn is_command(byte: u8) -> bool {
     (END_OF_FILE..=DONT).contains(&byte)
 }
@@ -38,13 +38,13 @@ pub struct Telnet {
 enum Parser {
     #[default]
     Text,
-    /// Behind IAC.
+    /// After IAC.
     Command,
-    /// Behind WILL, WONT, DO or DONT.
+    /// After WILL, WONT, DO or DONT.
     Option(u8),
     /// Among the parameters of an option.
     Parameters,
-    /// Behind IAC among them.
+    /// After IAC among them.
     ParametersCommand,
 }
 

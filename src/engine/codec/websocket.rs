@@ -1,8 +1,7 @@
-//! WebSocket frames (RFC 6455): what a client sends is unmasked and joined to messages; what it is sent is one text frame for
-//! each. Knows bytes; has never seen what a message says.
+//! WebSocket frames (RFC 6455): a client's frames are unmasked and joined to messages; each message to it is one text frame.
+//! Knows bytes; has never seen what a message says.
 //!
-//! While they wait, messages stand behind their length, as [`Prefix::Little4`] has it; one that is not yet whole stands behind
-//! `UNFINISHED`.
+//! A waiting message follows its length, as in [`Prefix::Little4`]; an unfinished one follows `UNFINISHED`.
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
@@ -11,10 +10,10 @@ use super::found::Found;
 use super::prefixed;
 use crate::engine::message::Prefix;
 
-/// In place of the length of a message that is not yet whole: no message is that long.
+/// Replaces the length of an unfinished message: no message is that long.
 const UNFINISHED: [u8; 4] = [0xff; 4];
 
-/// Bytes of a length in front of a message that waits.
+/// Bytes of the length before a waiting message.
 const LENGTH_BYTES: usize = UNFINISHED.len();
 
 /// Bytes of the longest frame head: two, a length of eight, and a mask of four.
@@ -36,7 +35,7 @@ const PONG: u8 = 0xa;
 
 /// The code of a close frame (RFC 6455, section 7.4.1).
 pub mod code {
-    /// All was said.
+    /// The service has sent everything.
     pub const NORMAL: u16 = 1000;
     /// The daemon stops, or the service is withdrawn.
     pub const GOING_AWAY: u16 = 1001;
@@ -44,7 +43,7 @@ pub mod code {
     pub const PROTOCOL: u16 = 1002;
     /// A text message was not UTF-8.
     pub const NOT_UTF_8: u16 = 1007;
-    /// The peer may not go on.
+    /// The peer is not allowed to continue.
     pub const POLICY: u16 = 1008;
     /// A message was too long.
     pub const TOO_BIG: u16 = 1009;
@@ -55,7 +54,7 @@ pub mod code {
 pub enum Ending {
     /// It sent a close frame with this code.
     Closed(u16),
-    /// A message is longer than one may be.
+    /// A message is longer than `max_message`.
     TooLong,
     /// A text message, or the reason of a close frame, is not UTF-8.
     NotUtf8,
@@ -63,30 +62,30 @@ pub enum Ending {
     Broken(&'static str),
 }
 
-/// What has to be remembered of a client in the middle of a frame, or of a message in several.
+/// The state of a client in the middle of a frame, or of a message in several frames.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Frames {
-    /// The head of the frame, as far as it has come.
+    /// The bytes of the frame's head so far.
     frame_head: ThinVec<u8>,
-    /// What kind of message is under way, if one is: its opcode.
+    /// The opcode of the unfinished message, if there is one.
     #[serde(default)]
     message: Option<u8>,
-    /// Bytes of it that have come.
+    /// The number of its bytes so far.
     message_bytes: u32,
-    /// Payload of the frame that is still to come, once its head is whole.
+    /// The number of payload bytes still to come, once the frame's head is complete.
     #[serde(default)]
     payload_left: Option<u32>,
-    /// The bytes of a control frame that have come.
+    /// The bytes of a control frame so far.
     control: ThinVec<u8>,
-    /// The code of the close frame that has come, while messages in front of it wait.
+    /// The code of a received close frame, while earlier messages still wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<u16>,
-    /// The last bytes have ended a frame.
+    /// The last read ended a frame.
     #[serde(skip)]
     has_ended_one: bool,
 }
 
-/// What a head says.
+/// The contents of a head.
 struct Head {
     is_last: bool,
     opcode: u8,
@@ -95,33 +94,33 @@ struct Head {
 }
 
 impl Frames {
-    /// Whether there is nothing to be remembered.
+    /// Whether there is nothing to remember.
     pub fn is_idle(&self) -> bool {
         self.frame_head.is_empty() && self.message.is_none() && self.closed.is_none()
     }
 
-    /// Of a client that has closed with this code, and of whose messages some wait.
+    /// The state of a client that closed with this code while some of its messages still wait.
     pub fn closed_with(code: u16) -> Frames {
         Frames { closed: Some(code), ..Frames::default() }
     }
 
-    /// The code that it has closed with.
+    /// The code with which it closed.
     pub fn close_code(&self) -> Option<u16> {
         self.closed
     }
 
-    /// Whether the last bytes have ended a frame: one that is unfinished now began with them.
+    /// Whether the last read ended a frame: an unfinished one began in that read, then.
     pub fn has_ended_one(&self) -> bool {
         self.has_ended_one
     }
 
-    /// Memory that it takes beside itself.
+    /// Its memory besides its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.frame_head.capacity() + self.control.capacity()
     }
 
     /// Appends the messages in `bytes` to `messages`, and the answers to pings to `replies`; no message is longer than
-    /// `bytes_max`. How they end, if they do: what follows is not to be given to this any more.
+    /// `bytes_max`. Returns how the frames end, if they do; do not pass any bytes after that.
     pub fn filter(
         &mut self,
         mut bytes: &[u8],
@@ -147,7 +146,7 @@ impl Frames {
         None
     }
 
-    /// Whether it can be that of a connection with so many bytes in its inbox.
+    /// Whether a connection with so many waiting bytes can have this state.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         let is_whole = self.frame_head.len() == head_length(&self.frame_head);
         let is_message_there = match self.message {
@@ -160,7 +159,7 @@ impl Frames {
         self.frame_head.len() <= head_length(&self.frame_head) && is_message_there && is_payload_there
     }
 
-    /// Whether as much of the frame's payload is kept as has come.
+    /// Whether exactly the payload bytes received so far are kept.
     fn is_payload_kept(&self, left: usize) -> bool {
         let head = self.head();
         match head.opcode {
@@ -169,7 +168,7 @@ impl Frames {
         }
     }
 
-    /// Takes what belongs to the head of a frame, and looks at it once it is whole.
+    /// Takes the bytes of a frame's head, and reads it once it is complete.
     fn read_head(
         &mut self,
         bytes: &mut &[u8],
@@ -202,7 +201,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Takes payload of the frame, unmasked.
+    /// Takes payload bytes of the frame and unmasks them.
     fn read_payload(&mut self, bytes: &mut &[u8], left: u32, messages: &mut ThinVec<u8>) {
         let head = self.head();
         let (payload, rest) = bytes.split_at(bytes.len().min(left as usize));
@@ -220,7 +219,7 @@ impl Frames {
         self.payload_left = Some(left - payload.len() as u32);
     }
 
-    /// The frame is whole.
+    /// The frame is complete.
     fn end_frame(&mut self, messages: &mut ThinVec<u8>, replies: &mut Vec<u8>) -> Result<(), Ending> {
         let Head { is_last, opcode, .. } = self.head();
         self.frame_head = ThinVec::new();
@@ -236,11 +235,11 @@ impl Frames {
         Ok(())
     }
 
-    /// The message is whole.
+    /// The message is complete.
     fn end_message(&mut self, messages: &mut ThinVec<u8>) -> Result<(), Ending> {
         let length = std::mem::take(&mut self.message_bytes);
         let start = messages.len() - length as usize;
-        // What is binary is read as text, with U+FFFD for what is none, as everywhere.
+        // A binary message is read as text, with U+FFFD for invalid bytes, as everywhere.
         if self.message.take() == Some(TEXT) && std::str::from_utf8(&messages[start..]).is_err() {
             messages.truncate(start - LENGTH_BYTES);
             return Err(Ending::NotUtf8);
@@ -262,7 +261,7 @@ impl Frames {
     }
 }
 
-/// Bytes of a head, as far as what has come of it says.
+/// The length of a head, as far as its bytes so far show it.
 fn head_length(head: &[u8]) -> usize {
     match head.get(1).map(|second| second & !MASKED) {
         None => 2,
@@ -272,7 +271,7 @@ fn head_length(head: &[u8]) -> usize {
     }
 }
 
-/// Looks for a broken rule in as much of a head as has come.
+/// Looks for a broken rule in the bytes of a head so far.
 fn check_head(head: &[u8], is_within_message: bool) -> Result<(), Ending> {
     let broken = |rule| Err(Ending::Broken(rule));
     let Some(first) = head.first() else { return Ok(()) };
@@ -310,7 +309,7 @@ fn check_head(head: &[u8], is_within_message: bool) -> Result<(), Ending> {
     }
 }
 
-/// What the payload of a close frame says.
+/// The meaning of a close frame's payload.
 fn read_close(payload: &[u8]) -> Ending {
     let [high, low, reason @ ..] = payload else {
         return match payload {
@@ -319,14 +318,14 @@ fn read_close(payload: &[u8]) -> Ending {
         };
     };
     let code = u16::from_be_bytes([*high, *low]);
-    // Those that may be sent: the RFC's, IANA's since, and those for libraries and applications.
+    // The codes that may be sent: the RFC's, later ones of IANA, and those for libraries and applications.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Ending::Broken("a close code that may not be sent");
     }
     if std::str::from_utf8(reason).is_err() { Ending::NotUtf8 } else { Ending::Closed(code) }
 }
 
-/// Unmasks payload that begins `at` so many bytes behind the beginning of its frame's.
+/// Unmasks payload bytes that begin at this offset in their frame's payload.
 fn unmask(payload: &mut [u8], mut mask: [u8; 4], at: usize) {
     mask.rotate_left(at % 4);
     let word = u64::from_ne_bytes([mask, mask].concat().try_into().unwrap_or_default());
@@ -339,13 +338,13 @@ fn unmask(payload: &mut [u8], mut mask: [u8; 4], at: usize) {
     }
 }
 
-/// The next message among those that wait.
+/// The next waiting message.
 #[inline]
 pub fn find(bytes: &[u8]) -> Option<Found> {
     prefixed::find(Prefix::Little4, bytes)
 }
 
-/// A message as it waits.
+/// A message in the form in which it waits.
 pub fn put_back(message: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(message.len() as u32).to_le_bytes());
     out.extend_from_slice(message);
@@ -364,7 +363,7 @@ pub fn encode_close(code: u16, out: &mut Vec<u8>) {
     put_frame(CLOSE, &code.to_be_bytes(), out);
 }
 
-/// A piece of a text message that is sent in several frames. The pieces together are UTF-8.
+/// A piece of a text message in several frames, which together are UTF-8.
 pub fn encode_fragment(piece: &[u8], is_first: bool, is_last: bool, out: &mut Vec<u8>) {
     let opcode = if is_first { TEXT } else { CONTINUATION };
     put(if is_last { FIN | opcode } else { opcode }, piece, out);
@@ -390,7 +389,7 @@ fn put(first: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// The texts in frames that were put here, as far as they are whole: what a watcher is shown of them.
+/// The texts in the complete frames among these bytes, as a watcher sees them.
 pub fn texts(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut texts = Vec::new();
     while let [first, second, rest @ ..] = bytes {

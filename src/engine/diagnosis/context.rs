@@ -1,11 +1,11 @@
-//! The place of a mistake, and the endpoint of the service that the client may have meant. Knows endpoints as text.
+//! Where a mistake was made, and the endpoint of the service that the client may have meant. Knows endpoints as text.
 
 use crate::engine::service::Service;
 
 /// The open endpoints and their services.
 pub type Endpoints<'a> = &'a [(String, Service)];
 
-/// The place of a mistake.
+/// Where a mistake was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The endpoint that the peer came in through.

@@ -1,6 +1,6 @@
 //! Reads the head of a request, and refuses what two readers could understand differently.
 
-/// Fields in one head: a browser sends some twenty.
+/// The most fields in one head: a browser sends about twenty.
 const FIELDS_MAX: usize = 64;
 
 /// One request.
@@ -14,7 +14,7 @@ pub struct Request<'a> {
     pub host: Option<&'a str>,
     /// Whether the connection stays open for another request.
     pub keeps_open: bool,
-    /// It has a body, which no answer here needs.
+    /// It has a body, which no request here may have.
     pub has_body: bool,
     /// HTTP/1.0.
     pub is_old: bool,
@@ -24,7 +24,7 @@ pub struct Request<'a> {
 /// Why a request cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It breaks a rule, which this says.
+    /// It breaks this rule.
     Bad(&'static str),
     /// Its HTTP version is not supported.
     Version,
@@ -111,13 +111,13 @@ impl<'a> Request<'a> {
         self.fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
-    /// The value of a field that there is once.
+    /// The value of a field that must not be repeated.
     pub fn value(&self, name: &str) -> Option<&'a str> {
         let mut values = self.values(name);
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// Whether a field that is a list has this word in it.
+    /// Whether a field that is a list contains this word.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.tokens(name).any(|word| word.eq_ignore_ascii_case(token))
     }

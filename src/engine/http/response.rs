@@ -3,17 +3,17 @@
 /// The status of an answer (RFC 9110, section 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Here it is.
+    /// The answer has what was asked for.
     Ok,
-    /// It is as the client has it.
+    /// The client's copy is up to date.
     NotModified,
     /// The request cannot be read.
     BadRequest,
-    /// This client may not have it.
+    /// This client is not allowed to have it.
     Forbidden,
-    /// There is no such thing.
+    /// Nothing has this path.
     NotFound,
-    /// Not with this method.
+    /// The method is not allowed.
     MethodNotAllowed,
     /// The request was not finished in time.
     RequestTimeout,
@@ -21,13 +21,13 @@ pub enum Status {
     ContentTooLarge,
     /// It is meant for another host.
     Misdirected,
-    /// It is there for WebSockets.
+    /// The path is for WebSockets only.
     UpgradeRequired,
     /// The head is too long.
     HeadTooLarge,
-    /// Not now.
+    /// The service is unavailable now.
     Unavailable,
-    /// Not in this version.
+    /// The HTTP version is not supported.
     VersionNotSupported,
 }
 
@@ -80,7 +80,7 @@ pub struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// One that says this in plain text, behind which the connection ends.
+    /// An answer with this plain text, after which the connection ends.
     pub fn text(status: Status, body: &'a str) -> Response<'a> {
         Response {
             status,

@@ -1,22 +1,22 @@
-//! Under which names this site may be asked for, and which pages may open its WebSockets. Without these rules any site that
-//! somebody visits could speak to the daemon on that person's machine as if it were the daemon's own page.
+//! The names under which clients may ask for this site, and the pages that may open its WebSockets. Without these rules, any
+//! site that somebody visits could talk to the daemon on that person's machine as if it were the daemon's own page.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What the configuration says of the site.
+/// The site's part of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Names under which it may be asked for beside addresses and `localhost`: the machine's own and those of the
+    /// Names under which clients may ask for it, besides addresses and `localhost`: the machine's own and those of the
     /// configuration.
     pub hosts: Vec<String>,
     /// Other pages that may open WebSockets: `https://school.example`, or `null`.
     pub origins: Vec<String>,
-    /// What there is to see.
+    /// Its files.
     pub files: Arc<[File]>,
-    /// Whether `/metrics` is among that.
+    /// Whether it has `/metrics`.
     pub has_metrics: bool,
-    /// The teacher's token: the first message of a WebSocket that is not for everybody. Empty: there is none.
+    /// The teacher's token: the first message of a WebSocket that is not for everybody. Empty: no token.
     pub token: Arc<str>,
 }
 
@@ -37,37 +37,37 @@ impl Default for Site {
 pub struct File {
     /// Its path: `/`, `/page.css`.
     pub path: String,
-    /// What it is.
+    /// Its type.
     pub content_type: &'static str,
-    /// As it is.
+    /// Its contents.
     pub plain: &'static [u8],
-    /// Compressed with gzip; empty where that is no shorter.
+    /// Its contents, compressed with gzip; empty if that is not shorter.
     pub gzip: &'static [u8],
-    /// What changes when it does, in quotes.
+    /// Its tag, in quotes: another one for other contents.
     pub plain_tag: String,
-    /// The same of what is compressed: two forms of a file have two tags (RFC 9110, section 8.8.3).
+    /// The tag of the compressed form: each form of a file has its own (RFC 9110, section 8.8.3).
     pub gzip_tag: String,
 }
 
-/// What a page may do here.
+/// What a page is allowed to do here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// All: it is this page, or a listed one, or no page at all.
+    /// Everything: it is this page, or a listed one, or not a page at all.
     Own,
-    /// A file that was opened from disk, or a frame that any site may have made: it may have what everybody may.
+    /// A file opened from disk, or a frame that any site may have created: only what everybody may do.
     Opaque,
-    /// Another site's.
+    /// Nothing: it is another site's.
     Foreign,
 }
 
 impl Site {
-    /// Whether this is a name of this site: the value of a Host field.
+    /// Whether the value of a Host field is a name of this site.
     pub fn is_host(&self, host: &str) -> bool {
         let Some((name, _)) = split_port(host) else { return false };
         self.is_name(name)
     }
 
-    /// What the page with this origin may do that speaks to this host.
+    /// What a page with this origin may do when it speaks to this host.
     pub fn origin(&self, origin: Option<&str>, host: Option<&str>) -> Origin {
         let Some(origin) = origin else { return Origin::Own };
         if self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
@@ -88,12 +88,12 @@ impl Site {
         }
     }
 
-    /// Whether this may stand in a Host field: any address may, since nobody can give an address of ours to a page of theirs.
+    /// Whether a Host field may have this value. Any address may: nobody can serve a page of theirs from an address of ours.
     fn is_name(&self, name: &str) -> bool {
         address(name).is_some() || self.is_own_name(name)
     }
 
-    /// Whether only a page of this machine has this name. The page of an address that is not loopback may be anybody's.
+    /// Whether only a page of this machine has this name. A page at an address that is not loopback may be anybody's.
     fn is_own_name(&self, name: &str) -> bool {
         address(name).is_some_and(|address| address.is_loopback())
             || name.eq_ignore_ascii_case("localhost")
@@ -101,7 +101,7 @@ impl Site {
     }
 }
 
-/// The address that a name is; that of IPv6 stands in brackets.
+/// The address that a name stands for; an IPv6 address is in brackets.
 fn address(name: &str) -> Option<IpAddr> {
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(address) => address.parse().map(IpAddr::V6).ok(),
@@ -109,7 +109,7 @@ fn address(name: &str) -> Option<IpAddr> {
     }
 }
 
-/// A name and its port; `None`: one that need not be said, 80 or 443.
+/// A name and its port; `None`: the default port, 80 or 443.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     let (name, port) = match authority[end..].find(':') {

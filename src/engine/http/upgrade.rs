@@ -12,16 +12,16 @@ const SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Bytes of a client's key.
 const KEY_BYTES: usize = 16;
 
-/// Why somebody who wants a WebSocket gets none.
+/// Why a WebSocket cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unopened {
-    /// Of another version than 13.
+    /// Its version is not 13.
     Version,
-    /// The request breaks a rule, which this says.
+    /// The request breaks this rule.
     Bad(&'static str),
 }
 
-/// The answer that opens a WebSocket; `None`: the request wants none.
+/// The answer that opens a WebSocket; `None`: the request does not ask for one.
 ///
 /// # Errors
 /// Why it cannot be opened.
@@ -49,7 +49,7 @@ pub fn open(request: &Request<'_>) -> Result<Option<Vec<u8>>, Unopened> {
     Ok(Some(answer.into_bytes()))
 }
 
-/// What a server answers to a client's key.
+/// The server's answer to a client's key.
 pub fn accept(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());

@@ -26,7 +26,7 @@ pub const RELIEF_REST_BYTES: usize = 4096;
 /// Bytes of the longest reply to one request, its acknowledgement included: a sentence and a quotation.
 pub const REPLY_BYTES_MAX: usize = 512;
 
-/// The size that counts for a direct message beside its bytes: its place in the order, and in memory.
+/// The size that counts for a direct message beside its bytes: its entry in the order, and in memory.
 pub const ASIDE_BYTES: usize = 96;
 
 /// Members offered new output in one turn, so that a large room delays nobody else for longer than some 100 system
@@ -107,7 +107,7 @@ pub const NAME_CHARS_MAX: usize = 32;
 pub const WHO_BYTES_MAX: usize = 16 * 1024;
 
 /// Machines that stats keeps the reports of, unless the configuration says otherwise: a large lab. One more replaces the
-/// one heard of longest ago.
+/// one that reported least recently.
 pub const MACHINES_MAX: usize = 256;
 
 /// Bytes of a machine's last report as it is kept: psutil's figures of a machine with 64 processors need half of it.

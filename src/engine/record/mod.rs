@@ -19,7 +19,7 @@ use super::codec::detect::Guess;
 use super::machines::Machine;
 use super::message::{Binding, CloseReason, FramingMode, RemoteAddress, Timestamp};
 use super::outbox::Outbox;
-use super::room::SavedPlace;
+use super::room::SavedProgress;
 use super::service::Service;
 use super::service::facts::Conduct;
 use super::transport::Transport;
@@ -129,8 +129,8 @@ pub(super) enum SavedState {
         name: String,
         joined: u64,
         /// The position up to which it has heard the room; `None`: all of it.
-        #[serde(default)]
-        place: Option<SavedPlace>,
+        #[serde(default, rename = "place")] // as records of earlier versions have it
+        progress: Option<SavedProgress>,
         /// The secret with which it can get its name back.
         #[serde(default)]
         claim: Option<Box<Claim>>,

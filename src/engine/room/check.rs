@@ -10,8 +10,8 @@ impl Room {
         ready_members.sort_unstable();
         for (_, member) in &self.members {
             let (peer, name) = (&member.peer, &member.name.shown);
-            let places = self.timeline.log.base..=self.timeline.log.end;
-            assert!(places.contains(&member.cursor), "{name} has heard {} of {places:?}", member.cursor);
+            let log = self.timeline.log.base..=self.timeline.log.end;
+            assert!(log.contains(&member.cursor), "{name} has heard {} of {log:?}", member.cursor);
             let asides: usize = member.asides.iter().map(|aside| aside.bytes()).sum();
             assert_eq!(member.aside_bytes, asides, "what was said to {name} alone");
             let first = ready_members.partition_point(|other| *other < peer);

@@ -32,16 +32,16 @@ impl Room {
         }
     }
 
-    /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
+    /// The log from one position to another, as it lies in memory, in at most `slices.len()` pieces; how many.
     pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
-        if let ([place, ..], Some(whole)) = (&mut *slices, self.timeline.log.piece(from, to)) {
-            *place = whole;
+        if let ([slice, ..], Some(whole)) = (&mut *slices, self.timeline.log.piece(from, to)) {
+            *slice = whole;
             return 1;
         }
         let mut count = 0;
         self.timeline.log.pieces(from, to, |piece| {
-            if let Some(place) = slices.get_mut(count) {
-                *place = piece;
+            if let Some(slice) = slices.get_mut(count) {
+                *slice = piece;
                 count += 1;
             }
         });

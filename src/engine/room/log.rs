@@ -11,7 +11,7 @@ pub(super) const CHUNK: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) chunks: VecDeque<Vec<u8>>,
-    /// The place of the first chunk's first byte.
+    /// The position of the first chunk's first byte.
     pub(super) base: u64,
     pub(super) end: u64,
 }
@@ -69,7 +69,7 @@ impl Log {
         }
     }
 
-    /// The place behind the LF that ends the line at `from`.
+    /// The position after the LF that ends the line at `from`.
     pub(super) fn line_end(&self, from: u64) -> u64 {
         let mut at = from;
         while at < self.end {
@@ -83,22 +83,22 @@ impl Log {
         self.end
     }
 
-    pub(super) fn is_at_line_start(&self, place: u64) -> bool {
+    pub(super) fn is_at_line_start(&self, position: u64) -> bool {
         let mut before = Some(&b'\n');
-        if place > self.base {
-            self.pieces(place - 1, place, |piece| before = piece.first());
+        if position > self.base {
+            self.pieces(position - 1, position, |piece| before = piece.first());
         }
         before == Some(&b'\n')
     }
 
-    /// Drops everything before `place`, except the last byte, which shows whether a line starts there; an unused
+    /// Drops everything before `position`, except the last byte, which shows whether a line starts there; an unused
     /// single chunk is kept for the next message.
-    pub(super) fn forget(&mut self, place: u64) {
-        while self.chunks.len() > 1 && place > self.base + CHUNK as u64 {
+    pub(super) fn forget(&mut self, position: u64) {
+        while self.chunks.len() > 1 && position > self.base + CHUNK as u64 {
             self.chunks.pop_front();
             self.base += CHUNK as u64;
         }
-        if place == self.end {
+        if position == self.end {
             self.base = self.end;
             self.chunks.truncate(1);
             if let Some(chunk) = self.chunks.front_mut() {

@@ -1,4 +1,4 @@
-//! One member: its place in the log, and its direct messages.
+//! One member: its position in the log, and its direct messages.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::super::message::{ConnectionId, Timestamp};
 use super::super::name::Name;
 use super::log::Log;
 
-/// A member's place in the room.
+/// A member's number in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberId(pub(super) usize);
 
@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub(super) claim: Option<Box<Claim>>,
 }
 
-/// A direct message, at its place in the room's order.
+/// A direct message, at its position in the room's order.
 #[derive(Debug)]
 pub(super) struct DirectMessage {
     pub(super) at: u64,

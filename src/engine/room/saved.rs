@@ -6,7 +6,7 @@ use super::super::message::ConnectionId;
 use super::super::name::Name;
 use super::Room;
 use super::member::{DirectMessage, MemberId};
-use super::place::{SavedLog, SavedPlace};
+use super::progress::{SavedLog, SavedProgress};
 
 /// A position that no log reaches.
 const PLACE_MAX: u64 = 1 << 62;
@@ -18,14 +18,14 @@ impl Room {
         &'r self,
         member_id: MemberId,
         texts: &mut Vec<&'r [u8]>,
-    ) -> (String, u64, SavedPlace) {
+    ) -> (String, u64, SavedProgress) {
         let member = &self.members[member_id.0];
         texts.extend(member.asides.iter().map(|aside| &*aside.text));
         let asides = member.asides.iter().map(|aside| (aside.at, aside.text.len(), aside.sent)).collect();
-        (member.name.shown.to_string(), member.joined, SavedPlace { cursor: member.cursor, asides })
+        (member.name.shown.to_string(), member.joined, SavedProgress { cursor: member.cursor, asides })
     }
 
-    /// The log: the place where it begins, and its bytes.
+    /// The log: the position where it begins, and its bytes.
     pub fn save_log(&self) -> (u64, Vec<&[u8]>) {
         (self.timeline.log.base, self.timeline.log.chunks.iter().map(Vec::as_slice).collect())
     }
@@ -39,10 +39,10 @@ impl Room {
     }
 
     /// A member's progress from before a restart. An impossible position is ignored.
-    pub fn restore_place(&mut self, member_id: MemberId, place: SavedPlace, texts: &[u8]) {
-        let mut asides = VecDeque::with_capacity(place.asides.len());
-        let (mut after, mut texts) = (place.cursor, texts);
-        for (at, bytes, sent) in place.asides {
+    pub fn restore_progress(&mut self, member_id: MemberId, progress: SavedProgress, texts: &[u8]) {
+        let mut asides = VecDeque::with_capacity(progress.asides.len());
+        let (mut after, mut texts) = (progress.cursor, texts);
+        for (at, bytes, sent) in progress.asides {
             if !(after..=self.timeline.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
                 return;
             }
@@ -51,11 +51,11 @@ impl Room {
             asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
-        if !(self.timeline.log.base..=self.timeline.log.end).contains(&place.cursor) {
+        if !(self.timeline.log.base..=self.timeline.log.end).contains(&progress.cursor) {
             return;
         }
         let member = &mut self.members[member_id.0];
-        member.cursor = place.cursor;
+        member.cursor = progress.cursor;
         member.aside_bytes = asides.iter().map(DirectMessage::bytes).sum();
         self.aside_bytes += member.aside_bytes;
         member.asides = asides;
@@ -63,7 +63,7 @@ impl Room {
         self.mark_pending();
     }
 
-    /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
+    /// Lets a member back in, without a word to anybody; `None` if that is no name, or taken.
     pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<MemberId> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);

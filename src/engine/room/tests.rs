@@ -51,7 +51,7 @@ fn many_short_private_lines_count_with_their_overhead() {
     }
     assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
     let (member, words) = (&room.members[member_id.0], count * 2);
-    // Each has a place of its own, and its text in the allocator's smallest piece.
+    // Each has an entry of its own, and its text in the allocator's smallest piece.
     assert!(member.asides.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
     assert_eq!((room.behind(member_id), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
     assert_eq!(drain(&mut room, member_id, 100).len(), words);

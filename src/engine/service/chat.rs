@@ -47,7 +47,7 @@ pub enum Outcome {
     /// The visitor has proved that it is this member; its connection was `from` until now, and `begun` is the rest of
     /// a line that was sent there in part.
     Returned {
-        /// Its place.
+        /// Its number in the room.
         member_id: MemberId,
         /// The connection that it had.
         from: ConnectionId,

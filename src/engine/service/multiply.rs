@@ -132,8 +132,8 @@ fn expression(message: &[u8]) -> Option<(f64, Operator, f64)> {
     /// A number has two signs at most, its own and its exponent's: the operator is among the first three.
     const PLACES_MAX: usize = 3;
     let text = trim(message);
-    let places = (0..text.len()).filter(|at| matches!(text[*at], b'+' | b'-' | b'*' | b'/' | b'%'));
-    places.take(PLACES_MAX).find_map(|at| {
+    let signs = (0..text.len()).filter(|at| matches!(text[*at], b'+' | b'-' | b'*' | b'/' | b'%'));
+    signs.take(PLACES_MAX).find_map(|at| {
         let length = if text[at..].starts_with(b"**") || text[at..].starts_with(b"//") { 2 } else { 1 };
         let (left, rest) = text.split_at(at);
         let (name, right) = rest.split_at(length);

@@ -49,7 +49,7 @@ impl PairEnd {
         self.0 as usize / 2
     }
 
-    fn place(self) -> usize {
+    fn index(self) -> usize {
         self.0 as usize % 2
     }
 }
@@ -154,12 +154,12 @@ impl Pairs {
     }
 
     fn end(&self, pair_end: PairEnd) -> Option<&Participant> {
-        self.lines.get(pair_end.line())?[pair_end.place()].as_ref()
+        self.lines.get(pair_end.line())?[pair_end.index()].as_ref()
     }
 
     /// `None` once one of the two has left: the line is gone.
     fn end_mut(&mut self, pair_end: PairEnd) -> Option<&mut Participant> {
-        self.lines.get_mut(pair_end.line())?[pair_end.place()].as_mut()
+        self.lines.get_mut(pair_end.line())?[pair_end.index()].as_mut()
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.

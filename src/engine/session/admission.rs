@@ -80,13 +80,13 @@ impl Dialogue {
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
-            // Who chose it elsewhere has been heard.
+            // A client that chose it on the mux has sent a message already.
             Conduct::Talk if self.transport().is_encrypted && self.binding.service == service => {
                 State::Talk(Talk::Coming)
             }
             Conduct::Talk => State::Talk(Talk::Here(shared.talk.join(self.peer))),
             Conduct::Stats => State::Stats(None),
-            // Who chose it has asked.
+            // Choosing it was the request.
             Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),
             Conduct::Status => State::Status(None),
             Conduct::Watch => State::Watch(None),
@@ -94,9 +94,9 @@ impl Dialogue {
             Conduct::Page => State::Page(None),
         };
         self.active = now;
-        shared.paces.remove(self.peer); // it has a burst of its own there
+        shared.paces.remove(self.peer); // its new service gives it a new burst
         if let (State::Chat(_), Some(pace)) = (&self.state, shared.lately.of(now, self.remote.into())) {
-            shared.paces.set(self.peer, pace); // unless it was there just now
+            shared.paces.set(self.peer, pace); // unless it left that service just now
         }
         match self.state {
             State::Greeting => {

@@ -27,7 +27,7 @@ impl Session {
         let (blocked, unread) = (self.dialogue.is_blocked(), shared.unread.get(peer).is_some());
         assert_eq!(blocked, unread, "{peer:?}: whether it is blocked, and when that began");
         if let Some(member_id) = self.member_id() {
-            assert_eq!(shared.room.peer(member_id), peer, "{peer:?} has another one's place in the room");
+            assert_eq!(shared.room.peer(member_id), peer, "{peer:?} is another member of the room");
             assert_eq!(
                 shared.room.is_blocked(member_id),
                 blocked,

@@ -39,9 +39,9 @@ impl Session {
             self.dialogue.leave_at_end(shared, now, self.intake.guess.close_code());
         }
         if !self.is_serving() && !self.intake.is_empty() {
-            self.intake.clear(); // it is heard no more
+            self.intake.clear(); // its input is ignored from now on
         }
-        // A peer that has only ended its input may still send, and would get a reset.
+        // A Telnet client that has only signalled the end of its input may still send, and would get a reset.
         self.dialogue.step(shared, now, self.intake.is_at_end())
     }
 
@@ -67,9 +67,9 @@ impl Session {
         }
     }
 
-    /// Whether everything that it sent has been handled.
+    /// Whether all its input has been handled.
     pub(in crate::engine) fn is_settled(&self, shared: &EngineState) -> bool {
-        // What is kept for a partner who has not come counts as handled.
+        // Messages kept for a partner who has not come yet count as handled.
         let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.is_stalled() && !is_waiting;
         !self.is_serving()
@@ -103,7 +103,7 @@ impl Dialogue {
         }
     }
 
-    /// It sends no text: the error says what it sends, and none of it is executed.
+    /// It does not send text: the error says what it sends, and none of it is executed.
     pub(super) fn reject_unreadable(&mut self, shared: &mut EngineState, now: Timestamp, what: Unreadable) {
         self.hint_at_unreadable(shared, what);
         let error = match what {
@@ -139,7 +139,7 @@ impl Dialogue {
         self.finish_with(shared, now, reason, words, None);
     }
 
-    /// The same; a WebSocket is closed with this code, if there is one, and not with that of the reason.
+    /// The same; a WebSocket is closed with this code, if given, instead of the reason's.
     pub(super) fn finish_with(
         &mut self,
         shared: &mut EngineState,
@@ -173,7 +173,7 @@ impl Dialogue {
         }
         self.hang_up(shared);
         if let State::Stats(telling) = &mut self.state {
-            *telling = None; // a list without its last line is one that was cut off
+            *telling = None; // without its last line, the client knows that the list was cut off
         }
         if let Some(FramingMode::Http | FramingMode::WebSocket) = self.kind {
             self.say_last(reason, words, code);
@@ -231,7 +231,7 @@ impl Dialogue {
         self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
     }
 
-    /// It will send nothing more, and everything that it sent has been answered.
+    /// Its input has ended, and all of it has been answered.
     fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp, code: Option<u16>) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a standing session comes with its endpoint: writers come and go.
@@ -283,7 +283,7 @@ impl Dialogue {
         }
     }
 
-    /// A raw chat window takes end of file for an endless row of empty messages; a reset stops it.
+    /// A raw chat window takes end of file for an endless stream of empty messages; a reset stops it.
     pub(super) fn parts_with_reset(&self) -> bool {
         let may_be_window = match self.kind {
             Some(kind) => kind == FramingMode::Raw,
@@ -296,7 +296,7 @@ impl Dialogue {
     fn depart(&mut self, shared: &mut EngineState) {
         if let Some(member_id) = self.member_id() {
             shared.room.drop_member(member_id, &mut Vec::new());
-            self.state = State::Chat(Err(shared.now)); // nothing that follows may ask for its name there
+            self.state = State::Chat(Err(shared.now)); // it is no member: nothing may look its name up
         }
         self.hang_up(shared);
         let reason = match self.phase {

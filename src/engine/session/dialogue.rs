@@ -1,4 +1,5 @@
-//! What a service says to one peer, and what it knows about it. Takes whole messages; has never seen how they are cut.
+//! A service's conversation with one peer, and what it knows about the peer. Takes whole messages; has never seen how they are
+//! cut.
 
 use std::rc::Rc;
 
@@ -54,7 +55,7 @@ pub(super) enum Heard {
     NothingYet,
     /// Bytes, but no whole message.
     Bytes,
-    /// A whole message, which has been looked at.
+    /// A whole message, which has been handled.
     Message,
 }
 
@@ -78,11 +79,11 @@ pub(super) enum Sending {
 pub(super) enum Phase {
     /// It is served.
     Serving,
-    /// It gets the rest of a long reply and no other: its service is no longer offered.
+    /// Its service is no longer offered: it only gets the rest of a long reply.
     Withdrawn,
     /// Its last words are queued; the time is that of the last progress.
     Draining(CloseReason, Timestamp),
-    /// It has its last words, and until this time to read them; then it gets a reset.
+    /// Its last words are sent; it has until this time to read them, and then gets a reset.
     AwaitingReset(CloseReason, Timestamp),
     /// Our side is shut down; we wait for its end of file, until this time at most.
     Lingering(CloseReason, Timestamp),
@@ -111,7 +112,7 @@ pub(super) enum State {
     Page(Option<MetricsRequest>),
     /// It wants this service (`Mux`: control), and has to show the token first.
     Guarded(Service),
-    /// The mux itself is spoken to, by somebody who may control the daemon.
+    /// Orders to the daemon, from a client that may control it.
     Control,
 }
 
@@ -120,7 +121,7 @@ pub(super) enum State {
 pub(super) enum Talk {
     /// Nobody is paired with it yet: it may be a stranger, until its handshake is complete.
     Coming,
-    /// It has an end of a pair; the other end may be free.
+    /// It has one end of a pair; the other end may be free.
     Here(PairEnd),
     /// The same, and it is about to receive what its partner said before it came. Its own messages wait until then.
     Meeting(PairEnd),
@@ -194,7 +195,7 @@ impl Dialogue {
         Encoding::of(self.kind, self.service())
     }
 
-    /// What is said next ends with LF, whoever hears it, unless that is a packet or a frame.
+    /// The next message ends with LF for every kind of client, unless it is a packet or a frame.
     pub(super) fn end_lines_with_lf(&mut self) {
         if !matches!(self.kind, Some(FramingMode::Packet | FramingMode::Http | FramingMode::WebSocket)) {
             if self.encoding().is_paced() {
@@ -242,7 +243,7 @@ impl Dialogue {
             false => about(&error, message),
         };
         self.count_error_reply(shared, kind, &error);
-        // Whoever watches has just seen the message.
+        // Watchers have just seen the message.
         self.show_to_watchers(shared, || TraceEvent::Happened(EventKind::Erred(error)));
         self.log(shared, EventKind::Erred(logged));
     }

@@ -1,4 +1,4 @@
-//! From bytes to answers: what comes is cut into messages, and each is given to the service.
+//! From bytes to answers: input is cut into messages, and the service handles each.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State, Talk};
@@ -20,7 +20,7 @@ use crate::engine::words::DATA_RECEIVED;
 use crate::engine::wrong_protocol;
 
 impl Session {
-    /// Bytes came. `more`: the burst goes on.
+    /// Bytes have arrived. `more`: the burst continues.
     pub(in crate::engine) fn handle_bytes(
         &mut self,
         shared: &mut EngineState,
@@ -50,11 +50,11 @@ impl Session {
             }
             _ => {}
         }
-        self.take_in(shared, now, bytes);
+        self.process_input(shared, now, bytes);
     }
 
-    /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
-    /// Ctrl-C. No text begins with an IAC.
+    /// Whether a line client's bytes contain Telnet commands: from the beginning on, or between two messages, after a Ctrl-C. No
+    /// text begins with an IAC.
     fn is_telnet(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
@@ -85,26 +85,26 @@ impl Session {
         is_one
     }
 
-    /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
+    /// Separates a Telnet client's bytes into commands, which it answers, and text, which it handles.
     fn take_text(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) {
         if self.intake.has_ended() {
-            return; // it has said that nothing more is for us
+            return; // it has ended its input
         }
         let (replies, has_ended) = self.intake.push_telnet(bytes);
         self.dialogue.outbox.push(&replies);
-        self.take_in(shared, now, &[]);
+        self.process_input(shared, now, &[]);
         if has_ended {
             self.intake.end_input();
             self.take_last(shared, now);
         }
     }
 
-    /// Whether nothing but what it sends says what kind of client it is.
+    /// Whether the kind of client has to be guessed from its bytes.
     fn is_guessed(&self, shared: &EngineState) -> bool {
         shared.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
-    /// The transport keeps messages apart, or frames do.
+    /// Packets or frames separate the messages.
     #[cold]
     #[inline(never)]
     fn handle_framed(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8], more: bool) {
@@ -117,7 +117,7 @@ impl Session {
     /// One packet is one message.
     fn handle_packet(&mut self, shared: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
-            return self.dialogue.overflow(shared, now); // the rest of it is lost already
+            return self.dialogue.overflow(shared, now); // its rest is lost already
         }
         let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
         let packet = packet.strip_prefix(mark).unwrap_or(packet);
@@ -128,7 +128,7 @@ impl Session {
         }
         if self.is_serving() {
             self.intake.push_packet(packet);
-            self.take_in(shared, now, &[]);
+            self.process_input(shared, now, &[]);
         }
     }
 
@@ -139,7 +139,7 @@ impl Session {
         self.take_last(shared, now);
     }
 
-    /// What waits is all that comes.
+    /// No more input will come: handles what waits.
     pub(super) fn take_last(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.dialogue.is_alone(shared) {
             self.intake.clear();
@@ -153,7 +153,7 @@ impl Session {
                 self.dialogue.hint_at_kind(shared, kind, self.intake.bytes());
                 self.decide(shared, kind);
             }
-            self.take_in(shared, now, &[]);
+            self.process_input(shared, now, &[]);
         }
     }
 
@@ -161,12 +161,12 @@ impl Session {
     pub(in crate::engine) fn resume(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.go_on_telling(shared, now);
         if self.is_serving() && self.intake.is_stalled() && self.dialogue.has_room(shared) {
-            self.take_in(shared, now, &[]);
+            self.process_input(shared, now, &[]);
         }
     }
 
-    /// Takes whole messages off what waits, with `fresh` behind it.
-    pub(super) fn take_in(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &[u8]) {
+    /// Handles the whole messages in the waiting bytes, followed by `fresh`.
+    pub(super) fn process_input(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &[u8]) {
         let mut fresh = fresh;
         if self.intake.go_on() {
             self.skip_overlong(shared, now, &mut fresh);
@@ -192,8 +192,8 @@ impl Session {
         self.intake.note_progress(now);
     }
 
-    /// Whether the rest of a message is still to come, and may wait in the peer's kernel until it hears that the beginning is
-    /// here.
+    /// Whether the rest of a message is still to come: it may wait in the peer's kernel for an acknowledgement of the
+    /// beginning.
     #[inline]
     pub(in crate::engine) fn waits_for_rest(&self) -> bool {
         let is_told_later =
@@ -236,7 +236,7 @@ impl Session {
                     Rest::Unfinished => return,
                 },
             };
-            // One place where a message is handled, so that it is compiled into this loop.
+            // Messages are handled here only, so that the code is inlined into this loop.
             let message = match message {
                 [0, ..] | [.., 0] if kind != FramingMode::Http => lines::without_nuls(message),
                 _ => message,
@@ -315,7 +315,7 @@ impl Session {
         let kind = self.intake.end_guessing(self.dialogue.is_complete(shared));
         self.dialogue.hint_at_kind(shared, kind, self.intake.bytes());
         self.decide(shared, kind);
-        self.take_in(shared, now, &[]);
+        self.process_input(shared, now, &[]);
     }
 
     /// The kind of client is known now.

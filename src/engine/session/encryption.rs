@@ -1,4 +1,4 @@
-//! What the encryption of a connection means for its session.
+//! The effects of a connection's encryption on its session.
 
 use super::Session;
 use crate::engine::client::Client;
@@ -8,7 +8,7 @@ use crate::engine::text::quote;
 use crate::engine::{EngineState, allow, words};
 
 impl Session {
-    // Rare, and out of line: at every input its registers would be saved for it.
+    // Rare, so not inlined: otherwise every input would save registers for it.
     #[cold]
     #[inline(never)]
     pub(in crate::engine) fn handle_encryption(
@@ -50,7 +50,7 @@ impl Session {
         }
     }
 
-    /// The peer speaks plain text on an encrypted endpoint. It gets this error and nothing else, even if more was queued.
+    /// The peer speaks plain text on an encrypted endpoint. It gets only this error, even if more was queued.
     fn refuse_plain_text(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.outbox.clear();
         self.dialogue.end_lines_with_lf();
@@ -58,7 +58,7 @@ impl Session {
         self.dialogue.outbox.end_pause();
     }
 
-    /// The encryption failed: nothing can be said any more, and the peer leaves.
+    /// The encryption failed: nothing more can be sent, and the peer leaves.
     fn fail_encryption(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
         self.dialogue.note(shared, EventKind::Unsecured(why.to_owned()));
         if self.is_serving() {
@@ -67,7 +67,7 @@ impl Session {
         self.dialogue.outbox.clear();
     }
 
-    /// Another process goes on with the others; this one is told so.
+    /// Another process continues the other connections; this peer gets a message about the restart.
     pub(in crate::engine) fn part_at_restart(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::Stopping, Some(words::RESTARTING));

@@ -139,7 +139,7 @@ impl Dialogue {
             | State::Control => false,
         };
         if self.transport().lossy && self.is_blocked() {
-            return true; // what nobody reads is dropped, and only then
+            return true; // only then are replies dropped that nobody reads
         }
         self.has_own_room(shared) && !(is_member && self.is_blocked())
     }
@@ -198,7 +198,7 @@ impl Dialogue {
         let mut max = ROOM_QUEUE_BYTES;
         if encoding.is_paced() {
             let lag = shared.room.lag(member_id, !self.outbox.is_empty(), now);
-            // Our pauses drop no member as too slow, and hold no place in the log.
+            // Our own pauses must not make a member too slow, nor keep lines in the log.
             if lag > CATCH_UP || shared.room.behind(member_id) > CATCH_UP_BYTES {
                 max = READ_BYTES_MAX;
                 self.outbox.join();
@@ -207,7 +207,7 @@ impl Dialogue {
         let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
         self.take_lines(shared, member_id, encoding, room);
         if max == READ_BYTES_MAX {
-            self.outbox.join(); // also what was taken just now
+            self.outbox.join(); // the lines taken just now as well
         }
     }
 }

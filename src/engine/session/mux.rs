@@ -25,7 +25,7 @@ impl Dialogue {
                 offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
-            // There is no daemon behind standard input.
+            // Over standard input there is no daemon.
             Choice::Control
                 if !transport.is_alone
                     && !transport.is_web
@@ -64,7 +64,7 @@ impl Dialogue {
         is_first && self.is_serving() && !self.is_alone(shared)
     }
 
-    /// Why it may not choose a service, if that is so.
+    /// Why it may not choose a service; `None`: it may.
     pub(super) fn refusal(&self, shared: &EngineState, service: Service) -> Option<String> {
         let name = shared.certified.get(self.peer).map(Box::as_ref);
         mux::refusal(&shared.settings, service, self.remote, name)
@@ -72,7 +72,7 @@ impl Dialogue {
 
     pub(super) fn control(&mut self, shared: &mut EngineState, message: &[u8]) {
         match control::read(message) {
-            // Who has the page's token may speak to the room, and nothing else.
+            // The page's token allows speaking to the room, and nothing else.
             Ok(command) if self.transport().is_web && !matches!(command, Command::Do(Order::Say(_))) => {
                 let error = "the page may only say something to the room".to_owned();
                 self.err(shared, ErrorKind::Unavailable, error);

@@ -37,7 +37,7 @@ impl Dialogue {
         self.note(shared, EventKind::Joined(name));
     }
 
-    /// Another connection has taken its place in the room. A line that was sent in part is completed.
+    /// Another connection is this member now. A line that was sent in part is completed.
     pub(super) fn make_way(&mut self, shared: &mut EngineState, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);

@@ -9,8 +9,8 @@ use crate::engine::limits::GUESS;
 use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 
 impl Session {
-    /// `bytes` are too long for a message, whose end is still to come. If a pause ends it, the error comes after the pause:
-    /// a client that gets a reply goes on, and its next message would be taken for the rest.
+    /// `bytes` are too long for a message, and its end is still to come. If a pause ends it, the error comes after the pause:
+    /// a client that gets a reply continues, and its next message would be taken for the rest.
     #[cold]
     pub(super) fn begin_overlong(
         &mut self,
@@ -49,11 +49,11 @@ impl Session {
         fresh: &mut &[u8],
         is_complete: bool,
     ) {
-        let patience = if is_complete { self.dialogue.settings(shared).raw_gap } else { GUESS };
-        self.intake.skip_rest(now, fresh, MessageEnd::Pause, patience);
+        let silence = if is_complete { self.dialogue.settings(shared).raw_gap } else { GUESS };
+        self.intake.skip_rest(now, fresh, MessageEnd::Pause, silence);
     }
 
-    /// Drops what belongs to a message that is too long.
+    /// Drops the bytes of a message that is too long.
     #[cold]
     pub(super) fn skip_overlong(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// It has ended, and so the framing of its sender is known.
+    /// It has ended, so the framing of its sender is known.
     #[cold]
     pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: FramingMode) {
         let is_untold = self.intake.end_rest();
@@ -73,7 +73,7 @@ impl Session {
         }
     }
 
-    /// A pause may still end it, and we do not wait for more: its sender gets the error now.
+    /// It waits for a pause, but no more input will come: its sender gets the error now.
     pub(super) fn give_up_overlong(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(shared, now, FramingMode::Line);

@@ -1,4 +1,4 @@
-//! A session on the page: it answers requests, until one of them opens a WebSocket, in which another service begins.
+//! A session on the page: it answers requests until one opens a WebSocket, in which another service begins.
 
 use constant_time_eq::constant_time_eq;
 
@@ -18,7 +18,7 @@ use crate::engine::words::TOO_MANY;
 const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
 
 impl Session {
-    /// Frames came.
+    /// Frames have arrived.
     pub(super) fn handle_frames(
         &mut self,
         shared: &mut EngineState,
@@ -28,13 +28,13 @@ impl Session {
     ) {
         self.intake.push(self.dialogue.kind, more);
         if self.intake.has_ended() {
-            return; // it has said that nothing more is for us
+            return; // it has sent a close frame
         }
         let begun = self.intake.begun();
         let max = self.dialogue.settings(shared).message_bytes_max;
         let (replies, ending) = self.intake.push_frames(bytes, max);
         self.dialogue.outbox.push(&replies);
-        self.take_in(shared, now, &[]);
+        self.process_input(shared, now, &[]);
         match ending {
             Some(ending) if self.is_serving() => self.end_frames(shared, now, ending),
             Some(_) => {}
@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// Its frames have come to an end. A close frame is answered once all is answered that was said before it.
+    /// Its frames have ended. A close frame is answered once all messages before it are answered.
     fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
         let (reason, error) = match ending {
             Ending::Closed(code) if self.intake.is_empty() => {
@@ -62,7 +62,7 @@ impl Session {
         self.dialogue.fail(shared, now, reason, error);
     }
 
-    /// A request has opened a WebSocket: what came behind it are frames.
+    /// A request has opened a WebSocket: the bytes after it are frames.
     #[cold]
     #[inline(never)]
     pub(super) fn begin_frames(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
@@ -107,7 +107,7 @@ impl Dialogue {
         }
     }
 
-    /// A request, of which this much has come, cannot be served: what is wrong with it, in a form that its client understands.
+    /// A request, of which these bytes have arrived, cannot be served: answers with the reason, as HTTP.
     #[cold]
     pub(super) fn fail_request(
         &mut self,
@@ -161,7 +161,7 @@ impl Dialogue {
         self.enter(shared, now, service);
     }
 
-    /// Somebody who wants a guarded service shows the token. It is neither logged nor shown to watchers.
+    /// A client that wants a guarded service sends the token, which is neither logged nor shown to watchers.
     #[cold]
     #[inline(never)]
     pub(super) fn show_token(
@@ -190,13 +190,13 @@ impl Dialogue {
         }
     }
 
-    /// The last words in a form that the peer understands: an answer, or frames.
+    /// The last words in a form that the peer understands: an HTTP answer, or frames.
     #[cold]
     #[inline(never)]
     pub(super) fn say_last(&mut self, reason: CloseReason, words: Option<&str>, code: Option<u16>) {
         let mut last = Vec::new();
         match (self.kind, words) {
-            // Who has asked for nothing is told nothing: it would take it for the answer to its next request.
+            // Without a request there is no answer: the client would take it for the answer to its next request.
             (Some(FramingMode::Http), Some(words)) => {
                 if let Some(status) = status_of(reason) {
                     let body = format!("{}\n", words.strip_prefix("Error: ").unwrap_or(words));
@@ -215,7 +215,7 @@ impl Dialogue {
     }
 }
 
-/// The status of an answer to somebody whose connection is closed for this reason; `None`: none is expected.
+/// The status of the answer to a client whose connection is closed for this reason; `None`: it expects none.
 fn status_of(reason: CloseReason) -> Option<Status> {
     match reason {
         CloseReason::PeerUnfinished => Some(Status::RequestTimeout),
@@ -229,7 +229,7 @@ fn status_of(reason: CloseReason) -> Option<Status> {
     }
 }
 
-/// The code of a close frame to somebody whose connection is closed for this reason.
+/// The code of the close frame to a client whose connection is closed for this reason.
 fn code_of(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::Served

@@ -52,9 +52,9 @@ impl Session {
                 None => SavedState::Nameless(*since),
             },
             State::Chat(Ok(member_id)) => {
-                let (name, joined, place) = shared.room.save_member(*member_id, &mut asides);
+                let (name, joined, progress) = shared.room.save_member(*member_id, &mut asides);
                 let claim = shared.room.claim(*member_id).cloned().map(Box::new);
-                SavedState::Member { name, joined, place: Some(place), claim }
+                SavedState::Member { name, joined, progress: Some(progress), claim }
             }
         };
         let phase = match dialogue.phase {
@@ -171,13 +171,13 @@ fn restore_state(
             shared.guests.set(peer, guest);
             State::Chat(Err(since))
         }
-        SavedState::Member { name, joined, place, claim } => {
+        SavedState::Member { name, joined, progress, claim } => {
             let member_id = shared.room.restore_member(peer, &name, joined);
             if let (Some(member_id), Some(claim)) = (member_id, claim) {
                 shared.room.set_claim(member_id, *claim);
             }
-            if let (Some(member_id), Some(place)) = (member_id, place) {
-                shared.room.restore_place(member_id, place, asides);
+            if let (Some(member_id), Some(progress)) = (member_id, progress) {
+                shared.room.restore_progress(member_id, progress, asides);
             }
             State::Chat(member_id.ok_or(now))
         }

@@ -66,8 +66,8 @@ impl Dialogue {
     pub(super) fn go_on_telling(&mut self, shared: &EngineState, now: Timestamp) {
         let encoding = self.encoding();
         let high = OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max);
-        let State::Stats(place) = &mut self.state else { return };
-        let Some(mut telling) = place.take() else { return };
+        let State::Stats(list) = &mut self.state else { return };
+        let Some(mut telling) = list.take() else { return };
         while self.outbox.len() < high {
             let Some((host, line)) = shared.machines.next(now, telling.after.as_deref()) else {
                 return self.outbox.say(encoding, machines::last_line(telling.told));
@@ -75,6 +75,6 @@ impl Dialogue {
             *telling = ListCursor { after: Some(host.to_owned()), told: telling.told + 1 };
             self.outbox.say(encoding, line);
         }
-        *place = Some(telling);
+        *list = Some(telling);
     }
 }

@@ -18,7 +18,7 @@ impl Session {
         self.dialogue.report()
     }
 
-    /// Whether it was let in for the page's token: on the page nobody else has a report.
+    /// Whether the page's token admitted it: on the page nobody else gets a report.
     pub(in crate::engine) fn has_shown_token(&self) -> bool {
         self.dialogue.transport().is_web
     }

@@ -99,7 +99,7 @@ impl Dialogue {
         }
     }
 
-    /// Its partner may say more once little enough waits to be sent.
+    /// Its partner may say more once few enough bytes wait to be sent.
     pub(super) fn report_held(&mut self, shared: &mut EngineState) {
         if let State::Talk(talk) = self.state
             && let Some(pair_end) = talk.end()

@@ -104,7 +104,7 @@ impl Dialogue {
         shared.roster.enter(now, self.client());
     }
 
-    /// It is gone.
+    /// It has left.
     pub(super) fn leave_roster(&mut self, shared: &mut EngineState) {
         if self.is_counted() {
             let tally = self.take_tally();

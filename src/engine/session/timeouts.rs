@@ -1,4 +1,4 @@
-//! The timeouts of a session, and what happens then.
+//! The timeouts of a session, and their effects.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
 use crate::engine::wrong_protocol::{self, Guess};
 
-/// So many full reads in a row without a message do not make a peer late.
+/// The most full reads in a row without a message during which a peer is not late.
 const FULL_READS_MAX: usize = 1024;
 
 fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option<Timestamp> {
@@ -28,7 +28,7 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option
 }
 
 impl Session {
-    /// When it must be woken if nothing comes before.
+    /// When it must be woken if nothing happens before.
     pub(in crate::engine) fn deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
@@ -44,9 +44,9 @@ impl Session {
                 self.watched_deadline(shared),
             ]),
             Phase::Draining(..) => {
-                let patience = self.dialogue.draining_deadline(shared);
-                let patience = patience.filter(|_| self.dialogue.sending != Sending::Retried);
-                earliest([outbox.pause(), patience])
+                let drained_by = self.dialogue.draining_deadline(shared);
+                let drained_by = drained_by.filter(|_| self.dialogue.sending != Sending::Retried);
+                earliest([outbox.pause(), drained_by])
             }
             Phase::AwaitingReset(_, until) | Phase::Lingering(_, until) => Some(until),
         }
@@ -69,9 +69,9 @@ impl Session {
     #[inline]
     pub(super) fn unfinished_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let begun = self.intake.begun()?;
-        // What waits for room is whole, so that reading goes on does not make it late.
+        // Messages that wait for room are whole: their sender is not late while we read on.
         let waits = self.intake.is_stalled() || self.is_held_back(shared);
-        // Nor is it late while the kernel has more of it. A client that sends without end has no message to wait for.
+        // Nor is it late while the kernel has more of the message, unless it sends without end.
         let goes_on = match self.intake.is_skipping() {
             true => self.is_in_burst(shared),
             false => self.intake.goes_on(),
@@ -91,9 +91,9 @@ impl Session {
         let service = self.dialogue.service();
         let timeout = shared.settings.of(service).first_message_timeout?;
         if service.facts().first != First::Message {
-            return None; // it has another one
+            return None; // it has another deadline
         }
-        // It was in time if it waits for room, for a partner, or for a line end that may follow.
+        // It is in time if it waits for room, for a partner, or for a line end that may follow.
         let waits = self.intake.is_stalled()
             || self.is_in_burst(shared)
             || self.is_held_back(shared)
@@ -109,7 +109,7 @@ impl Session {
         let service = self.dialogue.service();
         let waits = match service.facts().idle {
             Idle::Never => false,
-            // It may have said something already, which waits as well.
+            // It may have sent something already, which waits as well.
             Idle::Alone => self.dialogue.is_alone(shared),
             Idle::Silent => is_quiet && !self.dialogue.is_listening(),
         };
@@ -128,7 +128,7 @@ impl Session {
             } else if self.dialogue.is_blocked() {
                 self.dialogue.retry();
             } else {
-                self.dialogue.phase = Phase::Draining(reason, now); // it was us who were late
+                self.dialogue.phase = Phase::Draining(reason, now); // the delay was ours
             }
         }
         if !self.is_serving() {
@@ -137,7 +137,7 @@ impl Session {
         if is_due(self.dialogue.unread_deadline(shared)) {
             self.dialogue.retry();
         }
-        self.resume(shared, now); // it may be time for more of what it has said
+        self.resume(shared, now); // its rate limit may allow another message now
         if !self.is_serving() {
             return;
         }
@@ -189,18 +189,18 @@ impl Session {
 }
 
 impl Dialogue {
-    /// Whether it is receiving the reply to a request, and need say nothing more.
+    /// Whether it is receiving the reply to a request, and needs to send nothing.
     fn is_listening(&self) -> bool {
         matches!(self.state, State::Status(Some(_)) | State::Watch(Some(_)))
     }
 
-    /// When a closing connection must have shown that its peer reads.
+    /// By when the peer of a closing connection must have read something.
     fn draining_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
-            _ if self.transport().lossy => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
+            _ if self.transport().lossy => progress + LAST_WORDS, // there may be no reader, which is allowed
             _ if reason.is_refusal() || reason.is_too_slow() => progress + shared.settings.linger,
-            // It may have accepted nothing for a while before it began to close.
+            // The time in which it accepted nothing before closing counts too.
             _ => self.unread_since(shared).unwrap_or(progress) + shared.settings.send_timeout,
         })
     }

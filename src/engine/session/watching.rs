@@ -68,7 +68,7 @@ impl Dialogue {
         }
     }
 
-    /// It watches no longer.
+    /// It no longer watches.
     pub(super) fn look_away(&mut self, shared: &mut EngineState) {
         if let State::Watch(watcher) = &mut self.state
             && watcher.take().is_some()
@@ -113,7 +113,7 @@ impl Dialogue {
         let Some(hint) = hint(shared) else { return };
         if shared.roster.knows_better(client, self.peer, hint.mistake) {
             if self.is_seen(shared) {
-                shared.event_ring.is_news(self.peer, hint.mistake); // settled: a deadline may wait for this word
+                shared.event_ring.is_news(self.peer, hint.mistake); // its deadline need not wait for this mistake any more
             }
             return;
         }
@@ -126,7 +126,7 @@ impl Dialogue {
         }
     }
 
-    /// When its silence from the beginning becomes a hint, while there are watchers.
+    /// When its initial silence becomes a hint, while there are watchers.
     pub(super) fn silence_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let is_silent = self.heard == Heard::Nothing && self.is_seen(shared);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)

@@ -97,7 +97,7 @@ fn transcript_on_a_full_disk_costs_only_lines() {
         alice.hear(format!("alice: {number:0100}\n"));
     }
     let warning = daemon.wait_for_log("lines of the transcript are lost: ");
-    assert!(warning.contains("/chat.log: ") && warning.contains("File too large"), "{warning}");
+    assert!(warning.contains("/chat.log: ") && warning.contains("file too large"), "{warning}");
     let kept = transcript(&file);
     assert!((2..40).contains(&kept.len()), "{kept:?}");
     assert!(kept[2..].iter().all(|line| line.len() == "alice: ".len() + 100), "whole lines: {kept:?}");

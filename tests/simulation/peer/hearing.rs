@@ -108,7 +108,7 @@ impl Actor {
         assert!(reason != CloseReason::PeerTooLong || is_noise, "{}", self.who);
         if reason == CloseReason::PeerNotReading && !self.is_on_packets() {
             let least = seen.iter().map(|settings| settings.send_timeout).min().expect("there are settings");
-            assert!(self.patience.longest >= least, "{}: it took something in time", self.who);
+            assert!(self.blockage.longest >= least, "{}: it took something in time", self.who);
         }
         if reason == CloseReason::PeerSilent {
             self.judge_silence(seen);

@@ -19,8 +19,8 @@ use ipcd::engine::message::{
 };
 use ipcd::engine::service::Service;
 
+use crate::blockage::Blockage;
 use crate::link::{Bytes, Link};
-use crate::patience::Patience;
 use crate::random::Random;
 use behaviour::{Ending, Manner, Reading};
 use expect::Conversation;
@@ -61,7 +61,7 @@ pub struct Actor {
     pub closed: Option<CloseReason>,
     /// Its last input was lost because it did not read.
     pub words_lost: bool,
-    pub patience: Patience,
+    pub blockage: Blockage,
     /// Messages that the engine says it has taken.
     pub said: u64,
     /// When it was admitted, and how many settings there had been by then.
@@ -105,7 +105,7 @@ impl Actor {
             opened: false,
             closed: None,
             words_lost: false,
-            patience: Patience::default(),
+            blockage: Blockage::default(),
             said: 0,
             since: Timestamp::at(0),
             seen: 0,

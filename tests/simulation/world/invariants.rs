@@ -29,7 +29,7 @@ impl World {
         let (mut chatting, mut inside, mut of) = (0, 0, [0; Service::ALL.len()]);
         for actor in self.actors.iter_mut() {
             let took = std::mem::take(&mut actor.link.took);
-            actor.patience.check(self.now, actor.link.blocked, took, &self.seen, &actor.who);
+            actor.blockage.check(self.now, actor.link.blocked, took, &self.seen, &actor.who);
             chatting += usize::from(actor.service == Service::Chat);
             if actor.closed.is_none() {
                 inside += 1;

@@ -33,7 +33,7 @@ fn check_finds_a_session_that_the_tables_know_otherwise() {
     assert_found(company(), "whether it is blocked, and when", |engine| {
         session(engine, ASKER).dialogue.sending = Sending::Blocked;
     });
-    assert_found(company(), "has another one's place in the room", |engine| {
+    assert_found(company(), "is another member of the room", |engine| {
         let member_id = session(engine, BOB).member_id().unwrap();
         session(engine, ANN).dialogue.state = State::Chat(Ok(member_id));
     });

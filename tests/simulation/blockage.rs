@@ -10,14 +10,14 @@ use ipcd::engine::message::Timestamp;
 const TURN_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub struct Patience {
+pub struct Blockage {
     /// The time since when its kernel accepts nothing and it has read nothing; and the last turn.
     since: Option<(Timestamp, Timestamp)>,
     pub longest: Duration,
     counted: Duration,
 }
 
-impl Patience {
+impl Blockage {
     /// After a turn.
     pub fn check(&mut self, now: Timestamp, blocked: bool, took: bool, seen: &[Settings], who: &dyn Display) {
         if !blocked || took {

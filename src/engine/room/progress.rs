@@ -1,10 +1,10 @@
-//! The log and a member's place in it, in the record of a restart.
+//! The log and a member's progress in it, in the record of a restart.
 
 use serde::{Deserialize, Serialize};
 
 /// A member's progress, for the process after a restart.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct SavedPlace {
+pub struct SavedProgress {
     /// Up to where in the log it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it: the position, length, and sent bytes of each.
@@ -14,7 +14,7 @@ pub struct SavedPlace {
 /// The room's log.
 #[derive(Debug, Default)]
 pub struct SavedLog {
-    /// The place of its first byte.
+    /// The position of its first byte.
     pub base: u64,
     /// The messages, in lines.
     pub bytes: Vec<u8>,
