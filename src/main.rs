@@ -12,10 +12,11 @@ use ipcd::os_error::describe;
 use ipcd::usage;
 use log::LevelFilter;
 
-/// Every small server of a networking course in one daemon: multiply, greeting, chat.
+/// The small servers of a networking course in one daemon: multiply, greeting, chat and others.
 ///
-/// Without --config it reads /etc/ipcd/ipcd.toml if that file exists; otherwise it serves multiply (65432), greeting (9999)
-/// and chat (33000) on localhost, and every service on a Unix socket. It runs in the foreground and logs to standard error.
+/// Without --config it reads /etc/ipcd/ipcd.toml if that file exists; otherwise it serves multiply (port 65432),
+/// greeting (9999), chat (33000) and the page (http://localhost:33080) on this machine, and every service on a Unix socket. It
+/// runs in the foreground and logs to standard error.
 #[derive(Parser)]
 #[command(name = "ipcd", version, max_term_width = 100)]
 struct Arguments {

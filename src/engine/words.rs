@@ -1,6 +1,7 @@
 //! The sentences of the protocol that the daemon sends and the client has to recognize among what people say. Knows no state
 //! and no connection.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 /// The beginning of every error. No member's line begins like this: it begins with a name, and `Error` is not a valid name.
@@ -198,4 +199,22 @@ pub fn bad_request(sentence: &str) -> String {
         sentence,
     ];
     head.join("\r\n") + "\n"
+}
+
+/// What happened to a connection, as the log and `ipcctl watch` say it: the event's name in JSON, and its text.
+pub struct Phrase<'a, T>(pub &'a str, pub T);
+
+impl<T: Display> Display for Phrase<'_, T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Phrase(event, text) = self;
+        match *event {
+            "message" | "reply" => write!(f, "{event} '{text}'"),
+            "error" => write!(f, "error reply: {text}"),
+            "framing" => write!(f, "is a {text} client"),
+            "chose" => write!(f, "chose {text}"),
+            "joined" => write!(f, "joined as {text}"),
+            "met" => write!(f, "talks with {text}"),
+            other => write!(f, "{other}: {text}"),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::encryption::TRUNCATED;
 use crate::engine::message::{Binding, Event, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::text::private;
+use crate::engine::words::Phrase;
 use crate::os_error::describe;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,17 +131,19 @@ impl EventLog {
             EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
             EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
             EventKind::Decided(FramingMode::Packet) => {} // known from the start
-            EventKind::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
-            EventKind::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
+            EventKind::Decided(kind) => {
+                line(Line::Decided, format_args!("{}", Phrase("framing", kind.name())))
+            }
+            EventKind::Chose(service) => line(Line::Chose, format_args!("{}", Phrase("chose", service))),
             EventKind::Asked(request) => line(Line::Asked, format_args!("{request}")),
-            EventKind::Mistaken(hint) => line(Line::Mistaken, format_args!("hint: {hint}")),
+            EventKind::Mistaken(hint) => line(Line::Mistaken, format_args!("{}", Phrase("hint", hint))),
             EventKind::Ordered(done) => line(Line::Asked, format_args!("{done}")),
-            EventKind::Erred(error) => line(Line::Erred, format_args!("error reply: {error}")),
+            EventKind::Erred(error) => line(Line::Erred, format_args!("{}", Phrase("error", error))),
             EventKind::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
-            EventKind::Said(text) => line(Line::Said, format_args!("message '{text}'")),
+            EventKind::Said(text) => line(Line::Said, format_args!("{}", Phrase("message", text))),
             EventKind::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
-            EventKind::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
-            EventKind::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
+            EventKind::Joined(name) => line(Line::Joined, format_args!("{}", Phrase("joined", name))),
+            EventKind::Met(partner) => line(Line::Joined, format_args!("{}", Phrase("met", partner))),
             EventKind::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
             EventKind::Undelivered { to, why } if to.is_empty() => {
                 line(Line::Dropped, format_args!("answer dropped: {why}"));

@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Send hello and print the answer
     Hello(one_shot::Arguments),
     Chat(chat::Arguments),
-    /// Talk to the next client that connects; in a pipe: send each line of standard input, and print what comes
+    /// Talk to the next client that connects; in a pipe: send each line of standard input, and print the partner's messages
     Talk,
     Status(status::Arguments),
     Watch(watch::Arguments),

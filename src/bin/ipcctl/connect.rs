@@ -9,9 +9,10 @@ use super::target::Target;
 
 /// How to reach the daemon.
 #[derive(Args)]
+#[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectOptions {
-    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000, tls://teacher.local:65443 or ws://teacher.local:33080; on a Unix socket the service is
-    /// selected by name
+    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000, tls://teacher.local:65443 or
+    /// ws://teacher.local:33080; on a Unix socket the service is selected by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
     pub(crate) to: Option<Target>,
 

@@ -22,7 +22,7 @@ pub(crate) struct Mute {
     /// Its name in the room
     name: String,
 
-    /// For this time, for example 5min; without it: until unmute
+    /// How long, for example 5min; without it: until unmute
     #[arg(value_name = "FOR")]
     span: Vec<String>,
 }

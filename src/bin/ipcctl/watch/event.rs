@@ -1,6 +1,7 @@
 //! The events that the daemon sends to a watcher: parsed, and formatted as lines. Knows no connection and no screen.
 
 use ipcd::engine::text::clean;
+use ipcd::engine::words::Phrase;
 use serde::Deserialize;
 
 /// The kind of a line, for its display.
@@ -45,8 +46,8 @@ pub(crate) struct WatchEvent {
     pub(crate) peer: String,
     /// What was said, or done.
     pub(crate) text: String,
-    /// The client said it.
-    pub(crate) is_message: bool,
+    /// Its name: `opened`, `message`, ….
+    name: String,
     what: String,
 }
 
@@ -78,23 +79,21 @@ impl WatchLine {
         // JSON escapes have become control characters again.
         let service = if event.service.is_empty() { &event.endpoint } else { &event.service };
         let [service, peer, text] = [service, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
-        let (kind, what) = match event.event.as_str() {
+        let kind = match event.event.as_str() {
             "watching" => return WatchLine::Watching { filter: text, time: event.time },
             "missed" => return WatchLine::Missed(event.count),
-            name @ ("message" | "reply") => (WatchLineKind::Said, format!("{name} '{text}'")),
-            "hint" => (WatchLineKind::Hint, format!("hint: {text}")),
-            "error" => (WatchLineKind::Error, format!("error reply: {text}")),
-            name @ ("dropped" | "refused") => (WatchLineKind::Error, format!("{name}: {text}")),
-            "opened" => (WatchLineKind::Life, "opened".to_owned()),
-            name @ "closed" if text.starts_with(name) => (WatchLineKind::Life, text.clone()),
-            "framing" => (WatchLineKind::Life, format!("is a {text} client")),
-            "chose" => (WatchLineKind::Life, format!("chose {text}")),
-            "joined" => (WatchLineKind::Life, format!("joined as {text}")),
-            "met" => (WatchLineKind::Life, format!("talks with {text}")),
-            name => (WatchLineKind::Life, format!("{}: {text}", clean(name.as_bytes()))),
+            "message" | "reply" => WatchLineKind::Said,
+            "hint" => WatchLineKind::Hint,
+            "error" | "dropped" | "refused" => WatchLineKind::Error,
+            _ => WatchLineKind::Life,
         };
-        let is_message = event.event == "message";
-        WatchLine::Seen(WatchEvent { kind, time: event.time, service, peer, text, is_message, what })
+        let name = clean(event.event.as_bytes());
+        let what = match &*name {
+            "opened" => name.clone(),
+            "closed" if text.starts_with("closed") => text.clone(),
+            _ => Phrase(&name, &text).to_string(),
+        };
+        WatchLine::Seen(WatchEvent { kind, time: event.time, service, peer, text, name, what })
     }
 }
 
@@ -106,12 +105,17 @@ impl WatchEvent {
 
     /// The connection begins.
     pub(crate) fn is_beginning(&self) -> bool {
-        self.what == "opened"
+        self.name == "opened"
+    }
+
+    /// The client said it.
+    pub(crate) fn is_message(&self) -> bool {
+        self.name == "message"
     }
 
     /// The connection ends.
     pub(crate) fn is_end(&self) -> bool {
-        self.what.starts_with("closed: ")
+        matches!(&*self.name, "closed" | "dropped" | "refused")
     }
 }
 

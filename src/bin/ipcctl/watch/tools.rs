@@ -50,10 +50,10 @@ impl Tools {
             }
             return Vec::new();
         }
-        let is_choice = event.service == "mux" && event.is_message;
+        let is_choice = event.service == "mux" && event.is_message();
         let is_tool = is_choice && TOOLS.contains(&event.text.as_str())
             || event.service == "stats"
-                && event.is_message
+                && event.is_message()
                 && QUESTIONS.iter().any(|question| event.text.starts_with(question));
         let is_held = self.held.contains_key(&event.peer);
         if is_tool && is_held {
@@ -64,8 +64,8 @@ impl Tools {
             return Vec::new();
         }
         let is_stats = is_choice && event.text == "stats"
-            || event.service == "stats" && !(event.is_message && event.text != "help");
-        let is_open = event.service == "mux" && !event.is_message || is_stats;
+            || event.service == "stats" && !(event.is_message() && event.text != "help");
+        let is_open = event.service == "mux" && !event.is_message() || is_stats;
         let may_begin = event.is_beginning() && self.held.len() < PEERS_MAX;
         if is_open && !event.is_end() && (is_held || may_begin) {
             let held = self.held.entry(event.peer.clone());
@@ -133,6 +133,13 @@ mod tests {
             let order = ("mux", "message", "mute ann");
             let all = [OPENED, ("mux", "framing", "line"), said, ("mux", "chose", word), order, closed];
             assert_eq!(shown(OWN, &all), 0, "{word}");
+            let mut tools = Tools::of(7);
+            let handle = |tools: &mut Tools, (service, kind, text)| {
+                tools.handle(Instant::now(), event(OWN, service, kind, text));
+                tools.known.len()
+            };
+            let known = all.map(|it| handle(&mut tools, it));
+            assert_eq!((known[4], known[5]), (1, 0), "it is forgotten when it has closed");
             assert_eq!(shown("pid 5 (uid 8)", &all), all.len(), "another user's");
             assert_eq!(shown("192.168.1.7:5000", &all), all.len(), "another machine's");
         }
