@@ -136,7 +136,7 @@ pub(super) fn check(builder: &mut Builder) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use std::path::Path;
 

@@ -124,7 +124,7 @@ pub(super) fn minimum(builder: &mut Builder, _: Table, value: Value<'_>) -> Resu
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod tests {
     use std::path::Path;
 

@@ -16,7 +16,10 @@ use crate::host::interfaces;
 const TOKEN_BYTES: usize = 16;
 
 /// Each file: its path in `web/`, its bytes, and the same compressed, or nothing where that is no shorter. `build.rs` makes it.
+#[cfg(feature = "page")]
 const FILES: &[(&str, &[u8], &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
+#[cfg(not(feature = "page"))]
+const FILES: &[(&str, &[u8], &[u8])] = &[];
 
 /// What the teacher's page shows first: another one in each process.
 pub(super) fn token() -> Arc<str> {
@@ -85,6 +88,9 @@ fn content_type(name: &str) -> &'static str {
 
 /// Where the page is, as somebody on this machine opens it in a browser: `http://localhost:33080`.
 pub(super) fn address(config: &Config) -> Option<String> {
+    if FILES.is_empty() {
+        return None;
+    }
     let mut pages = config.listens.iter().filter(|listen| listen.service.facts().needs.contains(&Need::Web));
     let endpoint = pages.find_map(|listen| Some((listen.endpoint.scheme(), listen.endpoint.network()?)));
     let (scheme, network) = endpoint?;
@@ -94,7 +100,7 @@ pub(super) fn address(config: &Config) -> Option<String> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "page"))]
 mod tests {
     use std::collections::BTreeSet;
     use std::io::Read as _;

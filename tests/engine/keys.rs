@@ -32,10 +32,15 @@ fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     config::without_effect(key, service)
 }
 
+/// Whether this build knows an endpoint on which the key has an effect: only TLS has names.
+fn is_playable(key: &str) -> bool {
+    cfg!(feature = "tls") || key != "allow_names"
+}
+
 #[test]
 fn each_key_takes_effect_in_every_table_that_allows_it() {
     let mut played = BTreeSet::new();
-    for (table, key) in config::keys() {
+    for (table, key) in config::keys().into_iter().filter(|(_, key)| is_playable(key)) {
         let scenes: Vec<&Scene> =
             SCENES.iter().filter(|scene| scene.key == key && scene.is_of(table)).collect();
         assert!(!scenes.is_empty(), "no scene for {key} under [{table}]");
@@ -61,12 +66,12 @@ fn each_key_takes_effect_in_every_table_that_allows_it() {
         }
     }
     // Under [limits] and in the table of at least one service everything has been played.
-    let unplayed = config::keys().into_iter().filter(|place| !played.contains(place));
+    let unplayed = config::keys().into_iter().filter(|place| is_playable(place.1) && !played.contains(place));
     for (table, key) in unplayed {
         let service = Service::named(table).expect(table);
         assert!(without_effect(key, service).is_some(), "{key} under [{table}]");
     }
-    for scene in SCENES {
+    for scene in SCENES.iter().filter(|scene| is_playable(scene.key)) {
         assert!(played.iter().any(|(_, key)| *key == scene.key), "{} is no key", scene.key);
     }
 }

@@ -1,7 +1,9 @@
 //! Browsers, and what calls itself one: HTTP and WebSockets with a real daemon.
 
+#[cfg(feature = "page")]
 use std::io::Read as _;
 
+#[cfg(feature = "page")]
 use flate2::read::GzDecoder;
 
 use crate::harness::{BESIDE, CHAT, Client, Daemon, USUAL};
@@ -186,6 +188,7 @@ fn requests_are_answered_in_order_and_the_connection_stays() {
     daemon.stop();
 }
 
+#[cfg(feature = "page")]
 #[test]
 fn page_is_sent_compressed_and_only_if_it_is_new() {
     let daemon = daemon();

@@ -1,5 +1,6 @@
 //! `ipcctl page`: where the page is, for this machine and for others, and as a QR code for their cameras.
 
+#[cfg(feature = "page")]
 use std::io::{IsTerminal, stdout};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,7 +8,9 @@ use clap::Args;
 use ipcd::endpoint::{Endpoint, Host};
 use ipcd::engine::text::clean;
 use ipcd::host::interfaces;
+#[cfg(feature = "page")]
 use qrcode::QrCode;
+#[cfg(feature = "page")]
 use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
 
@@ -49,6 +52,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     output::print(&lines.join("\n"))?;
     match others.first() {
         None => output::tell(&alone(&here)),
+        #[cfg(feature = "page")]
         Some(address) if token.is_none() && stdout().is_terminal() => {
             output::print(&picture(address, output::has_colour())?)?;
         }
@@ -131,6 +135,7 @@ fn alone(here: &str) -> String {
 }
 
 /// A QR code as text: dark on light where that can be said, else for a dark terminal.
+#[cfg(feature = "page")]
 fn picture(address: &str, has_colour: bool) -> Result<String, CliError> {
     let code = QrCode::new(address).map_err(|error| CliError::Failed(format!("{address}: {error}")))?;
     let mut renderer = code.render::<Dense1x2>();
@@ -165,6 +170,7 @@ mod tests {
             ("http://0.0.0.0:80", Some("http://localhost:80/")),
             ("http://127.0.0.9:33080", Some("http://127.0.0.9:33080/")),
             ("http://192.0.2.7:33080", Some("http://192.0.2.7:33080/")),
+            #[cfg(feature = "tls")]
             ("https://[2001:db8::7]:443", Some("https://[2001:db8::7]:443/")),
             ("http+unix:///run/x", None),
         ] {
@@ -185,6 +191,7 @@ mod tests {
         assert!(alone("https://localhost:443/").contains("listen = [\"https://0.0.0.0:443\"]"));
     }
 
+    #[cfg(feature = "page")]
     #[test]
     fn code_is_as_dark_on_light_as_the_terminal_can_be_told() {
         let plain = picture("http://192.0.2.7:33080/", false).unwrap();

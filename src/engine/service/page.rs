@@ -261,7 +261,7 @@ fn show(site: &Site, request: &Request<'_>) -> Reply {
         (_, Some(file)) => show_file(request, file),
         ("/healthz", None) => plain(Status::Ok, "ok\n", None),
         (path, None) => {
-            let why = unknown(path);
+            let why = unknown(path, !site.files.is_empty());
             plain(Status::NotFound, &format!("{why}\n"), Some(why))
         }
     }
@@ -295,9 +295,16 @@ fn offered() -> String {
     services.map(|service| format!("/{service}")).collect::<Vec<_>>().join(", ")
 }
 
-fn unknown(path: &str) -> String {
+fn unknown(path: &str, has_files: bool) -> String {
+    if path == "/" && !has_files {
+        return format!(
+            "this program was built without the page (feature page); there are /healthz, /metrics and the WebSockets {}",
+            offered()
+        );
+    }
+    let root = if has_files { "/, " } else { "" };
     let path = quote(path.as_bytes());
-    format!("there is no {path} here; there are /, /healthz, /metrics and the WebSockets {}", offered())
+    format!("there is no {path} here; there are {root}/healthz, /metrics and the WebSockets {}", offered())
 }
 
 #[cfg(test)]

@@ -41,6 +41,21 @@ fn told(line: &str, fields: &str) -> (String, bool) {
 }
 
 #[test]
+fn site_without_files_says_that_there_is_no_page() {
+    let bare = Site { files: [].into(), ..site() };
+    for (path, expected) in [
+        ("/", "this program was built without the page (feature page); there are /healthz, /metrics and"),
+        ("/x", "there is no /x here; there are /healthz, /metrics and the WebSockets /multiply"),
+    ] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let Reply::Answer { error: Some(error), .. } = answer(&bare, head.as_bytes(), Remote::Own) else {
+            panic!("{path} is answered");
+        };
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
 fn files_are_shown_compressed_where_asked_and_only_if_they_are_new() {
     let (answer, keeps_open) = told("GET /?x", "");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n<p>hello") && keeps_open);
