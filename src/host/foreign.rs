@@ -4,6 +4,9 @@
 
 use std::process;
 
+use rustix::fs::{fstat, fstatfs};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
 /// How to avoid this.
 const REMEDY: &str = "start ipcd directly or with exec, not as a child of the process that systemd starts, and without PrivatePIDs= (systemd 257 then passes another number)";
 
@@ -13,12 +16,31 @@ const NAMES_MAX: usize = 8;
 /// A line about descriptors that were passed to another process, if there are any.
 pub fn descriptors() -> Option<String> {
     let variable = |name| std::env::var(name).ok();
-    of_descriptors(
-        process::id(),
-        &variable("LISTEN_PID")?,
-        &variable("LISTEN_FDS")?,
-        variable("LISTEN_FDNAMES").as_deref(),
-    )
+    let (count, names) = (variable("LISTEN_FDS")?, variable("LISTEN_FDNAMES"));
+    let by_number = of_descriptors(process::id(), &variable("LISTEN_PID")?, &count, names.as_deref());
+    by_number.or_else(|| {
+        let (told, own) = other_pidfd_id()?;
+        Some(format!(
+            "LISTEN_PIDFDID is {told}, but of this process it is {own}: {}",
+            of_another(&count, names.as_deref())?
+        ))
+    })
+}
+
+/// `LISTEN_PIDFDID` (systemd 260 and later) and the own number, if they differ: another process has had this process's id.
+/// `None` also where the kernel has no such numbers.
+pub fn other_pidfd_id() -> Option<(u64, u64)> {
+    let told: u64 = std::env::var("LISTEN_PIDFDID").ok()?.parse().ok()?;
+    let own = pidfd_id()?;
+    (told != own).then_some((told, own))
+}
+
+/// The number that no other process has until the machine starts anew.
+fn pidfd_id() -> Option<u64> {
+    let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
+    // PID_FS_MAGIC (linux/magic.h): since Linux 6.9 each process is an inode of a filesystem.
+    let is_numbered = fstatfs(&pidfd).is_ok_and(|system| system.f_type == 0x5049_4446);
+    is_numbered.then(|| fstat(&pidfd).ok().map(|inode| inode.st_ino)).flatten()
 }
 
 /// A line about a watchdog that expects another process, if there is one.
@@ -29,6 +51,11 @@ pub fn watchdog() -> Option<String> {
 
 fn of_descriptors(ours: u32, pid: &str, count: &str, names: Option<&str>) -> Option<String> {
     let pid: u32 = pid.parse().ok().filter(|pid| *pid != ours)?;
+    Some(format!("LISTEN_PID is {pid}, but this is process {ours}: {}", of_another(count, names)?))
+}
+
+/// `the 2 descriptors of LISTEN_FDS (ipcd.socket) are for that process …`; `None`: there are none.
+fn of_another(count: &str, names: Option<&str>) -> Option<String> {
     let count: u32 = count.parse().ok().filter(|count| *count > 0)?;
     let names: Vec<&str> = names.unwrap_or_default().split(':').filter(|name| !name.is_empty()).collect();
     let mut told: Vec<String> =
@@ -38,7 +65,7 @@ fn of_descriptors(ours: u32, pid: &str, count: &str, names: Option<&str>) -> Opt
     }
     let names = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
     Some(format!(
-        "LISTEN_PID is {pid}, but this is process {ours}: the {count} descriptors of LISTEN_FDS{names} are for that process and are not used; {REMEDY}"
+        "the {count} descriptors of LISTEN_FDS{names} are for that process and are not used; {REMEDY}"
     ))
 }
 

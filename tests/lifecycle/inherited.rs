@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use crate::harness::around::{failure, free_port, is_root};
 use crate::harness::manager::Manager;
@@ -184,6 +185,36 @@ fn foreign_descriptors_and_watchdog_are_reported_by_name() {
         line.starts_with(&format!("warning: WATCHDOG_PID is 4711, but this is process {pid}: ")),
         "{line}"
     );
+    daemon.stop();
+}
+
+/// A daemon that is told with LISTEN_PIDFDID, as systemd 260 and later do, which process its descriptors are for.
+fn told_its_number(number: &str) -> (TestDir, Command, SocketAddr) {
+    let (test_dir, manager, socket, port) = test_dir();
+    test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let script = format!("export LISTEN_PID=$$ LISTEN_PIDFDID={number}; exec \"$@\"");
+    let command = manager.command_by(&script, &test_dir, held(socket));
+    let address = SocketAddr::from((test_dir.ip, port));
+    (test_dir, command, address)
+}
+
+#[test]
+fn descriptors_are_not_taken_from_an_earlier_process_of_the_same_id() {
+    let (_test_dir, mut command, _) = told_its_number("4711");
+    let said = failure(&mut command, 69);
+    assert!(said.contains("LISTEN_PIDFDID is 4711, but of this process it is "), "{said}");
+    assert!(said.contains("the 1 descriptors of LISTEN_FDS (ipcd.socket) are for that process"), "{said}");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn descriptors_are_taken_by_the_process_that_listen_pidfdid_names() {
+    let number = "$(python3 -c 'import os, sys; print(os.fstat(os.pidfd_open(int(sys.argv[1]))).st_ino)' $$)";
+    let (test_dir, command, address) = told_its_number(number);
+    let daemon = test_dir.start(command);
+    let mut other = Client::tcp(address);
+    other.hear("Greetings from the cave! Now type your name and press enter!\n");
+    drop(other);
     daemon.stop();
 }
 

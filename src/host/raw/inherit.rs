@@ -3,6 +3,7 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::host::foreign;
 use crate::os_error::describe;
 
 /// A descriptor that was handed over.
@@ -14,7 +15,7 @@ pub struct Inherited {
     pub name: String,
 }
 
-/// Takes the descriptors of LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; a second call returns none. Call it
+/// Takes the descriptors of LISTEN_FDS, LISTEN_PID, LISTEN_PIDFDID and LISTEN_FDNAMES; a second call returns none. Call it
 /// before the process opens anything itself, so that a wrong LISTEN_FDS cannot name our own descriptors.
 ///
 /// # Errors
@@ -22,6 +23,9 @@ pub struct Inherited {
 pub fn take() -> Result<Vec<Inherited>, String> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(Vec::new());
+    }
+    if foreign::other_pidfd_id().is_some() {
         return Ok(Vec::new());
     }
     let named = sd_notify::listen_fds_with_names().map_err(|error| {
