@@ -39,6 +39,8 @@ pub enum At<N> {
     Fifo(PathBuf),
     /// `mq:///NAME`, the two POSIX message queues `/NAME.in` and `/NAME.out`.
     Mq(PathBuf),
+    /// `shm://PATH`, a socket that hands out shared memory.
+    Shm(PathBuf),
 }
 
 /// One endpoint, as written in a configuration, with `%t` not yet replaced.
@@ -77,8 +79,8 @@ pub struct Scheme {
 }
 
 /// Every kind of endpoint.
-pub static SCHEMES: [&Scheme; 11] =
-    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &MQ, &HTTP, &HTTPS, &HTTP_UNIX];
+pub static SCHEMES: [&Scheme; 12] =
+    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &MQ, &SHM, &HTTP, &HTTPS, &HTTP_UNIX];
 
 impl Scheme {
     /// The one with this name.
@@ -86,10 +88,19 @@ impl Scheme {
         SCHEMES.into_iter().find(|known| known.name == name)
     }
 
+    /// The kind of what is written as an endpoint.
+    fn of(endpoint: &str) -> Option<&'static Scheme> {
+        endpoint.split_once("://").and_then(|(name, _)| Scheme::named(name))
+    }
+
     /// Whether what is written as an endpoint is of an encrypted kind.
     pub fn is_encrypted(endpoint: &str) -> bool {
-        let scheme = endpoint.split_once("://").and_then(|(name, _)| Scheme::named(name));
-        scheme.is_some_and(|scheme| scheme.transport.is_encrypted)
+        Scheme::of(endpoint).is_some_and(|scheme| scheme.transport.is_encrypted)
+    }
+
+    /// Whether what is written as an endpoint shares memory.
+    pub fn is_memory(endpoint: &str) -> bool {
+        Scheme::of(endpoint).is_some_and(|scheme| scheme.transport.is_memory)
     }
 }
 
@@ -123,6 +134,8 @@ static UNIXGRAM: Scheme = Scheme {
 static FIFO: Scheme =
     Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
 static MQ: Scheme = Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue(rest).map(At::Mq) };
+static SHM: Scheme =
+    Scheme { name: "shm", transport: Transport::SHM, parse: |rest| socket_path(rest).map(At::Shm) };
 
 impl<N> At<N> {
     /// Which kind of endpoint it is.
@@ -139,6 +152,7 @@ impl<N> At<N> {
             At::UnixGram(_) => &UNIXGRAM,
             At::Fifo(_) => &FIFO,
             At::Mq(_) => &MQ,
+            At::Shm(_) => &SHM,
         }
     }
 
@@ -150,9 +164,13 @@ impl<N> At<N> {
             | At::Udp(network)
             | At::Http(network)
             | At::Https(network) => Some(network),
-            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) | At::Mq(_) | At::HttpUnix(_) => {
-                None
-            }
+            At::Unix(_)
+            | At::UnixSeq(_)
+            | At::UnixGram(_)
+            | At::Fifo(_)
+            | At::Mq(_)
+            | At::Shm(_)
+            | At::HttpUnix(_) => None,
         }
     }
 
@@ -166,6 +184,7 @@ impl<N> At<N> {
             | At::UnixGram(path)
             | At::Fifo(path)
             | At::Mq(path)
+            | At::Shm(path)
             | At::HttpUnix(path) => Some(path),
         }
     }
@@ -184,6 +203,7 @@ impl<N> At<N> {
             At::UnixGram(at) => At::UnixGram(path(at)),
             At::Fifo(at) => At::Fifo(path(at)),
             At::Mq(at) => At::Mq(path(at)),
+            At::Shm(at) => At::Shm(path(at)),
         }
     }
 }
@@ -193,7 +213,7 @@ impl ResolvedEndpoint {
     pub fn bare(&self) -> ResolvedEndpoint {
         match self {
             At::Tls(address) | At::Http(address) | At::Https(address) => At::Tcp(*address),
-            At::HttpUnix(path) => At::Unix(path.clone()),
+            At::HttpUnix(path) | At::Shm(path) => At::Unix(path.clone()),
             other => other.clone(),
         }
     }
@@ -410,6 +430,7 @@ mod tests {
             "unixgram://%t/ipcd/gram",
             "fifo://%t/ipcd/multiply",
             "mq:///multiply",
+            "shm://%t/ipcd/multiply.shm",
             "http://localhost:33080",
             "http+unix://%t/ipcd/page.sock",
         ] {
@@ -459,6 +480,8 @@ mod tests {
             (&long.replace("unix:", "unixgram:"), "at most 107"),
             ("udp://localhost", "port is missing"),
             ("fifo://multiply", "absolute"),
+            ("shm://multiply.shm", "absolute"),
+            (&long.replace("unix:", "shm:"), "at most 107"),
             ("mq://multiply", "begins with a slash"),
             ("mq:///", "begins with a slash"),
             ("mq:///a/b", "no second slash"),

@@ -1,6 +1,5 @@
 //! The sum of a configuration's memory bounds: the engine's, the loop's, and the allocator's overhead for both.
 
-#[cfg(feature = "tls")]
 use crate::endpoint::Scheme;
 #[cfg(feature = "tls")]
 use crate::engine::encryption;
@@ -8,6 +7,7 @@ use crate::engine::limits::{PLACES_KEPT, Settings};
 use crate::engine::memory::{self, Part};
 use crate::engine::record::piece;
 use crate::reactor;
+use crate::transport::rings;
 use crate::transport::sockopt::KERNEL_BYTES;
 #[cfg(feature = "tls")]
 use crate::wire::tls;
@@ -26,6 +26,12 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     #[cfg(feature = "tls")]
     if settings.endpoints.iter().any(|(endpoint, _)| Scheme::is_encrypted(endpoint)) {
         parts.push(Part { name: "TLS", bytes: connections * (tls::BYTES_MAX + encryption::ENTRY_BYTES) });
+    }
+    if settings.endpoints.iter().any(|(endpoint, _)| Scheme::is_memory(endpoint)) {
+        parts.push(Part {
+            name: "shared memory",
+            bytes: connections.min(settings.sharing_max) * rings::BYTES,
+        });
     }
     let sum: usize = parts.iter().map(|part| part.bytes).sum();
     parts.push(Part { name: "the allocator's own", bytes: sum / ALLOCATOR_SHARE });

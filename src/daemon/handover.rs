@@ -99,10 +99,10 @@ impl TakenOver {
 
 /// Unpacks the bundles. Connections that cannot be restored are closed, with a line in the log.
 pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
-    let mut connections = Vec::new();
+    let mut descriptors = Vec::new();
     for fd_bundle in fd_bundles {
         match fd_bundle::unpack(fd_bundle) {
-            Ok(sockets) => connections.extend(sockets.into_iter().map(Connection::of)),
+            Ok(some) => descriptors.extend(some),
             Err(error) => {
                 log::warn!(
                     "connections from before the restart cannot be restored: {}; they are closed",
@@ -111,7 +111,7 @@ pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
             }
         }
     }
-    connections
+    Connection::all_of(descriptors)
 }
 
 /// Makes the manager forget what it kept: a copy of a connection held elsewhere would hide its end from the peer.
@@ -165,8 +165,12 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver>
     let (memory, connections) = record::write(|write| reactor.save(write))?;
     let record_took = begun.elapsed();
     let record_bytes = memory.metadata()?.len();
-    let connections: Vec<_> = connections.into_iter().map(AsFd::as_fd).collect();
-    let fd_bundles = fd_bundle::pack(&connections)?;
+    let descriptors: Vec<_> = connections
+        .iter()
+        .copied()
+        .flat_map(|connection| std::iter::once(connection.as_fd()).chain(connection.others()))
+        .collect();
+    let fd_bundles = fd_bundle::pack(&descriptors)?;
     let fd_bundles: Vec<_> = fd_bundles.iter().map(AsFd::as_fd).collect();
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;

@@ -7,10 +7,14 @@ use super::listens::ListenSpec;
 use super::{bounds, page};
 use crate::config::Config;
 use crate::engine::limits::{PLACES_KEPT, Settings};
+use crate::transport::rings;
 
 /// Descriptors in addition to those of connections and listeners: the standard ones, epoll, signals, the log, the spare one,
 /// and a few for short use (reading a file, /proc).
 const DESCRIPTORS_OF_OUR_OWN: usize = 24;
+
+/// Connections with shared memory for which descriptors are kept, if there are so many.
+const SHARING_MIN: usize = 64;
 
 /// The limit on open files if it cannot be read: Linux's default (INR_OPEN_CUR).
 const OPEN_FILES: usize = 1024;
@@ -44,7 +48,10 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
         + settings.refused_lingering_max
         + 2 * wanted.len()
         + 3 * settings.standing;
-    let max = files.saturating_sub(others).max(1);
+    let left = files.saturating_sub(others);
+    let shares = wanted.iter().any(|want| want.place.scheme().transport.is_memory);
+    let kept = if shares { (left / 8).min(SHARING_MIN * rings::DESCRIPTORS) } else { 0 };
+    let max = (left - kept).max(1);
     if max < settings.connections_max {
         log::warn!(
             "max_connections is {max}, not {}: the limit on open files is {files}; raise it (LimitNOFILE, ulimit -Hn) or lower max_connections",
@@ -52,6 +59,7 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
         );
         settings.connections_max = max;
     }
+    settings.sharing_max = left.saturating_sub(settings.connections_max) / rings::DESCRIPTORS;
     settings.memory_bytes_max = Some(bounds::total(&settings));
     settings
 }

@@ -192,8 +192,7 @@ impl Daemon {
             .map_err(|line| Failure::Unavailable(vec![line]))?
             .flatten();
         daemon.close_unclaimed();
-        let now = daemon.reactor.now();
-        daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
+        daemon.reactor.reconfigure(settings(&config, &wanted));
         let connections = handover::unpack(taken_over.fd_bundles);
         let kept = connections.len();
         daemon.reactor.restore(taken_over.record, connections);

@@ -6,7 +6,6 @@ use super::limits::settings;
 use super::listens::{ListenSpec, wanted};
 use super::{Daemon, advice, configuration};
 use crate::endpoint::ResolvedEndpoint;
-use crate::engine::message::Input;
 use crate::host;
 use crate::os_error::describe;
 
@@ -77,7 +76,7 @@ impl Daemon {
         }
         host::log::set_level(config.log_level);
         let settings = settings(&config, &wanted);
-        self.reactor.engine.handle(self.reactor.now(), Input::Reconfigure(Box::new(settings)));
+        self.reactor.reconfigure(settings);
         self.reactor.begin_pairs();
         self.config = config.clone();
         Ok(())

@@ -50,6 +50,8 @@ pub enum CloseReason {
     PeerBadRequest,
     /// It broke the rules of WebSocket frames.
     PeerMisframed,
+    /// It broke the rules of the memory that it shares.
+    PeerBrokeMemory,
     /// It asked for something that it may not use.
     PeerDenied,
     /// The administrator closed it.
@@ -119,6 +121,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerUnsecured => "its TLS failed",
             CloseReason::PeerBadRequest => "sent a request that cannot be served",
             CloseReason::PeerMisframed => "broke the rules of WebSocket frames",
+            CloseReason::PeerBrokeMemory => "broke the rules of shared memory",
             CloseReason::PeerDenied => "not allowed to control the daemon",
             CloseReason::PutOut => "removed by the administrator",
             CloseReason::NotAllowed => "refused: its user may not use this socket",

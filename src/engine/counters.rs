@@ -81,6 +81,7 @@ impl ErrorKind {
             CloseReason::PeerWrongProtocol(_)
             | CloseReason::PeerUnreadable
             | CloseReason::PeerInClear
+            | CloseReason::PeerBrokeMemory
             | CloseReason::PeerMisframed => ErrorKind::WrongProtocol,
             CloseReason::PeerDenied => ErrorKind::Denied,
             _ => ErrorKind::Request,

@@ -103,6 +103,13 @@ pub enum Input<'a> {
         /// The connection.
         peer: ConnectionId,
     },
+    /// The peer has broken a rule of its transport: nothing more can be read from it.
+    Broken {
+        /// The connection.
+        peer: ConnectionId,
+        /// Which one, and what would be right.
+        why: &'a str,
+    },
     /// Something became known of the encryption of this connection.
     Encryption {
         /// The connection.

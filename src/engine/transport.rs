@@ -17,6 +17,9 @@ const UDP_BYTES_MAX: usize = 65_507;
 /// mq_overview(7)), unless that was changed.
 pub const QUEUE_MESSAGE_BYTES_MAX: usize = 8192;
 
+/// The longest message in the rings of shared memory: nearly half of a ring.
+pub const RING_MESSAGE_BYTES_MAX: usize = 32_764;
+
 /// The properties of a transport that matter to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
@@ -45,6 +48,8 @@ pub struct Transport {
     pub is_encrypted: bool,
     /// Whether a conversation begins with HTTP.
     pub is_web: bool,
+    /// Whether its bytes are in memory that the peer can change, and pass the kernel by.
+    pub is_memory: bool,
 }
 
 /// The unit of one read.
@@ -125,6 +130,12 @@ impl Transport {
         unit: Unit::Message { bytes_max: QUEUE_MESSAGE_BYTES_MAX },
         ..Transport::FIFO
     };
+    /// Two rings in shared memory, handed out on a Unix socket: each message is one.
+    pub const SHM: Transport = Transport {
+        unit: Unit::Message { bytes_max: RING_MESSAGE_BYTES_MAX },
+        is_memory: true,
+        ..Transport::stream("Rings")
+    };
     /// Standard input and output, of any kind except one socket.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
@@ -132,7 +143,7 @@ impl Transport {
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
     /// All that differ in the services that they can carry.
-    pub const ALL: [Transport; 12] = [
+    pub const ALL: [Transport; 13] = [
         Transport::TCP,
         Transport::TLS,
         Transport::UNIX,
@@ -145,6 +156,7 @@ impl Transport {
         Transport::HTTPS,
         Transport::HTTP_UNIX,
         Transport::MQ,
+        Transport::SHM,
     ];
 
     const fn stream(name: &'static str) -> Transport {
@@ -161,6 +173,7 @@ impl Transport {
             identity: Identity::Process,
             is_encrypted: false,
             is_web: false,
+            is_memory: false,
         }
     }
 
@@ -226,7 +239,8 @@ mod tests {
                 "Http",
                 "Https",
                 "HttpUnix",
-                "Queues"
+                "Queues",
+                "Rings"
             ]
             .map(|name| format!("\"{name}\""))
         );
@@ -243,14 +257,24 @@ mod tests {
             let fits = Transport::ALL.into_iter().filter(|transport| service.fits(*transport));
             fits.map(|transport| transport.name).collect()
         };
-        let everywhere =
-            ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe", "Queues"];
-        let without_fifo = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe"];
+        let everywhere = [
+            "Tcp",
+            "Tls",
+            "Unix",
+            "Packets",
+            "Datagrams",
+            "UnixDatagrams",
+            "Fifo",
+            "Pipe",
+            "Queues",
+            "Rings",
+        ];
+        let without_fifo = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe", "Rings"];
         for (service, expected) in [
             (Service::Multiply, &everywhere[..]),
-            (Service::Greeting, &without_fifo),
+            (Service::Greeting, &without_fifo[..7]),
             (Service::Hello, &without_fifo),
-            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo", "Queues"]),
+            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo", "Queues", "Rings"]),
             (Service::Talk, &everywhere[..4]),
             (Service::Stats, &everywhere[..4]),
             (Service::Status, &everywhere[..3]),

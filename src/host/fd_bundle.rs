@@ -13,7 +13,7 @@ use rustix::net::{
 };
 
 /// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
-pub(super) const DESCRIPTORS_PER_MESSAGE: usize = 200;
+pub const DESCRIPTORS_PER_MESSAGE: usize = 200;
 
 /// Packs descriptors into as few bundles as the kernel's limit on a queue allows. Our copies stay open.
 ///
@@ -42,7 +42,10 @@ pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Sends bytes and at most [`DESCRIPTORS_PER_MESSAGE`] descriptors as one message.
-pub(super) fn send(into: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+///
+/// # Errors
+/// The kernel's.
+pub fn send(into: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {

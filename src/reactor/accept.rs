@@ -39,7 +39,13 @@ impl Reactor {
                     }
                 }
             }
-            match listener.accept() {
+            match listener.accept(TOO_MANY) {
+                Ok((connection, remote))
+                    if connection.rings().is_some() && self.slots.sharing >= self.watched.sharing_max =>
+                {
+                    let _ = connection.write(&[TOO_MANY.as_bytes()]);
+                    self.report.refused(now, &binding, remote);
+                }
                 Ok((connection, remote)) => {
                     self.admit(now, connection, remote, &binding);
                     self.report.take(now, &mut self.engine);
@@ -109,7 +115,7 @@ impl Reactor {
         if !self.spare.lend() {
             return Refusal::Impossible;
         }
-        let refusal = match listener.accept() {
+        let refusal = match listener.accept(TOO_MANY) {
             Ok((connection, remote)) => {
                 if !binding.transport.is_encrypted {
                     let _ = connection.write(&[TOO_MANY.as_bytes(), b"\n"]);

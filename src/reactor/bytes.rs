@@ -122,6 +122,7 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     slot.readable = false;
+                    self.note_empty(peer);
                     return self.note_drained(now, peer);
                 }
                 Err(error) => return self.fail(now, peer, error),
@@ -137,15 +138,18 @@ impl Reactor {
         }
         if was_torrent {
             let at = now + DRYING;
-            slot.drained = Some(at);
+            self.drained.insert(peer, at);
             self.quiescing.push_back((at, peer));
-        } else if slot.drained.is_none_or(|at| at <= now) {
+        } else if self.drained.get(&peer).is_none_or(|at| *at <= now) {
             self.engine.handle(now, Input::Drained { peer });
         }
     }
 
     /// A descriptor failed. With a socket, its peer did that; with a pair, its reader is gone.
     pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
+        if error.kind() == ErrorKind::InvalidData {
+            return self.break_off(now, peer, &error);
+        }
         self.note_failed_pair(now, peer, &error);
         if self.slots.get_mut(peer).is_some_and(|slot| !slot.is_socket())
             && error.kind() != ErrorKind::BrokenPipe

@@ -15,11 +15,13 @@ mod pairs;
 mod readiness;
 mod report;
 mod restart;
+mod rings;
 mod signals;
 mod slots;
+mod watched;
 mod wires;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -30,6 +32,7 @@ use mio::{Events, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::ResolvedEndpoint;
+use crate::engine::limits::Settings;
 use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Request, Timestamp};
 use crate::engine::transport::PACKET_BYTES_MAX;
 use crate::engine::{Engine, SLICES_MAX};
@@ -46,6 +49,7 @@ pub use signals::Signal;
 use signals::Signals;
 pub use slots::Attempt;
 use slots::{Closing, Slots, Source, Writing};
+use watched::Watched;
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -118,6 +122,9 @@ pub struct Reactor {
     stopping: bool,
     /// Peers whose input counts as drained if nothing comes until this time.
     quiescing: VecDeque<(Timestamp, ConnectionId)>,
+    /// While the daemon stops: when the input of a peer was last read to the end.
+    drained: HashMap<ConnectionId, Timestamp>,
+    watched: Watched,
     attempts: Attempts,
     report: EventLog,
     pairs: Vec<PairEndpoint>,
@@ -166,6 +173,8 @@ impl Reactor {
             parting: VecDeque::new(),
             stopping: false,
             quiescing: VecDeque::new(),
+            drained: HashMap::new(),
+            watched: Watched::default(),
             attempts: Attempts::default(),
             report: EventLog::default(),
             pairs: Vec::new(),
@@ -185,7 +194,10 @@ impl Reactor {
     /// epoll_wait(2) fails again and again, which no peer can cause.
     pub fn turn(&mut self, latest: Option<Timestamp>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
-        self.wait(timeout)?;
+        match self.look_at_rings(timeout) {
+            Some(timeout) => self.wait(timeout)?,
+            None => self.events.clear(),
+        }
         let now = self.clock.advance(timeout);
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
@@ -296,7 +308,7 @@ impl Reactor {
         while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, peer)) = self.quiescing.pop_front() else { return };
             if let Some(slot) = self.slots.get_mut(peer)
-                && slot.drained == Some(at)
+                && self.drained.get(&peer) == Some(&at)
             {
                 slot.readable = true;
                 self.ready.push_peer(peer, slot);
@@ -364,6 +376,12 @@ impl Reactor {
     }
 
     // ---- for the daemon
+
+    /// New settings, also for open connections.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.watched.sharing_max = settings.sharing_max;
+        self.engine.handle(self.clock.now(), Input::Reconfigure(Box::new(settings)));
+    }
 
     /// Serves a connection that was not accepted from a listener.
     ///

@@ -12,6 +12,7 @@ use crate::engine::datagram::Ledger;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
 use crate::transport::connection::{self, Connection, Received};
 use crate::transport::listener::Listener;
+use crate::transport::rings::Rings;
 use crate::wire::Wire;
 
 /// The number of an attempt to connect, unique as long as the reactor exists.
@@ -99,6 +100,10 @@ pub(super) enum Writing {
     Always,
 }
 
+fn is_empty(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 /// One connection's slot.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -120,8 +125,6 @@ pub(super) struct Slot {
     pub(super) closing: Closing,
     /// The encoding of its bytes on the network.
     pub(super) wire: Wire,
-    /// While the daemon stops: when its input was last read to the end.
-    pub(super) drained: Option<Timestamp>,
 }
 
 impl Slot {
@@ -149,13 +152,30 @@ impl Slot {
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.connection()?.receive(buffer)
+        let connection = self.connection()?;
+        match connection.receive(buffer) {
+            // The end of its socket was seen before, so whatever it has written is there.
+            Err(error) if self.ended && is_empty(&error) && connection.rings().is_some() => Ok(Received::End),
+            outcome => outcome,
+        }
+    }
+
+    /// Its rings, if it has some.
+    pub(super) fn rings(&self) -> Option<&Rings> {
+        self.connection.as_ref().and_then(Connection::rings)
     }
 
     /// Writes `said` after the bytes that the wire holds back; returns how many bytes of it were taken.
     pub(super) fn send(&mut self, said: &[&[u8]]) -> io::Result<usize> {
         let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        self.wire.send(said, |pieces| connection.write(pieces))
+        let ended = self.ended;
+        self.wire.send(said, |pieces| match connection.write(pieces) {
+            // Nobody will make room any more.
+            Err(error) if ended && is_empty(&error) && connection.is_left() => {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            outcome => outcome,
+        })
     }
 
     pub(super) fn acknowledge(&self) {
@@ -171,7 +191,11 @@ impl Slot {
 
     /// Whether the connection has failed, for one that is not being read.
     pub(super) fn failed(&self) -> bool {
-        self.ended && self.connection.as_ref().is_some_and(Connection::has_failed)
+        let has_failed = |connection: &Connection| match connection.rings() {
+            Some(_) => self.writing == Writing::Blocked && connection.is_left(),
+            None => connection.has_failed(),
+        };
+        self.ended && self.connection.as_ref().is_some_and(has_failed)
     }
 }
 
@@ -184,6 +208,8 @@ pub(super) struct Slots {
     free: BTreeSet<u32>,
     /// The newest generation in each slot: a number returns after 2^31 connections.
     generation: u32,
+    /// Connections that share memory.
+    pub(super) sharing: usize,
     /// Slots that were freed in this turn.
     dead: Vec<u32>,
     /// By their numbers. No number is used twice, so no old event can mean a new listener.
@@ -200,6 +226,7 @@ impl Slots {
             self.slots.len() as u32 - 1
         });
         self.generation = (self.generation + 1) & (u32::MAX >> 1);
+        self.sharing += usize::from(connection.rings().is_some());
         let generation = self.generation;
         self.slots[index as usize] = Slot { connection: Some(connection), generation, ..Slot::default() };
         ConnectionId { index, generation }
@@ -234,6 +261,7 @@ impl Slots {
         // Its keys and records are not kept until another connection has the slot.
         slot.wire = Wire::default();
         self.dead.push(peer.index);
+        self.sharing -= usize::from(connection.as_ref().and_then(Connection::rings).is_some());
         connection
     }
 

@@ -20,7 +20,7 @@ pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
         | ResolvedEndpoint::Tls(address)
         | ResolvedEndpoint::Http(address)
         | ResolvedEndpoint::Https(address) => (SockAddr::from(*address), Type::STREAM),
-        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
+        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) | ResolvedEndpoint::Shm(path) => {
             (SockAddr::unix(path)?, Type::STREAM)
         }
         ResolvedEndpoint::UnixSeq(path) => (SockAddr::unix(path)?, Type::SEQPACKET),

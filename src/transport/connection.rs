@@ -6,38 +6,33 @@ use std::time::Duration;
 
 use mio::Interest;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{ioctl_fionread, read, retry_on_intr, write};
+use rustix::io::{Errno, ioctl_fionread, read, retry_on_intr, write};
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
 
 use super::messages;
+use super::rings::{self, Rings};
 use crate::host::raw::queue;
 
 /// The most pieces in one write.
 pub const PIECES_MAX: usize = 8;
 
-/// A connected non-blocking descriptor: a TCP or Unix stream socket; or two, one to read from and one to write to
-/// (pipes, FIFOs, a terminal, files).
+/// A connected non-blocking descriptor, or several that are one connection.
 ///
 /// Dropping it closes it.
 #[derive(Debug)]
-pub struct Connection {
-    /// The descriptor to read from, and also to write to if there is no other.
-    input: OwnedFd,
-    /// The descriptor to write to, of a pair.
-    output: Option<OwnedFd>,
-    unit: Unit,
-}
-
-/// What one read or write is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Bytes,
-    /// A packet of a socket.
-    Packet,
-    /// A message of a message queue.
-    Message,
+pub enum Connection {
+    /// A socket of bytes: TCP, or a Unix stream socket.
+    Bytes(OwnedFd),
+    /// A socket of packets.
+    Packets(OwnedFd),
+    /// A descriptor to read from and one to write to: pipes, FIFOs, a terminal, files.
+    Pair(OwnedFd, OwnedFd),
+    /// Two message queues: one to take from, one to add to.
+    Queues(OwnedFd, OwnedFd),
+    /// Two rings in shared memory, and the socket that they came through.
+    Rings(Box<Rings>),
 }
 
 /// The most descriptors of one connection to wait for.
@@ -71,73 +66,152 @@ pub enum Received {
 impl Connection {
     /// Takes over a connected socket. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
-        Connection { input: fd, output: None, unit: Unit::Bytes }
+        Connection::Bytes(fd)
     }
 
     /// Takes over a socket that carries packets (SOCK_SEQPACKET, unix(7)).
     pub fn packets(fd: OwnedFd) -> Self {
-        Connection { input: fd, output: None, unit: Unit::Packet }
+        Connection::Packets(fd)
     }
 
     /// Takes over a socket of either kind.
     pub fn of(fd: OwnedFd) -> Self {
-        let is_packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
-        let unit = if is_packets { Unit::Packet } else { Unit::Bytes };
-        Connection { input: fd, output: None, unit }
+        match sockopt::socket_type(&fd) {
+            Ok(SocketType::SEQPACKET) => Connection::Packets(fd),
+            _ => Connection::Bytes(fd),
+        }
+    }
+
+    /// Hands a client that has connected shared memory; if that fails, it gets the text `refusal`.
+    ///
+    /// # Errors
+    /// There is no descriptor or no memory left, or the client is gone (ECONNABORTED).
+    pub(super) fn sharing(socket: OwnedFd, refusal: &str) -> io::Result<Connection> {
+        let lacks = |error: &io::Error| {
+            let errno = Errno::from_io_error(error);
+            matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+        };
+        match Rings::offer(&socket) {
+            Ok(others) => Ok(Connection::Rings(Box::new(Rings::serve(socket, others)?))),
+            Err(error) => {
+                let _ = send(&socket, refusal.as_bytes(), SendFlags::NOSIGNAL);
+                Err(if lacks(&error) { error } else { Errno::CONNABORTED.into() })
+            }
+        }
+    }
+
+    /// Takes over the sockets that a former process had, those with rings followed by their [other descriptors](Self::others).
+    pub fn all_of(descriptors: impl IntoIterator<Item = OwnedFd>) -> Vec<Connection> {
+        let mut descriptors = descriptors.into_iter().peekable();
+        let is_socket = |fd: &OwnedFd| sockopt::socket_type(fd).is_ok();
+        let mut connections = Vec::new();
+        while let Some(socket) = descriptors.next() {
+            let mut others = Vec::new();
+            while let Some(other) = descriptors.next_if(|fd| !is_socket(fd)) {
+                others.push(other);
+            }
+            match <[OwnedFd; rings::DESCRIPTORS]>::try_from(others) {
+                // What cannot be mapped is missing: its session ends.
+                Ok(others) => {
+                    let rings = Rings::resume(socket, others).ok();
+                    connections.extend(rings.map(|rings| Connection::Rings(Box::new(rings))));
+                }
+                Err(_) => connections.push(Connection::of(socket)),
+            }
+        }
+        connections
     }
 
     /// Whether it keeps messages apart: then use [`receive`](Self::receive).
     pub fn is_packets(&self) -> bool {
-        self.unit != Unit::Bytes
+        matches!(self, Connection::Packets(_) | Connection::Queues(..) | Connection::Rings(_))
     }
 
     /// Takes over two descriptors that do not block for long: one to read from, one to write to.
     pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
-        Connection { input, output: Some(output), unit: Unit::Bytes }
+        Connection::Pair(input, output)
     }
 
     /// Takes over two message queues that do not block: one to take from, one to add to.
     pub fn queues(input: OwnedFd, output: OwnedFd) -> Self {
-        Connection { input, output: Some(output), unit: Unit::Message }
+        Connection::Queues(input, output)
+    }
+
+    /// Its rings, if it has some.
+    pub fn rings(&self) -> Option<&Rings> {
+        match self {
+            Connection::Rings(rings) => Some(rings),
+            _ => None,
+        }
+    }
+
+    /// The descriptor to read from, and also to write to if there is no other.
+    fn input(&self) -> &OwnedFd {
+        match self {
+            Connection::Bytes(fd) | Connection::Packets(fd) => fd,
+            Connection::Pair(input, _) | Connection::Queues(input, _) => input,
+            Connection::Rings(rings) => rings.socket(),
+        }
+    }
+
+    /// The descriptors with which another process can go on, beside its socket.
+    pub fn others(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.rings().into_iter().flat_map(Rings::descriptors)
     }
 
     /// The descriptors to wait for, each once.
     pub fn sources(&self) -> [Option<Source<'_>>; SOURCES_MAX] {
-        let source = |fd, interest| Some(Source { fd, interest, is_shared: !self.is_socket() });
-        match &self.output {
-            None => [source(self.input.as_fd(), Interest::READABLE | Interest::WRITABLE), None, None],
-            Some(output) => [
-                source(self.input.as_fd(), Interest::READABLE),
-                source(output.as_fd(), Interest::WRITABLE),
+        let source = |fd, interest, is_shared| Some(Source { fd, interest, is_shared });
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Connection::Bytes(socket) | Connection::Packets(socket) => {
+                [source(socket.as_fd(), both, false), None, None]
+            }
+            Connection::Pair(input, output) | Connection::Queues(input, output) => [
+                source(input.as_fd(), Interest::READABLE, true),
+                source(output.as_fd(), Interest::WRITABLE, true),
+                None,
+            ],
+            // The client rings for both: a message, or room for ours.
+            Connection::Rings(rings) => [
+                source(rings.socket().as_fd(), Interest::READABLE, false),
+                source(rings.bell(), both, true),
                 None,
             ],
         }
     }
 
-    /// Whether it is one socket: its descriptor alone is the connection, in any process. An error on it comes from its
-    /// peer, a short read has taken all available data, and an event reports more.
+    /// Whether a socket's peer is its peer: an error on it comes from there, a short read has taken all available data, and an
+    /// event reports more; and another process can go on with it.
     pub fn is_socket(&self) -> bool {
-        self.output.is_none()
+        !matches!(self, Connection::Pair(..) | Connection::Queues(..))
     }
 
     /// Reads available data into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
-    /// (recv(2), or of a pair read(2)).
+    /// (recv(2), or of a pair read(2)); not for what keeps messages apart.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(retry_on_intr(|| match self.output {
+        Ok(retry_on_intr(|| match self {
+            Connection::Pair(input, _) => read(input, &mut *buffer),
             // For a socket this is the shorter path through the kernel.
-            None => recv(&self.input, &mut *buffer, RecvFlags::empty()).map(|(_, length)| length),
-            Some(_) => read(&self.input, &mut *buffer),
+            _ => recv(self.input(), &mut *buffer, RecvFlags::empty()).map(|(_, length)| length),
         })?)
     }
 
     /// Reads one packet into `buffer`; `WouldBlock` is none now (recv(2), or mq_receive(3)). Each write is a packet, and is accepted whole or
-    /// not at all; a packet longer than the socket's send buffer is EMSGSIZE.
+    /// not at all; a packet longer than the socket's send buffer is EMSGSIZE. Rings do not know their end: it is their socket's.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        if self.unit == Unit::Message {
-            let count = queue::receive(self.input.as_fd(), buffer)?;
-            return Ok(Received::Packet { count, truncated: false });
-        }
-        let (_, length) = retry_on_intr(|| recv(&self.input, &mut *buffer, RecvFlags::TRUNC))?;
+        let socket = match self {
+            Connection::Rings(rings) => {
+                let count = rings.receive(buffer)?;
+                return Ok(Received::Packet { count, truncated: false });
+            }
+            Connection::Queues(input, _) => {
+                let count = queue::receive(input.as_fd(), buffer)?;
+                return Ok(Received::Packet { count, truncated: false });
+            }
+            Connection::Bytes(input) | Connection::Packets(input) | Connection::Pair(input, _) => input,
+        };
+        let (_, length) = retry_on_intr(|| recv(socket, &mut *buffer, RecvFlags::TRUNC))?;
         if length == 0 && self.has_ended() {
             return Ok(Received::End);
         }
@@ -146,10 +220,10 @@ impl Connection {
 
     /// Whether an empty read means end of file, and not an empty packet.
     fn has_ended(&self) -> bool {
-        let mut input = [PollFd::new(&self.input, PollFlags::RDHUP)];
+        let mut input = [PollFd::new(self.input(), PollFlags::RDHUP)];
         let _ = poll(&mut input, Some(&Timespec::default()));
         let is_shut = input[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
-        is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
+        is_shut && ioctl_fionread(self.input()).unwrap_or(0) == 0
     }
 
     /// Writes as much of the pieces as the kernel accepts, in one call (send(2), or write(2) for a pair; for queues as one
@@ -159,21 +233,22 @@ impl Connection {
     pub fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
         let pieces = &pieces[..pieces.len().min(PIECES_MAX)];
-        Ok(match (pieces, &self.output) {
+        Ok(match (pieces, self) {
             ([], _) => 0,
             // One piece is the usual case, and cheaper for the kernel.
-            ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
-            (pieces, Some(output)) if self.unit == Unit::Message => {
-                messages::send(output.as_fd(), &pieces.concat())?
+            ([one], Connection::Bytes(socket) | Connection::Packets(socket)) => {
+                retry_on_intr(|| send(socket, one, flags))?
             }
-            ([one], Some(output)) => retry_on_intr(|| write(output, one))?,
-            (many, None) => {
+            (pieces, Connection::Rings(rings)) => rings.send(pieces)?,
+            (pieces, Connection::Queues(_, output)) => messages::send(output.as_fd(), &pieces.concat())?,
+            ([one], Connection::Pair(_, output)) => retry_on_intr(|| write(output, one))?,
+            (many, Connection::Bytes(socket) | Connection::Packets(socket)) => {
                 let mut slices = [IoSlice::new(&[]); PIECES_MAX];
                 slices.iter_mut().zip(many).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
                 let (slices, mut nothing) = (&slices[..many.len()], SendAncillaryBuffer::default());
-                retry_on_intr(|| sendmsg(&self.input, slices, &mut nothing, flags))?
+                retry_on_intr(|| sendmsg(socket, slices, &mut nothing, flags))?
             }
-            (many, Some(output)) => {
+            (many, Connection::Pair(_, output)) => {
                 let whole = many.concat();
                 retry_on_intr(|| write(output, &whole))?
             }
@@ -183,41 +258,49 @@ impl Connection {
     /// Acknowledges received data at once (TCP_QUICKACK, tcp(7)): a sender without TCP_NODELAY holds back its next segment
     /// until then, which otherwise takes about 40 ms. Has no effect except on TCP.
     pub fn acknowledge(&self) {
-        let _ = sockopt::set_tcp_quickack(&self.input, true);
+        let _ = sockopt::set_tcp_quickack(self.input(), true);
     }
 
     /// Sends end of file to the peer; reading still works (shutdown(2) with SHUT_WR). Not for a pair.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(shutdown(&self.input, Shutdown::Write)?)
+        Ok(shutdown(self.input(), Shutdown::Write)?)
     }
 
     /// The number of the socket behind the descriptor: the same in every process that holds it (its inode).
     pub fn number(&self) -> u64 {
-        rustix::fs::fstat(&self.input).map_or(0, |stat| stat.st_ino)
+        rustix::fs::fstat(self.input()).map_or(0, |stat| stat.st_ino)
     }
 
     /// Whether an error is pending, for a connection that is not being read from (SO_ERROR, socket(7)); for a pair,
     /// whether there is no reader left (POLLERR, poll(2)).
     pub fn has_failed(&self) -> bool {
-        let Some(output) = &self.output else {
-            return !matches!(sockopt::socket_error(&self.input), Ok(Ok(())));
+        let (Connection::Pair(_, output) | Connection::Queues(_, output)) = self else {
+            return !matches!(sockopt::socket_error(self.input()), Ok(Ok(())));
         };
         let mut output = [PollFd::new(output, PollFlags::OUT)];
         let _ = poll(&mut output, Some(&Timespec::default()));
         output[0].revents().contains(PollFlags::ERR)
     }
 
+    /// Whether the process at the other end of rings is gone: they do not tell.
+    pub fn is_left(&self) -> bool {
+        let Some(rings) = self.rings() else { return false };
+        let mut socket = [PollFd::new(rings.socket(), PollFlags::empty())];
+        let _ = poll(&mut socket, Some(&Timespec::default()));
+        socket[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
     /// Closes it with a reset: unsent data is discarded (SO_LINGER 0, socket(7)).
     /// On anything but TCP it is a normal close.
     pub fn reset(self) {
         // A pipe has no such option; then only the close below happens.
-        let _ = sockopt::set_socket_linger(&self.input, Some(Duration::ZERO));
+        let _ = sockopt::set_socket_linger(self.input(), Some(Duration::ZERO));
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.input.as_fd()
+        self.input().as_fd()
     }
 }
 

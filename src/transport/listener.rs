@@ -59,24 +59,29 @@ impl Listener {
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) => {
                 datagram::prepare(&fd, socket.domain()?)?
             }
-            ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_) | ResolvedEndpoint::HttpUnix(_) => {
-                refuse_descriptors(&fd)
-            }
+            ResolvedEndpoint::Unix(_)
+            | ResolvedEndpoint::UnixSeq(_)
+            | ResolvedEndpoint::Shm(_)
+            | ResolvedEndpoint::HttpUnix(_) => refuse_descriptors(&fd),
             _ => {}
         }
         Ok(Listener { files: None, fd, place, kept })
     }
 
-    /// Accepts one connection, if one is waiting (accept4(2)).
+    /// Accepts one connection, if one is waiting (accept4(2)). A client of shared memory for whom there is none gets the text
+    /// `refusal`.
     ///
     /// # Errors
     /// `WouldBlock`: none is waiting. ECONNABORTED: it was already gone, try the next. EMFILE, ENFILE, ENOBUFS and
-    /// ENOMEM: it keeps waiting until resources are freed.
-    pub fn accept(&self) -> io::Result<(Connection, RemoteAddress)> {
+    /// ENOMEM: it keeps waiting until resources are freed; of shared memory, it is told so and closed.
+    pub fn accept(&self, refusal: &str) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if self.place.path().is_some() {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
             let remote = credentials::of_peer(&fd);
+            if matches!(self.place, ResolvedEndpoint::Shm(_)) {
+                return Ok((Connection::sharing(fd, refusal)?, remote));
+            }
             let is_packets = matches!(self.place, ResolvedEndpoint::UnixSeq(_));
             if !is_packets {
                 // This only saves memory. Not for packets, which must fit whole and may be longer.

@@ -35,7 +35,7 @@ fn send_in_parts(to: BorrowedFd<'_>, message: &[u8]) -> io::Result<usize> {
 }
 
 /// The first at most `bytes_max` bytes, without the beginning of a character at their end.
-fn part_of(text: &[u8], bytes_max: usize) -> &[u8] {
+pub(super) fn part_of(text: &[u8], bytes_max: usize) -> &[u8] {
     if text.len() <= bytes_max {
         return text;
     }

@@ -23,6 +23,7 @@ pub mod pair;
 mod passing;
 mod permissions;
 pub mod queue;
+pub mod rings;
 pub mod sockopt;
 pub mod stdio;
 mod unix;

@@ -30,7 +30,7 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenE
         | ResolvedEndpoint::Https(address) => {
             inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new()))
         }
-        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
+        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) | ResolvedEndpoint::Shm(path) => {
             unix::open(path, SocketType::STREAM, options)
                 .map(|(fd, files, warnings)| (fd, Some(files), warnings))
         }

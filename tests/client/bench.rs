@@ -13,13 +13,15 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 
 /// Every mechanism, and its responder.
-const MECHANISMS: [(&str, &str); 12] = [
+const MECHANISMS: [(&str, &str); 14] = [
     ("tcp", "ipcd"),
     ("unix", "ipcd"),
     ("unixseq", "ipcd"),
     ("udp", "ipcd"),
     ("unixgram", "ipcd"),
     ("fifo", "ipcd"),
+    ("mq", "ipcd"),
+    ("shm", "ipcd"),
     ("stdio", "ipcd"),
     ("pipes", "ipcctl"),
     ("socketpair", "ipcctl"),

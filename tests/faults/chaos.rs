@@ -21,7 +21,7 @@ const EVERYTHING: &str = r#"
 [limits]
 message_timeout = "2s"
 [multiply]
-listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply", "mq:///ipcd-{ip}"]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply", "mq:///ipcd-{ip}", "shm://{dir}/multiply.shm"]
 [greeting]
 listen = ["tcp://{ip}:9999", "udp://{ip}:9999"]
 [chat]

@@ -12,6 +12,7 @@ pub mod program;
 #[cfg(feature = "tui")]
 pub mod pty;
 pub mod queues;
+pub mod shared;
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

@@ -12,6 +12,7 @@ mod packets;
 mod page;
 mod pieces;
 mod queue;
+mod shared;
 mod stats;
 mod stdio;
 mod talk;

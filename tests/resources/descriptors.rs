@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::around::Helper;
 use crate::harness::healthy::Healthy;
+use crate::harness::shared::Shared;
 use crate::harness::{Client, Daemon, MULTIPLY, Stream, TestDir, USUAL, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
@@ -67,6 +68,45 @@ fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
     inside.iter_mut().for_each(answered);
     drop(inside);
     wait_until("there is room again", || newcomer_is_served(&daemon));
+    daemon.stop();
+}
+
+#[test]
+fn shared_memory_leaves_the_descriptors_of_the_others() {
+    let test_dir = TestDir::new();
+    test_dir.write_config(
+        &USUAL.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"shm://{dir}/m.shm\", "),
+    );
+    let mut command = Command::new("prlimit");
+    command
+        .args(["--nofile=128", "--"])
+        .arg(env!("CARGO_BIN_EXE_ipcd"))
+        .arg("--config")
+        .arg(test_dir.config_file());
+    let daemon = test_dir.start(command);
+    let warning = daemon.wait_for_log("warning: max_connections is ");
+    let max: usize = warning.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
+    let path = daemon.directory.path().join("m.shm");
+    let mut sharing: Vec<Shared> = Vec::new();
+    let refused = loop {
+        let client = Shared::connect(&path);
+        client.say("5 10");
+        match client.next().as_deref() {
+            Some(b"Data received") => client.hear("50.0"),
+            other => break other.map(<[u8]>::to_vec),
+        }
+        sharing.push(client);
+    };
+    assert_eq!(refused.as_deref(), Some(REFUSED.trim_end().as_bytes()));
+    assert!((1..max / 3).contains(&sharing.len()), "{} of {max}", sharing.len());
+    let mut others: Vec<Client> = (0..max - sharing.len()).map(|_| daemon.tcp(MULTIPLY)).collect();
+    others.iter_mut().for_each(answered);
+    drop(sharing);
+    wait_until("there is room again", || {
+        let client = Shared::connect(&path);
+        client.say("5 10");
+        (client.next()? == b"Data received").then_some(())
+    });
     daemon.stop();
 }
 

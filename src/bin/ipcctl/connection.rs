@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::queues;
 use super::secure::{Secure, SecureConnection};
+use super::shared::Shared;
 use super::web::WebSocket;
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::host::raw::queue;
@@ -36,6 +37,8 @@ pub(crate) enum Connection {
     Fifo { to: OwnedFd, from: OwnedFd },
     /// Messages.
     Queues { to: OwnedFd, from: OwnedFd },
+    /// Messages, and an end.
+    Shared(Box<Shared>),
 }
 
 /// A WebSocket, and the stream that carries it.
@@ -59,7 +62,8 @@ impl Connection {
             ResolvedEndpoint::Udp(_)
             | ResolvedEndpoint::UnixGram(_)
             | ResolvedEndpoint::Fifo(_)
-            | ResolvedEndpoint::Mq(_) => Connection::open(endpoint, None),
+            | ResolvedEndpoint::Mq(_)
+            | ResolvedEndpoint::Shm(_) => Connection::open(endpoint, None),
         }
     }
 
@@ -99,6 +103,12 @@ impl Connection {
                 let socket = socket(Domain::UNIX, Type::SEQPACKET)?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Connection::Packets(socket)
+            }
+            ResolvedEndpoint::Shm(path) => {
+                let socket = socket(Domain::UNIX, Type::STREAM)?;
+                socket.set_read_timeout(timeout)?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                return Ok(Connection::Shared(Box::new(Shared::join(socket)?)));
             }
             ResolvedEndpoint::UnixGram(path) => {
                 let socket = socket(Domain::UNIX, Type::DGRAM)?;
@@ -143,13 +153,22 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => connect::outcome(socket),
             Connection::Secure(connection) => connect::outcome(connection.socket()),
             Connection::Web(framed) => framed.stream.connected(),
-            Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
+            Connection::Datagrams(_)
+            | Connection::Fifo { .. }
+            | Connection::Queues { .. }
+            | Connection::Shared(_) => Ok(()),
         }
     }
 
     /// Whether one write is one message.
     pub(crate) fn has_messages(&self) -> bool {
-        matches!(self, Connection::Packets(_) | Connection::Datagrams(_) | Connection::Queues { .. })
+        matches!(
+            self,
+            Connection::Packets(_)
+                | Connection::Datagrams(_)
+                | Connection::Queues { .. }
+                | Connection::Shared(_)
+        )
     }
 
     /// Whether the other side can close it.
@@ -173,6 +192,7 @@ impl Connection {
             Connection::Web(framed) => {
                 framed.stream.wants_write(has_more || !framed.socket.unsent().is_empty())
             }
+            Connection::Shared(shared) => has_more && shared.has_room(),
             _ => has_more,
         }
     }
@@ -197,6 +217,9 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Write)
             }
+            Connection::Shared(shared) => {
+                Ok(rustix::net::shutdown(shared.socket(), rustix::net::Shutdown::Write)?)
+            }
             Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
         }
     }
@@ -213,6 +236,9 @@ impl Connection {
             Connection::Stream(socket) | Connection::Packets(socket) => {
                 socket.shutdown(std::net::Shutdown::Both)
             }
+            Connection::Shared(shared) => {
+                Ok(rustix::net::shutdown(shared.socket(), rustix::net::Shutdown::Both)?)
+            }
             Connection::Datagrams(_) | Connection::Fifo { .. } | Connection::Queues { .. } => Ok(()),
         }
     }
@@ -223,6 +249,7 @@ impl Connection {
             Connection::Secure(connection) => connection.write(bytes),
             Connection::Web(framed) => framed.write(bytes),
             Connection::Queues { to, .. } => queue::send(to.as_fd(), bytes).map(|()| bytes.len()),
+            Connection::Shared(shared) => shared.send(bytes),
             _ => Ok(rustix::io::write(self.descriptors().1, bytes)?),
         }
     }
@@ -233,6 +260,7 @@ impl Connection {
             Connection::Secure(connection) => return connection.read(into),
             Connection::Web(framed) => return framed.read(into),
             Connection::Queues { from, .. } => return queues::receive(from, into),
+            Connection::Shared(shared) => return shared.receive(into),
             _ => {}
         }
         into.reserve(PACKET_BYTES_MAX);
@@ -248,6 +276,8 @@ impl Connection {
             Connection::Secure(connection) => (connection.descriptor(), connection.descriptor()),
             Connection::Web(framed) => framed.stream.descriptors(),
             Connection::Fifo { to, from } | Connection::Queues { to, from } => (from.as_fd(), to.as_fd()),
+            // A socket that nothing is sent on is always writable.
+            Connection::Shared(shared) => (shared.events(), shared.socket().as_fd()),
         }
     }
 }

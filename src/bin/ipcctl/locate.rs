@@ -114,6 +114,7 @@ pub(crate) fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliEr
         ) => true,
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
+        Target::Endpoint(Endpoint::Shm(_)) => wanted.memory,
         Target::Endpoint(Endpoint::Fifo(_) | Endpoint::Mq(_)) => wanted.fifo,
     };
     match can {
@@ -138,6 +139,7 @@ pub(crate) fn is_mux(endpoint: &ResolvedEndpoint, name: &str) -> bool {
         | ResolvedEndpoint::UnixGram(_)
         | ResolvedEndpoint::Fifo(_)
         | ResolvedEndpoint::Mq(_)
+        | ResolvedEndpoint::Shm(_)
         | ResolvedEndpoint::Http(_)
         | ResolvedEndpoint::Https(_)
         | ResolvedEndpoint::HttpUnix(_) => false,

@@ -43,6 +43,7 @@ mod report;
 mod scrollback;
 mod secure;
 mod services;
+mod shared;
 mod status;
 mod tables;
 mod talk;

@@ -18,13 +18,27 @@ pub(crate) struct Exchange {
 }
 
 pub(crate) const GREETING: Exchange = Exchange {
-    wanted: ServiceSpec { name: "greeting", port: Some(9999), datagrams: true, fifo: false, mux_only: false },
+    wanted: ServiceSpec {
+        name: "greeting",
+        port: Some(9999),
+        datagrams: true,
+        fifo: false,
+        memory: false,
+        mux_only: false,
+    },
     says: "Hi",
     hears: words::MESSAGE_RECEIVED,
 };
 
 pub(crate) const HELLO: Exchange = Exchange {
-    wanted: ServiceSpec { name: "hello", port: Some(8080), datagrams: true, fifo: false, mux_only: false },
+    wanted: ServiceSpec {
+        name: "hello",
+        port: Some(8080),
+        datagrams: true,
+        fifo: false,
+        memory: true,
+        mux_only: false,
+    },
     says: "Hello from ipcctl",
     hears: words::HELLO,
 };

@@ -10,6 +10,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) datagrams: bool,
     /// Whether it works over a pair of FIFOs or message queues.
     pub(crate) fifo: bool,
+    /// Whether it works over shared memory.
+    pub(crate) memory: bool,
     /// Whether it exists only behind a mux, which ipcctl uses on Unix sockets alone: elsewhere, another service would
     /// take the request for a message.
     pub(crate) mux_only: bool,
@@ -23,17 +25,41 @@ impl ServiceSpec {
     }
 }
 
-pub(crate) const MULTIPLY: ServiceSpec =
-    ServiceSpec { name: "multiply", port: Some(65432), datagrams: true, fifo: true, mux_only: false };
+pub(crate) const MULTIPLY: ServiceSpec = ServiceSpec {
+    name: "multiply",
+    port: Some(65432),
+    datagrams: true,
+    fifo: true,
+    memory: true,
+    mux_only: false,
+};
 pub(crate) const CONTROL: ServiceSpec =
-    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false, mux_only: true };
-pub(crate) const CHAT: ServiceSpec =
-    ServiceSpec { name: "chat", port: Some(33000), datagrams: false, fifo: false, mux_only: false };
-pub(crate) const TALK: ServiceSpec =
-    ServiceSpec { name: "talk", port: Some(5000), datagrams: false, fifo: false, mux_only: false };
-pub(crate) const STATS: ServiceSpec =
-    ServiceSpec { name: "stats", port: Some(33001), datagrams: false, fifo: false, mux_only: false };
+    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false, memory: false, mux_only: true };
+pub(crate) const CHAT: ServiceSpec = ServiceSpec {
+    name: "chat",
+    port: Some(33000),
+    datagrams: false,
+    fifo: false,
+    memory: true,
+    mux_only: false,
+};
+pub(crate) const TALK: ServiceSpec = ServiceSpec {
+    name: "talk",
+    port: Some(5000),
+    datagrams: false,
+    fifo: false,
+    memory: false,
+    mux_only: false,
+};
+pub(crate) const STATS: ServiceSpec = ServiceSpec {
+    name: "stats",
+    port: Some(33001),
+    datagrams: false,
+    fifo: false,
+    memory: false,
+    mux_only: false,
+};
 pub(crate) const STATUS: ServiceSpec =
-    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false, mux_only: false };
+    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false, memory: false, mux_only: false };
 pub(crate) const WATCH: ServiceSpec =
-    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false, mux_only: false };
+    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false, memory: false, mux_only: false };

@@ -204,7 +204,7 @@ fn endpoint_that_cannot_carry_the_service_is_refused() {
     assert_eq!(
         errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
         [
-            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, tls, unix, unixseq, fifo, mq"
+            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, tls, unix, unixseq, fifo, mq, shm"
         ]
     );
     // Characters that reverse text are shown as their numbers.

@@ -144,6 +144,8 @@ pub struct Settings {
     pub endpoints: Vec<(String, Service)>,
     /// The sum of all bounds in bytes, for the status report; `None`: not computed.
     pub memory_bytes_max: Option<usize>,
+    /// The most connections with shared memory, which take further descriptors; the reactor refuses more.
+    pub sharing_max: usize,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,
     /// Whether every message is reported as a [`EventKind::Said`](crate::engine::message::EventKind::Said) (log level debug).
@@ -183,6 +185,7 @@ impl Default for Settings {
             owner: 0,
             endpoints: Vec::new(),
             memory_bytes_max: None,
+            sharing_max: usize::MAX,
             pid: None,
             report_messages: false,
         }

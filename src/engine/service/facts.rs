@@ -121,6 +121,8 @@ pub enum Need {
     Others,
     /// HTTP, which nothing else is offered on.
     Web,
+    /// Bytes that pass through the kernel: memory that a peer shares is for the services whose users write such programs.
+    Kernel,
 }
 
 impl Need {
@@ -131,6 +133,7 @@ impl Need {
             Need::OneWriter => !transport.many_writers,
             Need::Others => !transport.is_alone,
             Need::Web => transport.is_web,
+            Need::Kernel => !transport.is_memory,
         }
     }
 }

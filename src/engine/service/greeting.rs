@@ -7,7 +7,7 @@ use crate::engine::words::MESSAGE_RECEIVED;
 pub const FACTS: Facts = Facts {
     name: "greeting",
     conduct: Conduct::Greeting,
-    needs: &[Need::OneWriter],
+    needs: &[Need::OneWriter, Need::Kernel],
     default_port: Some(9999),
     first: First::Nothing,
     idle: Idle::Never,

@@ -11,7 +11,7 @@ use crate::engine::text::{quote, trim};
 pub const FACTS: Facts = Facts {
     name: "mux",
     conduct: Conduct::Mux,
-    needs: &[Need::Session, Need::OneWriter],
+    needs: &[Need::Session, Need::OneWriter, Need::Kernel],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

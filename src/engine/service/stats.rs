@@ -15,7 +15,7 @@ use crate::engine::text::{is_host, quote, trim};
 pub const FACTS: Facts = Facts {
     name: "stats",
     conduct: Conduct::Stats,
-    needs: &[Need::Session, Need::OneWriter, Need::Others],
+    needs: &[Need::Session, Need::OneWriter, Need::Others, Need::Kernel],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

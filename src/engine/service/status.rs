@@ -19,7 +19,7 @@ use crate::engine::words::CLIENTS;
 pub const FACTS: Facts = Facts {
     name: "status",
     conduct: Conduct::Status,
-    needs: &[Need::Session, Need::OneWriter, Need::Others],
+    needs: &[Need::Session, Need::OneWriter, Need::Others, Need::Kernel],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

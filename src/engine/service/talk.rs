@@ -14,7 +14,7 @@ use crate::engine::text::trim;
 pub const FACTS: Facts = Facts {
     name: "talk",
     conduct: Conduct::Talk,
-    needs: &[Need::Session, Need::OneWriter, Need::Others],
+    needs: &[Need::Session, Need::OneWriter, Need::Others, Need::Kernel],
     default_port: None,
     first: First::Message,
     idle: Idle::Alone,

@@ -20,7 +20,7 @@ use crate::engine::text::{clean, private, quote, words};
 pub const FACTS: Facts = Facts {
     name: "watch",
     conduct: Conduct::Watch,
-    needs: &[Need::Session, Need::OneWriter, Need::Others],
+    needs: &[Need::Session, Need::OneWriter, Need::Others, Need::Kernel],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

@@ -20,6 +20,15 @@ impl Session {
         self.dialogue.lose(shared);
     }
 
+    /// It has broken a rule of its transport: it is told, and nothing more is heard of it.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::engine) fn handle_broken(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
+        if self.is_serving() {
+            self.dialogue.fail(shared, now, CloseReason::PeerBrokeMemory, why.to_owned());
+        }
+    }
+
     /// More waits for it than its backlog allows: it gets an error, if that can be sent.
     pub(in crate::engine) fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.drop_slow(shared, now);

@@ -48,10 +48,10 @@ fn connection_has_nodelay_and_default_keepalive() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = open(&tcp_at(address), &options()).unwrap().listener;
         let to = SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), listener.local_port().unwrap());
-        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(listener.accept("").unwrap_err().kind(), io::ErrorKind::WouldBlock);
         listener.set_receive_bytes(RECEIVE_BYTES_MIN).unwrap();
         let mut peer = TcpStream::connect(to).unwrap();
-        let (connection, remote) = listener.accept().unwrap();
+        let (connection, remote) = listener.accept("").unwrap();
         assert_eq!(remote, RemoteAddress::Address(peer.local_addr().unwrap()));
         assert!(sockopt::tcp_nodelay(&connection).unwrap());
         assert!(sockopt::socket_keepalive(&connection).unwrap());
@@ -172,7 +172,7 @@ fn unix_socket_names_its_peer_and_leaves_no_file() {
     assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
 
     let _peer = UnixStream::connect(&path).unwrap();
-    let (connection, remote) = opened.listener.accept().unwrap();
+    let (connection, remote) = opened.listener.accept("").unwrap();
     assert_eq!(sockopt::socket_send_buffer_size(&connection).unwrap(), 2 * UNIX_SEND_BYTES);
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
@@ -414,7 +414,7 @@ fn inherited_socket_is_used_and_its_file_kept() {
     let (directory, path, place) = at_s();
     let theirs = UnixListener::bind(&path).unwrap();
     let listener = Listener::inherited(theirs.into(), place, true).unwrap();
-    assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(listener.accept("").unwrap_err().kind(), io::ErrorKind::WouldBlock);
     drop(listener);
     assert_eq!(names(&directory), ["s"]);
 
@@ -423,7 +423,7 @@ fn inherited_socket_is_used_and_its_file_kept() {
     let port = both.local_addr().unwrap().port();
     let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
     let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (connection, remote) = listener.accept().unwrap();
+    let (connection, remote) = listener.accept("").unwrap();
     assert_eq!(remote, RemoteAddress::Address(peer.local_addr().unwrap()));
     assert!(sockopt::tcp_nodelay(&connection).unwrap());
 }

@@ -157,9 +157,9 @@ fn request_works_over_every_kind_of_endpoint() {
         r#"
         [multiply]
         listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unix://{dir}/multiply.sock", "unixseq://{dir}/multiply.seq",
-            "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+            "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply", "shm://{dir}/multiply.shm"]
         [hello]
-        listen = ["tcp://{ip}:8080", "udp://{ip}:8080", "unixgram://{dir}/hello.gram", "unixseq://{dir}/hello.seq"]
+        listen = ["tcp://{ip}:8080", "udp://{ip}:8080", "unixgram://{dir}/hello.gram", "unixseq://{dir}/hello.seq", "shm://{dir}/hello.shm"]
         "#,
     );
     let directory = daemon.directory.path().display().to_string();
@@ -176,6 +176,7 @@ fn request_works_over_every_kind_of_endpoint() {
         ("unixseq", ".seq"),
         ("unixgram", ".gram"),
         ("fifo", ""),
+        ("shm", ".shm"),
     ] {
         let to = endpoint(kind, "multiply", suffix);
         let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
@@ -186,6 +187,25 @@ fn request_works_over_every_kind_of_endpoint() {
             assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello from server\n", ""), "{to}");
         }
     }
+    daemon.stop();
+}
+
+#[test]
+fn room_and_a_long_list_of_requests_work_over_shared_memory() {
+    let daemon = Daemon::with(
+        "[multiply]\nlisten = [\"shm://{dir}/multiply.shm\", \"unix://{dir}/m.sock\"]\n[chat]\nlisten = [\"shm://{dir}/chat.shm\"]\n",
+    );
+    let to = |file: &str| format!("shm://{}", daemon.directory.path().join(file).display());
+    let many: String = (0..20_000).map(|number| format!("{number} 2\n")).collect();
+    let products: String = (0..20_000).map(|number| format!("{}.0\n", 2 * number)).collect();
+    let output = ipcctl_with(&["--to", &to("multiply.shm"), "multiply", "-"], &many);
+    assert!(text(&output.stdout) == products && output.stderr.is_empty(), "{}", text(&output.stderr));
+    let output = ipcctl_with(&["--to", &to("chat.shm"), "chat", "--name", "zoe"], "hi\n");
+    assert!(text(&output.stdout).contains("zoe: hi\n"), "{output:?}");
+    let output = ipcctl(&["--to", &to("multiply.shm"), "greet"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = ipcctl(&["--to", &to("m.sock"), "--timeout", "300ms", "multiply", "6", "7"]);
+    assert_eq!(output.status.code(), Some(75), "{output:?}");
     daemon.stop();
 }
 

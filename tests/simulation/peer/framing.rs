@@ -1,7 +1,7 @@
 //! How a peer marks the ends of its messages, and how the daemon recognizes it.
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{Binding, FramingMode, Transport};
+use ipcd::engine::message::{Binding, FramingMode};
 
 use super::PeerLabel;
 use crate::random::Random;
@@ -19,7 +19,7 @@ impl Framing {
     pub fn new(random: &mut Random, binding: &Binding, settings: &Settings) -> Framing {
         // A packet is a line here, without its LF on the way.
         let rule = match binding.transport {
-            Transport::UNIXSEQ => FramingRule::Line,
+            transport if transport.has_messages() => FramingRule::Line,
             _ => settings.of(binding.service).framing,
         };
         let raw = match rule {

@@ -68,6 +68,7 @@ impl Actor {
             | CloseReason::PeerUnsecured
             | CloseReason::PeerBadRequest
             | CloseReason::PeerMisframed
+            | CloseReason::PeerBrokeMemory
             | CloseReason::PeerUnreadable => one(""),
             CloseReason::PeerInClear => one("Error: this port speaks TLS"),
             CloseReason::PeerIdle

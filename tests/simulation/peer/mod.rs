@@ -14,9 +14,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, FramingMode, RemoteAddress, Timestamp, Transport,
-};
+use ipcd::engine::message::{Binding, CloseReason, ConnectionId, FramingMode, RemoteAddress, Timestamp};
 use ipcd::engine::service::Service;
 
 use crate::blockage::Blockage;
@@ -168,7 +166,7 @@ impl Actor {
     // ---- its properties
 
     pub fn is_on_packets(&self) -> bool {
-        self.who.binding.transport == Transport::UNIXSEQ
+        self.who.binding.transport.has_messages()
     }
 
     /// Whether its replies go out one by one, with pauses between.

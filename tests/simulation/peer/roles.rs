@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{Binding, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, RemoteAddress};
 use ipcd::engine::service::Service;
 use ipcd::engine::service::facts::Conduct;
 
@@ -149,7 +149,7 @@ impl Actor {
     fn wrong_protocol(&self, what: &str) -> String {
         let wrong = format!("this port speaks {}, not {what}\n", self.who.binding.service);
         match what {
-            "HTTP" if self.who.binding.transport != Transport::UNIXSEQ => format!(
+            "HTTP" if !self.who.binding.transport.has_messages() => format!(
                 "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
                  Connection: close\r\n\r\n{wrong}",
                 wrong.len()

@@ -70,6 +70,7 @@ impl World {
             let scheme = match transport {
                 Transport::TCP => "tcp",
                 Transport::UNIX => "unix",
+                Transport::SHM => "shm",
                 _ => "unixseq",
             };
             Rc::new(Binding { endpoint: format!("{scheme}:{service}"), service, transport, allowed })
@@ -77,7 +78,8 @@ impl World {
         let bindings: Vec<_> = Service::ALL
             .into_iter()
             .flat_map(|service| {
-                [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ].map(|transport| (service, transport))
+                [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ, Transport::SHM]
+                    .map(|transport| (service, transport))
             })
             .filter(|(service, transport)| service.fits(*transport))
             .map(|(service, transport)| {

@@ -10,6 +10,7 @@ use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
 
 use super::super::connection::Connection;
 use super::super::queues;
+use super::super::shared::Shared;
 use super::memory::Memory;
 use ipcd::host::raw::queue;
 
@@ -25,6 +26,8 @@ pub(crate) enum Channel {
     Queues { to: OwnedFd, from: OwnedFd },
     /// A ring in shared memory for each direction.
     Memory(Memory),
+    /// The same, with the daemon.
+    Shared(Box<Shared>),
 }
 
 impl Channel {
@@ -44,6 +47,7 @@ impl Channel {
             Connection::Secure(_) | Connection::Web(_) => return Err(io::ErrorKind::Unsupported.into()),
             Connection::Fifo { to, from } => Channel::lines(to, from),
             Connection::Queues { to, from } => Channel::Queues { to, from },
+            Connection::Shared(shared) => Channel::Shared(shared),
         })
     }
 
@@ -73,6 +77,11 @@ impl Channel {
                 }
             }
             Channel::Memory(memory) => memory.send(messages)?,
+            Channel::Shared(shared) => {
+                for message in messages {
+                    shared.send(message)?;
+                }
+            }
         }
         Ok(())
     }
@@ -105,6 +114,7 @@ impl Channel {
                 Ok(true)
             }
             Channel::Memory(memory) => memory.receive(message).map(|()| true),
+            Channel::Shared(shared) => Ok(shared.wait(message)? > 0),
         }
     }
 }

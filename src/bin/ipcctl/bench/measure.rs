@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::channel::Channel;
 use super::failure::MeasureError;
+use super::mechanism::Mechanism;
 use super::setup::Setup;
 use super::workload::Workload;
 use super::workspace::{Responder, Workspace};
@@ -20,10 +21,6 @@ use ipcd::os_error::describe;
 
 /// The most round trips that are timed: each is stored (8 bytes), so that percentiles are exact.
 pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
-
-/// Requests in flight at once, when they are pipelined: their replies fit into the queue of a Unix datagram socket
-/// (net.unix.max_dgram_qlen, 10 messages) and of a POSIX message queue, so that every mechanism can do it.
-pub(crate) const IN_FLIGHT: u64 = 4;
 
 /// The most warm-up round trips, so that caches are warm and the processors awake.
 const WARM_UP: u64 = 1000;
@@ -48,6 +45,14 @@ pub(crate) struct Plan {
     /// The processor for this process, and the one for the other.
     pub(crate) pins: Option<[usize; 2]>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) in_flight: u64,
+}
+
+impl Plan {
+    /// The same for a mechanism that may not take so many requests at once.
+    pub(crate) fn of(&self, mechanism: Mechanism) -> Plan {
+        Plan { in_flight: self.in_flight.min(mechanism.in_flight_max()), ..self.clone() }
+    }
 }
 
 /// The figures.
@@ -239,7 +244,7 @@ fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figur
     let start = Instant::now();
     let (mut now, mut asked, mut answered) = (start, 0, 0);
     while answered == 0 || answered < asked || limit.continues(asked, start, now) {
-        while asked - answered < IN_FLIGHT && (asked == 0 || limit.continues(asked, start, now)) {
+        while asked - answered < plan.in_flight && (asked == 0 || limit.continues(asked, start, now)) {
             workload.ask(channel)?;
             asked += 1;
         }
@@ -249,7 +254,7 @@ fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figur
         now = Instant::now();
     }
     let pipelined = Pipelined {
-        in_flight: IN_FLIGHT,
+        in_flight: plan.in_flight,
         round_trips: answered,
         per_second: per_second(answered, now.duration_since(start)),
     };

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use ipcd::endpoint::ResolvedEndpoint;
 
+use super::protocol::IN_FLIGHT;
+
 /// A mechanism for a request to another process and its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
@@ -16,6 +18,7 @@ pub(crate) enum Mechanism {
     UnixGram,
     Fifo,
     Mq,
+    Shm,
     Stdio,
     Pipes,
     SocketPair,
@@ -45,6 +48,7 @@ impl Mechanism {
             Mechanism::UnixGram => "Unix datagram socket",
             Mechanism::Fifo => "two FIFOs",
             Mechanism::Mq => "two message queues",
+            Mechanism::Shm => "shared memory, rings",
             Mechanism::Stdio => "two pipes (--stdio)",
             Mechanism::Pipes => "two pipes",
             Mechanism::SocketPair => "Unix socket pair",
@@ -54,9 +58,14 @@ impl Mechanism {
         }
     }
 
-    /// Whether it is measured without being asked for.
-    pub(crate) fn is_usual(self) -> bool {
-        self != Mechanism::Mq // the kernel's part is that of `mqueue`
+    /// How many requests may be in flight at once, when more are asked for: their replies have to fit into what keeps them, ten
+    /// messages of a queue or of a Unix datagram socket.
+    pub(crate) fn in_flight_max(self) -> u64 {
+        match self {
+            Mechanism::UnixGram | Mechanism::Mq | Mechanism::MQueue => IN_FLIGHT,
+            Mechanism::Udp => 8,
+            _ => u64::MAX,
+        }
     }
 
     /// Its name for `--only`.
@@ -73,6 +82,7 @@ impl Mechanism {
             | Mechanism::UnixGram
             | Mechanism::Fifo
             | Mechanism::Mq
+            | Mechanism::Shm
             | Mechanism::Stdio => Responder::Ipcd,
             Mechanism::Pipes
             | Mechanism::SocketPair
@@ -95,6 +105,7 @@ impl Mechanism {
             ResolvedEndpoint::UnixGram(_) => Mechanism::UnixGram,
             ResolvedEndpoint::Fifo(_) => Mechanism::Fifo,
             ResolvedEndpoint::Mq(_) => Mechanism::Mq,
+            ResolvedEndpoint::Shm(_) => Mechanism::Shm,
         }
     }
 }

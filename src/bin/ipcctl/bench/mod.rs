@@ -29,6 +29,7 @@ use ipcd::engine::json;
 use self::failure::MeasureError;
 use self::measure::{Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
 use self::mechanism::Mechanism;
+use self::protocol::{IN_FLIGHT, IN_FLIGHT_MAX};
 use self::report::{Report, Row};
 use self::setup::Setup;
 use self::workload::Workload;
@@ -57,6 +58,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = connect::span)]
     duration: Duration,
 
+    /// Make the second half with this many requests in flight, or as many as the mechanism takes
+    #[arg(long, value_name = "N", default_value_t = IN_FLIGHT, value_parser = clap::value_parser!(u64).range(1..=IN_FLIGHT_MAX))]
+    in_flight: u64,
+
     /// The request, one that multiply can answer
     #[arg(long, value_name = "REQUEST", default_value = "5 10", allow_hyphen_values = true)]
     request: Workload,
@@ -84,6 +89,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         limit: arguments.count.map_or(Limit::Time(arguments.duration), Limit::Count),
         pins: arguments.pin.map(Pin::processors).transpose().map_err(CliError::Failed)?,
         timeout: options.time_limit(),
+        in_flight: arguments.in_flight,
     };
     let workspace = Workspace::new()
         .map_err(|error| CliError::Failed(format!("a private directory: {}", describe(&error))))?;
@@ -110,7 +116,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     let request = plan.workload.request;
     // A daemon that is already running uses processor time for us that we cannot measure.
     let others = watch.filter(|_| options.to.is_none()).and_then(|watch| watch.others());
-    let report = Report::new(request, arguments.pin, machine::today(), rows, others);
+    let report = Report::new(request, arguments.in_flight, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
         written.map_err(|error| CliError::Failed(format!("{}: {}", path.display(), describe(&error))))?;
@@ -128,7 +134,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 /// A row for each mechanism, including those that this machine lacks; an error if it has none.
 fn all(only: &[Mechanism], plan: &Plan, workspace: &Workspace) -> Result<Vec<Row>, CliError> {
     let chosen = |mechanism: &&Mechanism| match only {
-        [] => mechanism.is_usual(),
+        [] => true,
         only => only.contains(mechanism),
     };
     let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
@@ -140,7 +146,7 @@ fn all(only: &[Mechanism], plan: &Plan, workspace: &Workspace) -> Result<Vec<Row
         tell(0.0);
         let outcome = Setup::of(mechanism, workspace, plan.timeout)
             .map_err(MeasureError::Missing)
-            .and_then(|setup| measure::run(plan, setup, workspace, tell));
+            .and_then(|setup| measure::run(&plan.of(mechanism), setup, workspace, tell));
         // One after the other, each with its own responder.
         workspace.sweep();
         failures
@@ -167,8 +173,9 @@ fn one(
     for endpoint in target.resolve(options.deadline())? {
         let service = (locate::is_mux(&endpoint, "multiply") && !options.direct).then_some("multiply");
         let setup = Setup::at(endpoint.clone(), service, plan.timeout);
-        let outcome =
-            measure::run(plan, setup, workspace, |part| bar.set_position((part * STEPS as f64) as u64));
+        let outcome = measure::run(&plan.of(Mechanism::of(&endpoint)), setup, workspace, |part| {
+            bar.set_position((part * STEPS as f64) as u64)
+        });
         match outcome {
             Ok(figures) => {
                 bar.finish_and_clear();

@@ -8,7 +8,7 @@ use super::super::layout::wrapped;
 use super::busy;
 use super::failure::MeasureError;
 use super::machine::Machine;
-use super::measure::{Figures, IN_FLIGHT, Pin};
+use super::measure::{Figures, Pin};
 use super::mechanism::{Mechanism, Responder};
 
 /// Raised for every change of the JSON except a new member.
@@ -34,6 +34,8 @@ pub(crate) struct Report {
     /// How the processes were pinned, if they were.
     pub(crate) pinned: Option<Pin>,
     pub(crate) request: String,
+    /// Requests in flight in the second half, where the mechanism takes so many.
+    pub(crate) in_flight: u64,
     /// The share of the processors' time that others used, in percent, if known.
     pub(crate) others_percent: Option<f64>,
     pub(crate) mechanisms: Vec<Row>,
@@ -117,6 +119,7 @@ pub(crate) fn grouped(number: u64) -> String {
 impl Report {
     pub(crate) fn new(
         request: String,
+        in_flight: u64,
         pinned: Option<Pin>,
         date: String,
         mechanisms: Vec<Row>,
@@ -124,7 +127,17 @@ impl Report {
     ) -> Report {
         let machine = Machine::this();
         let ipcctl = env!("CARGO_PKG_VERSION");
-        Report { schema: SCHEMA, ipcctl, date, machine, pinned, request, others_percent, mechanisms }
+        Report {
+            schema: SCHEMA,
+            ipcctl,
+            date,
+            machine,
+            pinned,
+            request,
+            in_flight,
+            others_percent,
+            mechanisms,
+        }
     }
 
     /// The machine and the workload, in two lines.
@@ -155,7 +168,7 @@ impl Report {
             "p99",
             "max",
             "1 by 1",
-            format!("{IN_FLIGHT} at once")
+            format!("{} {}", self.in_flight, if self.in_flight < 10 { "at once" } else { "a time" })
         );
         self.grouped_rows(&mut text, |row| match &row.outcome {
             Outcome::Measured(Figures { latency_ns, per_second, pipelined, .. }) => {
@@ -237,7 +250,7 @@ impl Report {
         });
         let most = self.most_per_second();
         let length = |value: u64| (value as f64 / most as f64 * BAR as f64).round().max(1.0) as usize;
-        let _ = writeln!(text, "\nround trips a second: one by one █, {IN_FLIGHT} in flight ░");
+        let _ = writeln!(text, "\nround trips a second: one by one █, {} in flight ░", self.in_flight);
         self.grouped_rows(text, |row| {
             let Figures { per_second, pipelined, .. } = row.figures()?;
             let (one, many) = (length(*per_second), length(pipelined.per_second));
@@ -267,7 +280,8 @@ impl Report {
         let mut text = format!("{machine}; {what}.{warning}\n\n");
         let _ = writeln!(
             text,
-            "| mechanism | who answers | min µs | p50 µs | p90 µs | p99 µs | max µs | a second | a second, {IN_FLIGHT} in flight |"
+            "| mechanism | who answers | min µs | p50 µs | p90 µs | p99 µs | max µs | a second | a second, {} in flight |",
+            self.in_flight
         );
         let _ = writeln!(text, "|---|---|--:|--:|--:|--:|--:|--:|--:|");
         for row in &self.mechanisms {
@@ -277,7 +291,11 @@ impl Report {
                     let values = latency_ns.all().map(|value| format!(" {} |", micro(value)));
                     text.push_str(&values.concat());
                     let (one, many) = (grouped(*per_second), grouped(pipelined.per_second));
-                    let _ = writeln!(text, " {one} | {many} |");
+                    let fewer = match pipelined.in_flight {
+                        same if same == self.in_flight => String::new(),
+                        fewer => format!(" ({fewer} in flight)"),
+                    };
+                    let _ = writeln!(text, " {one} | {many}{fewer} |");
                 }
                 Outcome::Missing { error } => {
                     let error = error.replace('|', "\\|");
@@ -310,7 +328,7 @@ mod tests {
             &Err(MeasureError::Missing("it is not there for a long reason ".repeat(9))),
         ));
         rows[1].title = "unix:///run/user/1000/some/where/multiply.sock".to_owned();
-        let report = Report::new("5 10".to_owned(), None, "2026-11-21".to_owned(), rows, Some(25.0));
+        let report = Report::new("5 10".to_owned(), 4, None, "2026-11-21".to_owned(), rows, Some(25.0));
         let table = report.table();
         assert!(table.contains(" 9999.9  23438  100000 "), "{table}");
         for line in table.lines() {

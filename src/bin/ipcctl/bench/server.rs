@@ -85,6 +85,7 @@ fn endpoint(mechanism: Mechanism, workspace: &Workspace) -> io::Result<ResolvedE
         Mechanism::Udp => ResolvedEndpoint::Udp(UdpSocket::bind(ANY)?.local_addr()?),
         Mechanism::Unix => ResolvedEndpoint::Unix(workspace.path("multiply.sock")),
         Mechanism::UnixSeq => ResolvedEndpoint::UnixSeq(workspace.path("multiply.seq")),
+        Mechanism::Shm => ResolvedEndpoint::Shm(workspace.path("multiply.shm")),
         Mechanism::UnixGram => ResolvedEndpoint::UnixGram(workspace.path("multiply.gram")),
         Mechanism::Fifo => ResolvedEndpoint::Fifo(workspace.path("multiply")),
         Mechanism::Mq => {

@@ -76,7 +76,8 @@ impl Setup {
             | Mechanism::Udp
             | Mechanism::UnixGram
             | Mechanism::Fifo
-            | Mechanism::Mq => {
+            | Mechanism::Mq
+            | Mechanism::Shm => {
                 let (responder, endpoint) = server::start(mechanism, workspace, timeout)?;
                 return Ok(Setup { responder: Some(responder), ..Setup::at(endpoint, None, timeout) });
             }

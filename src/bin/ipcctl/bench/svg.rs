@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::measure::IN_FLIGHT;
 use super::mechanism::Responder;
 use super::report::{Outcome, Report, Row, grouped, micro};
 
@@ -39,7 +38,7 @@ pub(crate) fn plot(report: &Report) -> String {
     text(SMALL, 16, 46, &machine);
     text(SMALL, 16, 62, &what);
     text(SMALL, LATENCY_LEFT, TOP - 10, "µs: p50 (bar), p90 (light), p99 (line)");
-    let right = format!("a second: one by one (bar), {IN_FLIGHT} in flight (light)");
+    let right = format!("a second: one by one (bar), {} in flight (light)", report.in_flight);
     text(SMALL, RATE_LEFT, TOP - 10, &right);
     for (at, row) in report.mechanisms.iter().enumerate() {
         draw(&mut svg, report, row, TOP + ROW * at);

@@ -1,0 +1,96 @@
+//! Peers that share memory: whether one has a message is known without a system call, as long as neither side sleeps.
+
+use std::io;
+use std::time::Duration;
+
+use super::Reactor;
+use super::slots::Slot;
+use crate::engine::message::{ConnectionId, Input, Timestamp};
+
+/// Peers that are looked at at once; more are told at once that we sleep.
+const WATCHED_MAX: usize = 16;
+
+/// Turns in a row without a look at the descriptors.
+const UNPOLLED_MAX: u32 = 16;
+
+/// Whether there is a message in its memory.
+fn has_message(slot: &Slot) -> bool {
+    slot.rings().is_some_and(|rings| rings.has_message())
+}
+
+impl Reactor {
+    /// A peer has been read to the end. One that shares memory is watched for a while, or told that it has to wake us.
+    pub(super) fn note_empty(&mut self, peer: ConnectionId) {
+        if self.slots.get_mut(peer).is_none_or(|slot| slot.rings().is_none()) {
+            return;
+        }
+        if self.stopping || self.watched.peers.len() >= WATCHED_MAX {
+            self.let_sleep(peer);
+        } else if !self.watched.peers.contains(&peer) {
+            self.watched.peers.push(peer);
+        }
+    }
+
+    /// From now on the peer wakes us. Returns whether there is a message already.
+    fn let_sleep(&mut self, peer: ConnectionId) -> bool {
+        let Some(slot) = self.slots.get_mut(peer) else { return false };
+        let has_message = slot.rings().is_some_and(|rings| !rings.may_sleep());
+        if has_message {
+            slot.readable = true;
+            self.ready.push_peer(peer, slot);
+        }
+        has_message
+    }
+
+    /// Puts those with a message on the ready list; returns whether there are any.
+    fn take_watched(&mut self) -> bool {
+        let (slots, ready) = (&mut self.slots, &mut self.ready);
+        let before = self.watched.peers.len();
+        self.watched.peers.retain(|peer| {
+            let Some(slot) = slots.get_mut(*peer) else { return false };
+            let found = has_message(slot);
+            if found {
+                slot.readable = true;
+                ready.push_peer(*peer, slot);
+            }
+            !found
+        });
+        self.watched.peers.len() < before && !self.ready.is_empty()
+    }
+
+    /// Looks at the memory of the watched peers before the loop waits for `timeout`. Returns how long it still may, or `None`: it
+    /// need not even ask whether a descriptor is ready.
+    pub(super) fn look_at_rings(&mut self, timeout: Option<Duration>) -> Option<Option<Duration>> {
+        if self.watched.peers.is_empty() {
+            return Some(timeout);
+        }
+        let found = match timeout {
+            Some(Duration::ZERO) => self.take_watched(),
+            _ => self.look_before_sleep(),
+        };
+        self.watched.unpolled = if found { self.watched.unpolled + 1 } else { 0 };
+        match found {
+            true if !self.watched.unpolled.is_multiple_of(UNPOLLED_MAX) => None,
+            true => Some(Some(Duration::ZERO)),
+            false => Some(timeout),
+        }
+    }
+
+    fn look_before_sleep(&mut self) -> bool {
+        let mut patience = std::mem::take(&mut self.watched.patience);
+        let found = patience.look(|| self.take_watched());
+        self.watched.patience = patience;
+        if found {
+            return true;
+        }
+        let peers = std::mem::take(&mut self.watched.peers);
+        // Each of them, and not only up to the first that has something.
+        peers.into_iter().filter(|peer| self.let_sleep(*peer)).count() > 0
+    }
+
+    /// The peer has broken a rule of its memory: it is told.
+    pub(super) fn break_off(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
+        let why = error.to_string();
+        self.engine.handle(now, Input::Broken { peer, why: &why });
+    }
+}
