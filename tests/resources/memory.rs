@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use crate::harness::around::{Helper, has_ended, outcome};
 use crate::harness::logged::untimed_lines;
 use crate::harness::packets::Packets;
+use crate::harness::queues::Queues;
+use crate::harness::shared::Shared;
 use crate::harness::{CHAT, Client, MULTIPLY, PATIENCE, TestDir, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
@@ -21,7 +24,7 @@ const CONFIG: &str = r#"
 backlog = "1GiB"
 [multiply]
 group = "{group}"
-listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram", "shm://{dir}/multiply.shm", "mq:///ipcd-{ip}-memory"]
 [chat]
 max_message = "1MiB"
 listen = ["tcp://{ip}:33000"]
@@ -41,6 +44,11 @@ const WORD: &str = "memory allocation of ";
 
 /// SIGABRT, by which it ends the process.
 const ABORT: i32 = 6;
+
+/// The message queues, which this does not remove: they are the daemon's.
+fn queues(ip: Ipv4Addr) -> ManuallyDrop<Queues> {
+    ManuallyDrop::new(Queues(format!("/ipcd-{ip}-memory")))
+}
 
 /// Every endpoint of the configuration answers.
 fn answers(ip: Ipv4Addr, directory: &Path) {
@@ -62,6 +70,12 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
         packets.hear("Data received");
     }
     fs::remove_file(own).unwrap();
+    let shared = Shared::connect(&directory.join("multiply.shm"));
+    shared.say("6 7");
+    shared.hear("Data received");
+    let queues = queues(ip);
+    queues.say("6 7");
+    queues.hear(&["Data received", "42.0"]);
     // Requests that the previous process left unanswered are answered first.
     OpenOptions::new().write(true).open(directory.join("multiply.in")).unwrap().write_all(b"6 7\n").unwrap();
     let mut fifo = OpenOptions::new().read(true).write(true).open(directory.join("multiply.out")).unwrap();
@@ -114,6 +128,7 @@ fn starts_as_if_nothing_had_been(test_dir: &TestDir) {
         "{status}: {log}"
     );
     assert_eq!(test_dir.names(), LEFT);
+    assert_eq!(queues(test_dir.ip).names(), [""; 0]);
 }
 
 /// Whether the daemon needs more stack than the 132 KiB that the kernel gives it at once, as without optimization: where it

@@ -12,6 +12,7 @@ use super::in_the_room_by_fifo;
 use super::table::{Dialogue, MEMBERS, requests, table};
 use crate::harness::around::Helper;
 use crate::harness::packets::Packets;
+use crate::harness::shared::Shared;
 use crate::harness::{
     BESIDE, Client, Daemon, HELLO, MULTIPLY, Probe, TestDir, USUAL, not_http, show, wait_until,
 };
@@ -262,6 +263,38 @@ fn packet_dialogues_one_line_per_packet() {
         count += 1;
     }
     assert!(count > 200, "{count}");
+    drop(members);
+    daemon.stop();
+}
+
+#[test]
+fn shared_memory_dialogues_one_line_per_message() {
+    let services = Service::ALL.into_iter().filter(|service| service.fits(Transport::SHM));
+    let config: String = services
+        .map(|service| {
+            format!(
+                "[{service}]\nlisten = [\"shm://{{dir}}/{service}.shm\", \"unix://{{dir}}/{service}.sock\"]\n"
+            )
+        })
+        .collect();
+    let config = config.replace("unix://{dir}/chat.sock", "tcp://{ip}:33000");
+    let daemon = Daemon::with(&format!("{config}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
+    let members = MEMBERS.map(|name| Client::member(&daemon, name));
+    let mut count = 0;
+    for dialogue in table().iter().filter(|dialogue| dialogue.service.fits(Transport::SHM)) {
+        let service = dialogue.service.name();
+        let client = Shared::connect(&daemon.directory.path().join(format!("{service}.shm")));
+        for line in dialogue.sends.split_inclusive(|byte| *byte == b'\n') {
+            client.say(line);
+        }
+        client.half_close();
+        let in_words = format!("Error: this port speaks {service}, not HTTP\n");
+        let hears = String::from_utf8_lossy(&dialogue.hears).replace(&not_http(service), &in_words);
+        let hears = Dialogue { hears: hears.into(), ..dialogue.clone() };
+        hears.check(&client.hear_rest(), "in shared memory");
+        count += 1;
+    }
+    assert!(count > 150, "{count}");
     drop(members);
     daemon.stop();
 }
