@@ -55,11 +55,10 @@ impl Reactor {
                 slot.wire.receive(&mut self.buffer[..count], more, |heard| {
                     hear(engine, now, peer, reading, heard);
                 });
-                if slot.wire.is_holding() {
-                    self.flush_held(now, peer);
-                }
                 if is_handshaking {
                     self.look_at_handshake(now, peer);
+                } else if slot.wire.is_holding() {
+                    self.flush_held(now, peer);
                 }
                 if drained {
                     self.note_drained(now, peer);

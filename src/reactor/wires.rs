@@ -77,15 +77,19 @@ impl Reactor {
         self.acceptor = acceptor;
     }
 
-    /// Output that was queued in the meantime can be sent now, unless the handshake continues.
+    /// Sends what the handshake has made. When it is complete, output that was queued in the meantime goes out in the same write.
     pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
-        if !slot.wire.is_handshaking() && slot.writing == Writing::Blocked {
-            slot.writing = Writing::Free;
-            self.engine.handle(now, Input::Writable { peer });
-            self.flush_held(now, peer);
-            self.flush(now, peer);
+        if slot.wire.is_handshaking() || slot.writing != Writing::Blocked {
+            if slot.wire.is_holding() {
+                self.flush_held(now, peer);
+            }
+            return;
         }
+        slot.writing = Writing::Free;
+        self.engine.handle(now, Input::Writable { peer });
+        self.flush(now, peer);
+        self.flush_held(now, peer);
     }
 
     /// A client that has not finished the handshake is not waited for any more: no error can reach it.

@@ -200,8 +200,8 @@ fn certified(
     Ok((CertifiedKey::new(chain, key), certificates))
 }
 
-/// The application protocols of an endpoint (RFC 7301): a client that names none is served, and one that names others alone is
-/// refused. `serves_page`: it is the page's, which speaks HTTP.
+/// The application protocols of an endpoint (RFC 7301), which ipcctl names too: a client that names none is served, and one that
+/// names others alone is refused. `serves_page`: it is the page's, which speaks HTTP.
 #[must_use]
 pub fn application_protocols(serves_page: bool) -> Vec<Vec<u8>> {
     match serves_page {

@@ -6,6 +6,8 @@ mod failure;
 mod identity;
 mod material;
 mod revoked;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, ErrorKind};
 
@@ -38,8 +40,10 @@ const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
 
 /// The most memory that one wire takes: what rustls keeps of a connection, measured in an idle daemon and rounded up, what has
 /// come of a record, twice while the rest comes, and what is to be written.
-pub const BYTES_MAX: usize =
-    6 * 1024 + 2 * BEGUN_BYTES_MAX + BURST_BYTES_MAX / SEGMENT_BYTES * (SEGMENT_BYTES + RECORD_OVERHEAD);
+pub const BYTES_MAX: usize = 6 * 1024
+    + 2 * BEGUN_BYTES_MAX
+    + SEGMENT_BYTES
+    + BURST_BYTES_MAX.div_ceil(SEGMENT_BYTES) * (SEGMENT_BYTES + RECORD_OVERHEAD);
 
 /// One side of a TLS connection: the server's.
 pub struct Tls {
@@ -289,8 +293,12 @@ impl Tls {
         said: &[&[u8]],
         mut write: impl FnMut(&[&[u8]]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        self.write(&mut write)?;
-        if said.iter().all(|piece| piece.is_empty()) {
+        let says_nothing = said.iter().all(|piece| piece.is_empty());
+        // The end of a handshake goes out with the first words; more than that waits for the kernel first.
+        if says_nothing || self.phase != Phase::Open || self.held.len() > SEGMENT_BYTES {
+            self.write(&mut write)?;
+        }
+        if says_nothing {
             return Ok(0);
         }
         match self.phase {
