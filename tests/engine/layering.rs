@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "transport::directory",
             "transport::rings",
             "usage",
+            "wire::tls",
         ],
     ),
     ("daemon", &["config", "endpoint", "engine", "host", "os_error", "reactor", "transport", "wire"]),

@@ -3,12 +3,12 @@
 
 pub mod daemon;
 mod hints;
-mod kinds;
+pub mod kinds;
 #[path = "../../fuzz/settle.rs"]
 mod settle;
 mod stage;
-mod table;
-mod websocket;
+pub mod table;
+pub mod websocket;
 
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,7 @@ mod names;
 mod partial;
 mod records;
 mod restart;
+mod sealed;
 mod talk;
 mod wrong;
 

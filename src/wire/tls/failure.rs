@@ -18,25 +18,33 @@ fn name(alert: AlertDescription) -> String {
     format!("number {number}")
 }
 
-/// A fatal alert before there are keys.
-pub(super) const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
-
-/// Whether rustls makes no alert of it, though the other side should hear one: a message of the handshake longer than any, which
-/// comes before there are keys.
-pub(super) fn is_left_unanswered(error: &Error) -> bool {
-    matches!(error, Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))
+/// A record with a fatal alert, for as long as there are no keys.
+pub(super) fn record(alert: u8) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, alert]
 }
 
-/// The alert that rustls makes of an error, where it cannot be read because it is encrypted.
+/// The alert that belongs to an error. rustls makes the same, unless it forgets it; it cannot be read once it is encrypted.
 pub(super) fn alert_of(error: &Error) -> Option<u8> {
     let alert = match error {
         Error::DecryptError => AlertDescription::BadRecordMac,
         Error::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+        Error::InvalidMessage(InvalidMessage::InvalidKeyUpdate) => AlertDescription::IllegalParameter,
         Error::InvalidMessage(_) => AlertDescription::DecodeError,
         Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. }
-        | Error::PeerMisbehaved(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec) => {
-            AlertDescription::UnexpectedMessage
+        | Error::PeerMisbehaved(
+            PeerMisbehaved::IllegalMiddleboxChangeCipherSpec
+            | PeerMisbehaved::IllegalTlsInnerPlaintext
+            | PeerMisbehaved::KeyEpochWithPendingFragment
+            | PeerMisbehaved::MessageInterleavedWithHandshakeMessage
+            | PeerMisbehaved::RejectedEarlyDataInterleavedWithHandshakeMessage
+            | PeerMisbehaved::TooManyEmptyFragments
+            | PeerMisbehaved::TooManyKeyUpdateRequests
+            | PeerMisbehaved::TooManyRenegotiationRequests
+            | PeerMisbehaved::TooManyWarningAlertsReceived,
+        ) => AlertDescription::UnexpectedMessage,
+        Error::PeerIncompatible(PeerIncompatible::NoSignatureSchemesInCommon) => {
+            AlertDescription::HandshakeFailure
         }
         Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
         Error::InvalidCertificate(error) => error.clone().into(),

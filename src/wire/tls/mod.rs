@@ -11,6 +11,7 @@ mod tests;
 
 use std::io::{self, ErrorKind};
 
+use rustls::HandshakeKind;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
@@ -205,14 +206,29 @@ impl Tls {
     fn handle_error(&mut self, error: &rustls::Error, rest: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) {
         let before = self.held.len();
         self.say_alert(rest);
-        let has_keys = self.connection.protocol_version().is_some();
-        if self.held.len() == before && !has_keys && failure::is_left_unanswered(error) {
-            self.held.extend(failure::DECODE_ERROR);
+        if self.held.len() == before
+            && self.speaks_in_the_clear()
+            && let Some(alert) = failure::alert_of(error)
+        {
+            self.held.extend(failure::record(alert));
         }
         let is_answered = self.held.len() > before;
         let sealed = || failure::alert_of(error).filter(|_| is_answered);
         let why = failure::sentence(error, self.alert().or_else(sealed));
         self.fail(&why, hear);
+    }
+
+    /// Whether what this side says now is not encrypted yet.
+    fn speaks_in_the_clear(&self) -> bool {
+        match self.connection.protocol_version() {
+            None => true,
+            // The keys are used from the last message of a handshake on, which comes early if a session is resumed.
+            Some(rustls::ProtocolVersion::TLSv1_2) => {
+                self.connection.is_handshaking()
+                    && self.connection.handshake_kind() == Some(HandshakeKind::Full)
+            }
+            Some(_) => false,
+        }
     }
 
     /// The handshake is complete.

@@ -57,16 +57,26 @@ fn place(service: Service) -> (u16, String) {
     }
 }
 
-/// Longer than a pause between two pieces ever is, so that all clients are line clients.
-fn patient() -> Daemon {
+/// The configuration of every service. Raw clients are waited for longer than a pause between two pieces ever is, so that all
+/// clients are line clients.
+pub fn every_service() -> String {
     // No two reports are the same.
     let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
     let others = Service::offered().filter(is_there).map(|service| place(service).1).collect::<String>();
-    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}"));
+    format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}")
+}
+
+/// The members join the room.
+pub fn fill_room(daemon: &Daemon) {
     for name in MEMBERS {
-        let mut member = Client::member(&daemon, name);
+        let mut member = Client::member(daemon, name);
         std::thread::spawn(move || member.hear_until_gone());
     }
+}
+
+fn patient() -> Daemon {
+    let daemon = Daemon::with(&every_service());
+    fill_room(&daemon);
     daemon
 }
 

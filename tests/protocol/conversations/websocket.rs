@@ -26,7 +26,7 @@ fn opened(service: Service) -> (Stage, ConnectionId) {
 }
 
 /// A line client's input, as received in frames, and its end.
-fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
+pub fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
     let text = String::from_utf8_lossy(&dialogue.hears).replace("\r\n", "\n");
     let lines = text.strip_suffix('\n').map(|lines| lines.split('\n'));
     let mut frames: Vec<u8> =
@@ -36,7 +36,7 @@ fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
 }
 
 /// Dialogues whose messages are no longer than a message may be, and that do not request the list of services.
-fn dialogues() -> Vec<Dialogue> {
+pub fn dialogues() -> Vec<Dialogue> {
     let is_held = |dialogue: &Dialogue| {
         let fits = messages(dialogue).iter().all(|message| message.len() <= 4096);
         let asks = dialogue.service == Service::Mux && dialogue.sends.starts_with(b"help");
@@ -58,7 +58,7 @@ fn hold(dialogue: &Dialogue, pieces: &[&[u8]]) -> Vec<u8> {
 }
 
 /// It closes when it has sent everything: then the input is complete.
-fn close() -> Vec<u8> {
+pub fn close() -> Vec<u8> {
     client_frame(0x88, &1000_u16.to_be_bytes())
 }
 

@@ -102,6 +102,13 @@ impl Hello {
 /// (record_overflow, missing_extension): rustls turns them into decode_error or handshake_failure.
 type Case = (&'static str, Vec<u8>, &'static str);
 
+/// A hello that another record interrupts.
+fn half_and(other: &[u8]) -> Vec<u8> {
+    let hello = Hello::new().message();
+    let (first, rest) = hello.split_at(hello.len() / 2);
+    [&record(HANDSHAKE, first), other, &record(HANDSHAKE, rest)].concat()
+}
+
 fn strange_records() -> Vec<Case> {
     let (unexpected, decode) = ("unexpected_message", "decode_error");
     vec![
@@ -117,6 +124,19 @@ fn strange_records() -> Vec<Case> {
         ("the end of a handshake that has not begun", record(HANDSHAKE, &message(20, &[0; 12])), unexpected),
         ("a message of no kind", record(HANDSHAKE, &message(77, &[0; 9])), unexpected),
         ("a message of 16 megabytes", record(HANDSHAKE, &[1, 0xff, 0xff, 0xff, 3, 3]), decode),
+        ("a record of version 9.9", [&[HANDSHAKE, 9, 9, 0, 4][..], &[1, 0, 0, 0]].concat(), decode),
+        ("an alert with a byte behind it", record(ALERT, &[2, 40, 0]), decode),
+        ("more warnings than anybody sends", record(ALERT, &[1, 90]).repeat(6), unexpected),
+        (
+            "a warning that is none of TLS 1.3's, before its hello",
+            record(ALERT, &[1, 200]).repeat(6),
+            unexpected,
+        ),
+        ("a hello without content", record(HANDSHAKE, &message(1, &[])), decode),
+        ("half a hello, and application data", half_and(&record(23, b"5 10\n")), unexpected),
+        ("half a hello, and a change of the cipher", half_and(&record(20, &[1])), unexpected),
+        ("half a hello, and a record without content", half_and(&record(HANDSHAKE, &[])), decode),
+        ("half a hello, and an alert of one byte", half_and(&record(ALERT, &[2])), unexpected),
     ]
 }
 
@@ -160,6 +180,123 @@ fn strange_hellos() -> Vec<Case> {
     ]
 }
 
+/// Extensions that are not what RFC 8446 (section 4.2), RFC 6066, RFC 7301 and RFC 8422 say of them.
+fn strange_extensions() -> Vec<Case> {
+    let (illegal, decode, failure) = ("illegal_parameter", "decode_error", "handshake_failure");
+    let with = |kind: u16, content: &[u8]| Hello::new().with(kind, content).record();
+    let tls12_with = |kind: u16, content: &[u8]| Hello::tls12().with(kind, content).record();
+    let share = |group: u8| [&[0, group, 0, 32][..], &[9], &[0; 31]].concat();
+    let shares = |shares: &[Vec<u8>]| {
+        let all = shares.concat();
+        [&(all.len() as u16).to_be_bytes()[..], &all].concat()
+    };
+    let modes = |hello: Hello| hello.with(45, &[1, 1]);
+    let offer = |identities: &[u8], binders: &[u8]| {
+        let length = |list: &[u8]| (list.len() as u16).to_be_bytes();
+        [&length(identities)[..], identities, &length(binders), binders].concat()
+    };
+    let (identity, binder) = ([0, 1, 1, 0, 0, 0, 0], [&[32][..], &[0; 32]].concat());
+    let mut not_last = modes(Hello::new()).with(41, &offer(&identity, &binder));
+    not_last.extensions.push(extension(0xabcd, &[]));
+    let name = |name: &[u8]| [&[0, 0, name.len() as u8][..], name].concat();
+    let names = |names: &[u8]| [&(names.len() as u16).to_be_bytes()[..], names].concat();
+    vec![
+        ("half a version", with(43, &[3, 3, 4, 3]), decode),
+        ("versions that nobody has", with(43, &[2, 0x7f, 0x7f]), "protocol_version"),
+        ("no groups in the list of groups", with(10, &[0, 0]), decode),
+        ("groups that nobody has", with(10, &[0, 2, 0xff, 1]), failure),
+        ("no schemes in the list of schemes", with(13, &[0, 0]), decode),
+        ("half a signature scheme", with(13, &[0, 3, 4, 3, 4]), decode),
+        ("schemes that nobody has", with(13, &[0, 2, 0xff, 1]), failure),
+        ("two keys of one group", with(51, &shares(&[share(29), share(29)])), illegal),
+        ("a key without content", with(51, &[0, 4, 0, 29, 0, 0]), decode),
+        ("a list of keys that is cut", with(51, &[0, 36, 0, 29, 0, 32, 9]), decode),
+        ("no keys at all", Hello::new().without(51).record(), failure),
+        ("a session that is not the last extension", not_last.record(), illegal),
+        ("a session without a proof", modes(Hello::new()).with(41, &offer(&identity, &[])).record(), decode),
+        ("a proof without a session", modes(Hello::new()).with(41, &offer(&[], &binder)).record(), decode),
+        (
+            "two proofs of one session",
+            modes(Hello::new()).with(41, &offer(&identity, &binder.repeat(2))).record(),
+            illegal,
+        ),
+        ("no modes in the list of modes", with(45, &[0]), decode),
+        ("early data with content", with(42, &[0]), decode),
+        ("a list of no names", with(0, &[0, 0]), decode),
+        (
+            "two names of one kind",
+            with(0, &names(&[name(b"a.example"), name(b"b.example")].concat())),
+            decode,
+        ),
+        ("a name of no length", with(0, &names(&name(b""))), decode),
+        ("a name that is cut", with(0, &[0, 5, 0, 0, 9, b'a', b'b']), decode),
+        ("a protocol of no length", with(16, &[0, 1, 0]), decode),
+        ("an empty list of protocols", with(16, &[0, 0]), decode),
+        ("extended_master_secret with content", tls12_with(23, &[0]), decode),
+        ("point formats without the uncompressed one", tls12_with(11, &[1, 1]), illegal),
+        ("no point formats", tls12_with(11, &[0]), decode),
+        ("a certificate's status of a cut request", with(5, &[1, 0, 9]), decode),
+    ]
+}
+
+/// Hellos whose parts do not fit together, and second ones that do not fit the first.
+fn contradictions() -> Vec<Case> {
+    let (illegal, decode, failure) = ("illegal_parameter", "decode_error", "handshake_failure");
+    let changed = |mut hello: Hello, change: fn(&mut Hello)| {
+        change(&mut hello);
+        hello.record()
+    };
+    // The server asks for a key of x25519, of which it has none in this hello.
+    let asking = || Hello::new().with(51, &[0, 0]);
+    let suites = |suites: &[u8]| {
+        let mut hello = Hello::new();
+        hello.suites = suites.to_vec();
+        hello
+    };
+    vec![
+        ("no cipher suites", changed(Hello::new(), |hello| hello.suites.clear()), decode),
+        ("suites that nobody has", suites(&[0x13, 0x77]).record(), failure),
+        ("a suite of TLS 1.2 for TLS 1.3", suites(&[0xc0, 0x2b]).record(), failure),
+        ("no compression at all", changed(Hello::new(), |hello| hello.compression.clear()), decode),
+        (
+            "a second compression in TLS 1.3",
+            changed(Hello::new(), |hello| hello.compression = vec![0, 1]),
+            illegal,
+        ),
+        (
+            "no compression that is none, in TLS 1.2",
+            changed(Hello::tls12(), |hello| hello.compression = vec![1]),
+            illegal,
+        ),
+        (
+            "a hello that is longer than its content",
+            {
+                let mut message = Hello::new().message();
+                message[3] -= 1;
+                record(HANDSHAKE, &message)
+            },
+            decode,
+        ),
+        ("no key again, after one was asked for", asking().and(&[asking().record()]), illegal),
+        ("another suite, after a key was asked for", asking().and(&[suites(&[0x13, 1]).record()]), illegal),
+        (
+            "early data, after a key was asked for",
+            asking().and(&[Hello::new().with(42, &[]).record()]),
+            illegal,
+        ),
+        (
+            "another version, after a key was asked for",
+            asking().and(&[Hello::tls12().record()]),
+            "protocol_version",
+        ),
+        (
+            "an end, after a key was asked for",
+            asking().and(&[record(HANDSHAKE, &message(20, &[0; 48]))]),
+            "unexpected_message",
+        ),
+    ]
+}
+
 fn out_of_turn() -> Vec<Case> {
     let (unexpected, mac) = ("unexpected_message", "bad_record_mac");
     let (tls13, tls12) = (Hello::new(), Hello::tls12());
@@ -183,7 +320,31 @@ fn out_of_turn() -> Vec<Case> {
         ("a record that no key has made", tls13.and(&[sealed()]), mac),
         ("an end in the clear", tls13.and(&[finished()]), mac),
         ("a change of the cipher to another", tls13.and(&[record(20, &[2])]), unexpected),
+        ("a change of the cipher with a byte behind it", tls13.and(&[record(20, &[1, 1])]), unexpected),
+        ("an encrypted record without content", tls13.and(&[record(23, &[])]), mac),
+        ("an encrypted record shorter than its tag", tls13.and(&[record(23, &[5; 9])]), mac),
+        (
+            "a key exchange without a point",
+            tls12.and(&[record(HANDSHAKE, &message(16, &[]))]),
+            "decode_error",
+        ),
+        ("a point of no length", tls12.and(&[record(HANDSHAKE, &message(16, &[0]))]), "decode_error"),
+        (
+            "a point with bytes behind it",
+            tls12.and(&[record(HANDSHAKE, &message(16, &[&[65, 4][..], &[1; 70]].concat()))]),
+            "decode_error",
+        ),
+        (
+            "a proof of a certificate that was not shown",
+            tls12.and(&[record(HANDSHAKE, &message(15, &[4, 3, 0, 0]))]),
+            unexpected,
+        ),
+        ("a hello that the server did not ask for twice", tls12.and(&[tls13.record()]), unexpected),
     ]
+}
+
+fn all() -> Vec<Case> {
+    [strange_records(), strange_hellos(), strange_extensions(), contradictions(), out_of_turn()].concat()
 }
 
 /// The log line and the answer, for a client that continues to listen.
@@ -205,7 +366,7 @@ fn malformed_handshakes_get_an_alert_that_the_log_names_and_nobody_waits() {
     other.hear("Data received\n50.0\n");
     let descriptors = daemon.descriptors();
     let mut wrong = Vec::new();
-    for (what, bytes, alert) in [strange_records(), strange_hellos(), out_of_turn()].concat() {
+    for (what, bytes, alert) in all() {
         let (line, heard) = outcome(&daemon, &bytes);
         if !line.ends_with(&format!("(alert {alert})")) || heard.is_empty() {
             wrong.push(format!("{what}: {line}, not {alert}; {}", show(&heard)));

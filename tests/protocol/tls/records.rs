@@ -8,9 +8,13 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::client::TlsClient;
-use super::{MULTIPLY, daemon, test_dir};
-use crate::conversations::daemon::{DialogueTransport, hold_on};
+use super::{MULTIPLY, USUAL_TLS, daemon, test_dir};
+use crate::conversations::daemon::{DialogueTransport, every_service, fill_room, hold_on};
+use crate::conversations::kinds::client::messages;
+use crate::conversations::table::Dialogue;
+use crate::conversations::websocket;
 use crate::harness::{self, Daemon, PATIENCE, Probe, show};
+use crate::page::{OPENED, client_frame, upgrade};
 
 fn connect(daemon: &Daemon, port: u16) -> TcpStream {
     let socket = TcpStream::connect(daemon.address(port)).unwrap();
@@ -155,5 +159,40 @@ fn dialogues_are_the_same_wherever_their_records_are_cut() {
         answer(&mut socket, &mut connection)
     });
     assert!(held > 50, "{held}");
+    daemon.stop();
+}
+
+/// Each dialogue in a WebSocket of the page's endpoint, where each frame is a record, and all of them again in one write, cut
+/// into records elsewhere.
+#[test]
+fn dialogues_are_the_same_in_websockets_over_tls() {
+    const PAGE: u16 = 33443;
+    let (test_dir, authority) = test_dir("");
+    let page = "[page]\nlisten = [\"https://{ip}:33443\"]\n";
+    test_dir.write_config(&format!("{USUAL_TLS}{}{page}", every_service()));
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
+    fill_room(&daemon);
+    let config = Arc::new(authority.client());
+    for dialogue in websocket::dialogues() {
+        let mut frames: Vec<Vec<u8>> =
+            messages(&dialogue).into_iter().map(|message| client_frame(0x82, message)).collect();
+        frames.push(websocket::close());
+        let all = frames.concat();
+        let elsewhere: Vec<Vec<u8>> = all.chunks(1 + all.len() / 3).map(<[u8]>::to_vec).collect();
+        let framed = Dialogue { hears: websocket::in_frames(&dialogue), ..dialogue };
+        for pieces in [frames, elsewhere] {
+            let mut client = TlsClient::connect(&daemon, PAGE, &config);
+            client.say(upgrade(framed.service.name(), ""));
+            client.hear(OPENED);
+            for piece in &pieces {
+                if !client.try_say(piece) {
+                    break;
+                }
+            }
+            client.say_end();
+            framed.check(&client.hear_rest(), "over a WebSocket in TLS");
+        }
+    }
     daemon.stop();
 }
