@@ -81,6 +81,23 @@ fn daemon_serves_its_own_client_with_its_own_certificates() {
 }
 
 #[test]
+fn endpoint_of_the_other_kind_is_named_as_that() {
+    let daemon = start(TestDir::new(), "");
+    let as_web = |mut reach: [String; 4]| {
+        reach[1] = reach[1].replace("tls://", "wss://");
+        reach
+    };
+    for reach in [reach(&daemon, 33443), as_web(reach(&daemon, 65432))] {
+        let finished = ipcctl(&reach, &["multiply", "5", "10"], "");
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        let error = "the server speaks another protocol in TLS there (alert NoApplicationProtocol); a page is wss://, a service tls://";
+        assert!(finished.errors.contains(error), "{finished:?}");
+    }
+    daemon.wait_for_log("TLS failed: no application protocol in common (alert no_application_protocol)");
+    daemon.stop();
+}
+
+#[test]
 fn daemon_with_a_client_authority_knows_its_clients() {
     let daemon = start(TestDir::new(), "client_ca = \"{dir}/ca.pem\"");
     let directory = daemon.directory.path();

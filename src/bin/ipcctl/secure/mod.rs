@@ -41,7 +41,9 @@ impl TlsOptions {
     pub(crate) fn at(&self, target: Option<&Target>) -> Result<Option<Secure>, CliError> {
         match (target, self.given()) {
             #[cfg(feature = "tls")]
-            (Some(target), _) if target.is_encrypted() => Secure::new(self, &target.host()).map(Some),
+            (Some(target), _) if target.is_encrypted() => {
+                Secure::new(self, &target.host(), target.is_web()).map(Some)
+            }
             (_, Some(option)) => Err(CliError::Usage(format!(
                 "{option} is for endpoints with TLS; give one with --to, for example tls://teacher.local:65443"
             ))),

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use ipcd::wire::tls::application_protocols;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -33,11 +34,11 @@ pub(crate) struct Secure {
 }
 
 impl Secure {
-    /// For a server with this name or address. Says so if it is not checked.
+    /// For a server with this name or address. Says so if it is not checked. `is_web`: it is the endpoint of a page.
     ///
     /// # Errors
     /// A file that cannot be used; a system without authorities.
-    pub(super) fn new(options: &TlsOptions, host: &str) -> Result<Secure, CliError> {
+    pub(super) fn new(options: &TlsOptions, host: &str, is_web: bool) -> Result<Secure, CliError> {
         let name = host.strip_suffix('.').unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|_| {
             CliError::Usage(format!("{host}: no certificate can have this name; use another one with --to"))
@@ -58,10 +59,11 @@ impl Secure {
                 None => system()?,
             }),
         };
-        let config = match (&options.client_certificate, &options.client_key) {
+        let mut config = match (&options.client_certificate, &options.client_key) {
             (Some(certificate), Some(key)) => identified(builder, certificate, key)?,
             _ => builder.with_no_client_auth(),
         };
+        config.alpn_protocols = application_protocols(is_web);
         let ca = options.ca.as_ref().map(|file| file.display().to_string());
         Ok(Secure { config: Arc::new(config), name, ca })
     }

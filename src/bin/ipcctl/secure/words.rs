@@ -14,7 +14,7 @@ pub(super) fn sentence(error: &Error, is_first: bool, ca: Option<&str>) -> Strin
         }
         Error::InvalidCertificate(error) => certificate(error, ca),
         Error::AlertReceived(alert) => refused(*alert),
-        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => {
+        Error::PeerIncompatible(_) => {
             format!("no common version or cipher of TLS ({}); ipcctl has 1.3 and 1.2", plain(error))
         }
         _ => format!("TLS failed: {}", plain(error)),
@@ -76,6 +76,9 @@ fn refused(alert: AlertDescription) -> String {
         A::UnrecognisedName => "the server does not know this name; use a name of the server with --to".to_owned(),
         A::ProtocolVersion | A::InsufficientSecurity => {
             format!("no common version or cipher of TLS (alert {alert:?}); ipcctl has 1.3 and 1.2")
+        }
+        A::NoApplicationProtocol => {
+            "the server speaks another protocol in TLS there (alert NoApplicationProtocol); a page is wss://, a service tls://".to_owned()
         }
         A::HandshakeFailure => {
             "the server refused the handshake (alert HandshakeFailure): no common cipher, or it wants a certificate (--client-certificate)".to_owned()
