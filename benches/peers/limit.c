@@ -4,9 +4,10 @@
  *     limit multiply|greeting|chat tcp PORT
  *     limit multiply|greeting|chat unix PATH
  *
- * With -DTLS -lssl -lcrypto it is limit-tls:
+ * With -DTLS -lssl -lcrypto it is limit-tls, and with -DWS limit-ws:
  *
  *     limit-tls multiply|chat tls PORT CERTIFICATE KEY
+ *     limit-ws multiply|chat ws PORT
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,6 +43,18 @@ static void die(const char *what) {
 #ifdef TLS
 #include "limit-tls.h"
 #endif
+#ifdef WS
+#include "limit-ws.h"
+#else
+/* A line of a reply, from its first byte to its last. */
+static char *begin_line(char *to) { return to; }
+
+static char *end_line(char *begin, char *to) {
+    (void)begin;
+    *to = '\n';
+    return to + 1;
+}
+#endif
 
 /* A reply that the kernel does not take whole would need a queue; no run of the benchmark makes one. */
 static void say(int fd, const char *text, size_t length) {
@@ -67,13 +80,15 @@ static void multiply(int fd, ssize_t length) {
             for (; *at >= '0' && *at <= '9'; at++) factors[i] = factors[i] * 10 + (unsigned long)(*at - '0');
             at++; /* the space, the LF */
         }
-        to = PUT(to, "Data received\n");
+        char *line = to;
+        to = end_line(line, PUT(begin_line(line), "Data received"));
         char digits[24], *digit = digits + sizeof digits;
         unsigned long product = factors[0] * factors[1];
         do *--digit = (char)('0' + product % 10);
         while (product /= 10);
-        to = put(to, digit, (size_t)(digits + sizeof digits - digit));
-        to = PUT(to, ".0\n");
+        line = to;
+        to = put(begin_line(line), digit, (size_t)(digits + sizeof digits - digit));
+        to = end_line(line, PUT(to, ".0"));
     }
     say(fd, out, (size_t)(to - out));
 }
@@ -89,12 +104,12 @@ static void chat(int fd, ssize_t length) {
         if (length > NAME) length = NAME;
         member->name_length = (int)length - 1;
         memcpy(member->name, in, (size_t)member->name_length);
-        to = PUT(to, "Welcome ");
+        to = PUT(begin_line(out), "Welcome ");
         to = put(to, member->name, (size_t)member->name_length);
-        to = PUT(to, "! If you ever want to quit, type {quit} to exit.\n");
+        to = end_line(out, PUT(to, "! If you ever want to quit, type {quit} to exit."));
         say(fd, out, (size_t)(to - out));
-        to = put(out, member->name, (size_t)member->name_length);
-        to = PUT(to, " has joined the chat!\n");
+        to = put(begin_line(out), member->name, (size_t)member->name_length);
+        to = end_line(out, PUT(to, " has joined the chat!"));
         everybody(out, (size_t)(to - out));
         member->place = in_room;
         room[in_room++] = fd;
@@ -103,9 +118,10 @@ static void chat(int fd, ssize_t length) {
     /* All that came at once goes on at once. */
     for (const char *at = in, *end = in + length; at < end;) {
         const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
-        to = put(to, member->name, (size_t)member->name_length);
+        char *line = to;
+        to = put(begin_line(line), member->name, (size_t)member->name_length);
         to = PUT(to, ": ");
-        to = put(to, at, (size_t)(next - at));
+        to = end_line(line, put(to, at, (size_t)(next - at) - 1));
         at = next;
     }
     everybody(out, (size_t)(to - out));
@@ -124,14 +140,14 @@ static void leave(int fd) {
     if (place < 0) return;
     room[place] = room[--in_room];
     members[room[place]].place = place;
-    char *to = put(out, members[fd].name, (size_t)members[fd].name_length);
-    to = PUT(to, " has left the chat.\n");
+    char *to = put(begin_line(out), members[fd].name, (size_t)members[fd].name_length);
+    to = end_line(out, PUT(to, " has left the chat."));
     everybody(out, (size_t)(to - out));
 }
 
 static void greet(int fd) {
-    static const char greeting[] = "Greetings from the cave! Now type your name and press enter!\n";
-    say(fd, greeting, sizeof greeting - 1);
+    char *to = end_line(out, PUT(begin_line(out), "Greetings from the cave! Now type your name and press enter!"));
+    say(fd, out, (size_t)(to - out));
     members[fd].place = -1;
 }
 
@@ -156,6 +172,20 @@ static void look(char service, int fd) {
         serve(service, fd, length);
         if (length == 0 || !has_more_tls(fd)) return;
     }
+}
+#elif defined WS
+static void look(char service, int fd) {
+    ssize_t length = read(fd, in, sizeof in);
+    if (length > 0 && is_open[fd]) {
+        length = take_frames(in, length);
+    } else if (length > 0) {
+        is_open[fd] = 1;
+        say(fd, opened, sizeof opened - 1);
+        if (service == 'c') greet(fd);
+        return;
+    }
+    if (length <= 0) is_open[fd] = 0;
+    serve(service, fd, length);
 }
 #else
 static void look(char service, int fd) { serve(service, fd, read(fd, in, sizeof in)); }
@@ -212,6 +242,8 @@ int main(int argc, char **argv) {
             while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
 #ifdef TLS
                 accept_tls(fd);
+#elif defined WS
+                if (service == 'c') members[fd].place = -1;
 #else
                 if (service == 'g') {
                     static const char greeting[] = "Message received. Thank you for connecting\r\n";

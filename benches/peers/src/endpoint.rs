@@ -1,7 +1,7 @@
 //! The endpoint of a server, and how to connect to it. Knows nothing of the messages.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::stream::{ClientSide, Stream};
+use crate::words::Form;
 
 /// The longest time that a server may take for one thing.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,7 +28,13 @@ pub enum Endpoint {
     /// TCP, with TLS on it.
     Tls(u16),
     Unix(PathBuf),
+    /// TCP, with the WebSocket of this service on it.
+    Ws(u16, &'static str),
 }
+
+/// What a WebSocket begins with: the key of RFC 6455, section 1.3, and its answer.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 impl Endpoint {
     /// A free port of this machine alone.
@@ -38,6 +45,16 @@ impl Endpoint {
     /// The same, for TLS.
     pub fn tls() -> io::Result<Endpoint> {
         Endpoint::free_port().map(Endpoint::Tls)
+    }
+
+    /// The same, for the WebSocket of a service.
+    pub fn ws(service: &'static str) -> io::Result<Endpoint> {
+        Endpoint::free_port().map(|port| Endpoint::Ws(port, service))
+    }
+
+    /// How what is said there travels.
+    pub fn form(&self) -> Form {
+        if let Endpoint::Ws(..) = self { Form::Frames } else { Form::Lines }
     }
 
     fn free_port() -> io::Result<u16> {
@@ -54,7 +71,7 @@ impl Endpoint {
 
     fn address(&self) -> io::Result<SockAddr> {
         match self {
-            Endpoint::Tcp(port) | Endpoint::Tls(port) => {
+            Endpoint::Tcp(port) | Endpoint::Tls(port) | Endpoint::Ws(port, _) => {
                 Ok(SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))))
             }
             Endpoint::Unix(path) => SockAddr::unix(path),
@@ -63,11 +80,11 @@ impl Endpoint {
 
     fn socket(&self) -> io::Result<Socket> {
         let domain = match self {
-            Endpoint::Tcp(_) | Endpoint::Tls(_) => Domain::IPV4,
+            Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Ws(..) => Domain::IPV4,
             Endpoint::Unix(_) => Domain::UNIX,
         };
         let socket = Socket::new(domain, Type::STREAM, None)?;
-        if let Endpoint::Tcp(_) | Endpoint::Tls(_) = self {
+        if let Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Ws(..) = self {
             socket.set_tcp_nodelay(true)?;
         }
         Ok(socket)
@@ -76,7 +93,7 @@ impl Endpoint {
     /// Whether a process listens here, according to the kernel's tables.
     pub fn is_listening(&self) -> io::Result<bool> {
         Ok(match self {
-            Endpoint::Tcp(port) | Endpoint::Tls(port) => {
+            Endpoint::Tcp(port) | Endpoint::Tls(port) | Endpoint::Ws(port, _) => {
                 let local = format!("0100007F:{port:04X}");
                 let is_listener = |line: &str| {
                     let mut columns = line.split_whitespace().skip(1);
@@ -102,13 +119,16 @@ impl Endpoint {
         socket.set_write_timeout(Some(PATIENCE))?;
         let mut stream = self.stream(socket, None)?;
         stream.settle()?;
+        if let Endpoint::Ws(port, service) = self {
+            open(&mut stream, *port, service)?;
+        }
         Ok(stream)
     }
 
     fn stream(&self, socket: Socket, resuming: Option<&ClientSide>) -> io::Result<Stream> {
         match self {
             Endpoint::Tls(_) => Stream::over_tls(socket, resuming),
-            Endpoint::Tcp(_) | Endpoint::Unix(_) => Ok(Stream::plain(socket)),
+            Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::Ws(..) => Ok(Stream::plain(socket)),
         }
     }
 
@@ -125,4 +145,25 @@ impl Endpoint {
         socket.set_nonblocking(true)?;
         self.stream(socket, resuming)
     }
+}
+
+/// Opens the WebSocket of a service, and checks that it is one.
+fn open(stream: &mut Stream, port: u16, service: &str) -> io::Result<()> {
+    let head = format!(
+        "GET /{service} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut answer = Vec::new();
+    // What follows is the conversation's.
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    if answer.starts_with("HTTP/1.1 101 ") && answer.contains(ACCEPTED) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("no WebSocket was opened: {answer}")))
 }

@@ -10,7 +10,7 @@ use crate::load::{Latency, compare, nanoseconds};
 use crate::peer::{Environment, Peer};
 use crate::poller::Poller;
 use crate::stream::Stream;
-use crate::words::{Exchange, exchanges};
+use crate::words::{Exchange, Form, exchanges};
 
 /// A client's consecutive round trips: alone; while hellos are answered; while handshakes are finished and each of
 /// them has a request.
@@ -67,7 +67,7 @@ pub fn measure(peer: Peer, environment: &Environment, rounds: usize, quick: bool
     let (mut server, plain) = peer.spawn_beside_tls(environment)?;
     server.wait()?;
     let stream = plain.connect()?;
-    let mut client = Client { stream, exchanges: exchanges(peer, 1), at: 0, times: Vec::new() };
+    let mut client = Client { stream, exchanges: exchanges(peer, 1, Form::Lines), at: 0, times: Vec::new() };
     let end = Instant::now() + Duration::from_millis(if quick { 20 } else { 1000 });
     while Instant::now() < end {
         client.ask()?;

@@ -58,6 +58,8 @@ struct Arguments {
     #[arg(long, hide = true)]
     limit_tls: PathBuf,
     #[arg(long, hide = true)]
+    limit_ws: PathBuf,
+    #[arg(long, hide = true)]
     tokio: PathBuf,
     /// The repository, for what is written there
     #[arg(long, hide = true)]
@@ -65,7 +67,7 @@ struct Arguments {
 }
 
 /// Workloads that are not about a request's processor time.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 9] = [
     ("idle", "as many idle connections as there can be: memory, processor time"),
     ("start", "from the start to the first reply"),
     ("calls", "system calls for a request"),
@@ -73,6 +75,7 @@ const OTHERS: [(&str, &str); 8] = [
     ("tls-idle", "over TLS: memory of idle connections"),
     ("tls-start", "over TLS: from the start to the first reply"),
     ("tls-calls", "over TLS: system calls for a request"),
+    ("ws-idle", "over WebSocket: memory of idle connections"),
     ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
@@ -130,6 +133,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     measure_plain(&arguments, &mut report, &peers, rounds, &environment);
     measure_tls(&arguments, &mut report, &peers, rounds, &environment)?;
+    let [.., (name, title), _] = OTHERS;
+    if arguments.wants(name) {
+        eprintln!("{title}");
+        let over_ws: Vec<Peer> = Peer::OVER_WS.into_iter().filter(|peer| peers.contains(peer)).collect();
+        let idle = |peer| rest::idle(peer, Over::Ws, &environment, arguments.quick);
+        report.ws_idle = each(&over_ws, &mut report.failed, idle);
+    }
     let [_, _, _, (name, title), ..] = OTHERS;
     if arguments.wants(name) {
         eprintln!("{title}");
@@ -140,6 +150,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.timed_table(|_| true),
         report.tls_table(),
         report.flood_table(),
+        report.ws_table(),
         report.rest_table(),
         report.scaling_table(),
     ] {
@@ -166,9 +177,11 @@ fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
         ipcd: arguments.ipcd.clone(),
         limit: arguments.limit.clone(),
         limit_tls: arguments.limit_tls.clone(),
+        limit_ws: arguments.limit_ws.clone(),
         certificate: Certificate::make(directory)?,
         tokio: arguments.tokio.clone(),
         python: arguments.root.join("benches/peers/threaded.py"),
+        web: ["ws-server.js", "ws-server.py"].map(|name| arguments.root.join("benches/peers").join(name)),
         directory: directory.to_owned(),
         cores: Cores::choose()?,
         descriptors: descriptors.min(1_000_000),
@@ -226,7 +239,7 @@ fn measure_tls(
     rounds: usize,
     environment: &Environment,
 ) -> Result<()> {
-    let [.., tls_idle, tls_start, tls_calls, tls_flood] = OTHERS;
+    let [.., tls_idle, tls_start, tls_calls, _, tls_flood] = OTHERS;
     let quick = arguments.quick;
     let (over_tls, over): (Vec<Peer>, _) =
         (Peer::OVER_TLS.into_iter().filter(|peer| peers.contains(peer)).collect(), Over::Tls);
@@ -277,6 +290,7 @@ fn write(report: &Report, root: &Path) -> Result<()> {
     let page = root.join("docs/performance.md");
     report::rewrite(&page, &format!("{heading}\n\n{timed}\n{rest}\n{scaling}"))?;
     report::rewrite_tls(&page, &format!("{heading}\n\n{}\n{}", report.tls_table(), report.flood_table()))?;
+    report::rewrite_ws(&page, &format!("{heading}\n\n{}", report.ws_table()))?;
     let plot = root.join("docs/scaling.svg");
     fs::write(&plot, plot::scaling(&report.scaling, &heading)?).with_context(|| plot.display().to_string())
 }

@@ -25,6 +25,7 @@ pub enum Peer {
     Haproxy,
     Nginx,
     Stunnel,
+    Node,
 }
 
 /// The transport of a service.
@@ -33,6 +34,8 @@ pub enum Over {
     Tcp,
     Unix,
     Tls,
+    /// WebSocket.
+    Ws,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,9 +60,12 @@ pub struct Environment {
     pub ipcd: PathBuf,
     pub limit: PathBuf,
     pub limit_tls: PathBuf,
+    pub limit_ws: PathBuf,
     pub certificate: Certificate,
     pub tokio: PathBuf,
     pub python: PathBuf,
+    /// The servers of Node.js and of Python that speak WebSocket.
+    pub web: [PathBuf; 2],
     pub directory: PathBuf,
     pub cores: Cores,
     /// Descriptors that a process may have here.
@@ -67,7 +73,7 @@ pub struct Environment {
 }
 
 impl Peer {
-    pub const ALL: [Peer; 11] = [
+    pub const ALL: [Peer; 12] = [
         Peer::Limit,
         Peer::Ipcd,
         Peer::Redis,
@@ -79,7 +85,11 @@ impl Peer {
         Peer::Haproxy,
         Peer::Nginx,
         Peer::Stunnel,
+        Peer::Node,
     ];
+
+    /// Those that speak WebSocket.
+    pub const OVER_WS: [Peer; 5] = [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Node, Peer::Python];
 
     /// Those that speak TLS: the last ones in front of the limit, which speaks none.
     pub const OVER_TLS: [Peer; 7] =
@@ -103,6 +113,7 @@ impl Peer {
             Peer::Haproxy => "haproxy",
             Peer::Nginx => "nginx",
             Peer::Stunnel => "stunnel",
+            Peer::Node => "Node.js",
         }
     }
 
@@ -118,6 +129,7 @@ impl Peer {
             Peer::Haproxy => Some("haproxy"),
             Peer::Nginx => Some("nginx"),
             Peer::Stunnel => Some("stunnel4"),
+            Peer::Node => Some("node"),
         }
     }
 
@@ -135,6 +147,7 @@ impl Peer {
             }
             Over::Tcp => Endpoint::tcp()?,
             Over::Tls => Endpoint::tls()?,
+            Over::Ws => Endpoint::ws(service.name())?,
         };
         if self.is_front() {
             let behind = Peer::Limit.spawn(service, Over::Tcp, environment)?;
@@ -165,6 +178,7 @@ impl Peer {
             Endpoint::Tcp(port) => ("tcp", port.to_string()),
             Endpoint::Tls(port) => ("tls", port.to_string()),
             Endpoint::Unix(path) => ("unix", path.display().to_string()),
+            Endpoint::Ws(port, _) => ("ws", port.to_string()),
         };
         let own = |program: &Path| {
             let mut command = Command::new(program);
@@ -178,6 +192,9 @@ impl Peer {
         Ok(match self {
             Peer::Haproxy | Peer::Nginx | Peer::Stunnel => bail!("it serves nothing by itself"),
             Peer::Limit if kind == "tls" => own(&environment.limit_tls),
+            Peer::Limit if kind == "ws" => own(&environment.limit_ws),
+            Peer::Node | Peer::Python if kind == "ws" => web(self, service, &place, environment),
+            Peer::Node => bail!("it speaks WebSocket"),
             Peer::Limit => own(&environment.limit),
             Peer::Tokio => own(&environment.tokio),
             Peer::Python => {
@@ -220,6 +237,18 @@ impl Peer {
     }
 }
 
+/// A server whose library is where IPCD_WS or IPCD_WEBSOCKETS says, or where the interpreter finds it.
+fn web(peer: Peer, service: Service, port: &str, environment: &Environment) -> Command {
+    let [node, python] = &environment.web;
+    let (program, script) = match peer {
+        Peer::Node => ("node".into(), node),
+        _ => (std::env::var_os("IPCD_WEBSOCKETS").unwrap_or_else(|| "python3".into()), python),
+    };
+    let mut command = Command::new(program);
+    command.arg(script).args([service.name(), port]);
+    command
+}
+
 fn redis(endpoint: &Endpoint, place: &str, clients: &str, environment: &Environment) -> Command {
     let mut command = Command::new("redis-server");
     match endpoint {
@@ -233,6 +262,7 @@ fn redis(endpoint: &Endpoint, place: &str, clients: &str, environment: &Environm
             command.arg("--tls-ca-cert-file").arg(&files.certificate)
         }
         Endpoint::Unix(_) => command.args(["--port", "0", "--unixsocket", place]),
+        Endpoint::Ws(..) => unreachable!("redis speaks no WebSocket"),
     };
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"]);
     command.args(["--protected-mode", "no", "--tcp-backlog", "4096", "--maxclients", clients]);
@@ -254,16 +284,17 @@ fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str, file
             files.certificate.display(),
             files.key.display()
         ),
-        Endpoint::Tcp(_) | Endpoint::Unix(_) => String::new(),
+        Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::Ws(..) => String::new(),
     };
     let endpoint = match endpoint {
         Endpoint::Tls(port) => format!("tls://127.0.0.1:{port}"),
         Endpoint::Tcp(port) => format!("tcp://127.0.0.1:{port}"),
         Endpoint::Unix(path) => format!("unix://{}", path.display()),
+        Endpoint::Ws(port, _) => format!("http://127.0.0.1:{port}"),
     };
+    let table = if endpoint.starts_with("http:") { "page" } else { service.name() };
     format!(
-        "{tls}[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\nmax_refused_lingering = 16\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
-        service.name()
+        "{tls}[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\nmax_refused_lingering = 16\n\n[{table}]\nlisten = [\"{endpoint}\"]\n"
     )
 }
 

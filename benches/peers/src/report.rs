@@ -36,6 +36,8 @@ pub struct Report {
     pub tls_start: Vec<(Peer, Start)>,
     pub tls_calls: Vec<(Peer, Calls)>,
     pub flood: Option<Flood>,
+    /// Over WebSocket.
+    pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
     /// The duration of the idle measurement.
     pub silence: Duration,
@@ -73,6 +75,7 @@ impl Report {
             tls_start: Vec::new(),
             tls_calls: Vec::new(),
             flood: None,
+            ws_idle: Vec::new(),
             scaling: Vec::new(),
             silence: Duration::ZERO,
             failed: Vec::new(),
@@ -90,15 +93,22 @@ impl Report {
 
     /// Processor time, ratio to the limit, rate, of the workloads that are `wanted`.
     pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
-        let is_timed = |peer: &Peer| *peer != Peer::Memcached && !peer.is_front();
+        let is_timed = |peer: &Peer| !matches!(peer, Peer::Memcached | Peer::Node) && !peer.is_front();
         let peers: Vec<Peer> = Peer::ALL.into_iter().filter(is_timed).collect();
-        self.timed(&peers, |workload| workload.over != Over::Tls && wanted(workload))
+        self.timed(&peers, |workload| !matches!(workload.over, Over::Tls | Over::Ws) && wanted(workload))
     }
 
     /// The same over TLS, and its other costs.
     pub fn tls_table(&self) -> String {
         let mut table = self.timed(&Peer::OVER_TLS, |workload| workload.over == Over::Tls);
         beside(&mut table, &Peer::OVER_TLS, (&self.tls_idle, &self.tls_start, &self.tls_calls));
+        table
+    }
+
+    /// The same over WebSocket.
+    pub fn ws_table(&self) -> String {
+        let mut table = self.timed(&Peer::OVER_WS, |workload| workload.over == Over::Ws);
+        beside(&mut table, &Peer::OVER_WS, (&self.ws_idle, &[], &[]));
         table
     }
 
@@ -214,6 +224,11 @@ pub fn rewrite_tls(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, TLS)
 }
 
+/// The same for those over WebSocket.
+pub fn rewrite_ws(path: &Path, text: &str) -> Result<()> {
+    rewrite_between(path, text, WS)
+}
+
 fn rewrite_between(path: &Path, text: &str, lines: [&str; 2]) -> Result<()> {
     let name = path.display();
     let old = fs::read_to_string(path).with_context(|| name.to_string())?;
@@ -223,6 +238,7 @@ fn rewrite_between(path: &Path, text: &str, lines: [&str; 2]) -> Result<()> {
 }
 
 const LINES: [&str; 2] = ["<!-- benches/run -->\n", "<!-- end of benches/run -->"];
+const WS: [&str; 2] = ["<!-- benches/run, WebSocket -->\n", "<!-- end of benches/run, WebSocket -->"];
 const TLS: [&str; 2] = ["<!-- benches/run, TLS -->\n", "<!-- end of benches/run, TLS -->"];
 
 fn between(old: &str, text: &str, [begin, end]: [&str; 2]) -> Option<String> {

@@ -50,7 +50,8 @@ pub fn silence(quick: bool) -> Duration {
 pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> Result<Idle> {
     let mut server = peer.spawn(Service::Multiply, over, environment)?;
     server.wait()?;
-    let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
+    let ask =
+        |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1, server.endpoint.form()), 1);
     // The memory that only the first connection needs does not count.
     drop(ask(1)?);
     let before = server.memory("Rss")?;
@@ -87,7 +88,7 @@ pub fn start(peer: Peer, over: Over, environment: &Environment, times: usize) ->
         let started = Instant::now();
         let mut server = peer.spawn(Service::Multiply, over, environment)?;
         let mut socket = server.wait_to_connect()?;
-        let exchange = &exchanges(peer, 1)[0];
+        let exchange = &exchanges(peer, 1, server.endpoint.form())[0];
         socket.write_all(&exchange.request)?;
         let mut reply = vec![0; exchange.reply.len()];
         socket.read_exact(&mut reply)?;
@@ -118,9 +119,9 @@ pub fn calls(peer: Peer, over: Over, environment: &Environment) -> Result<Calls>
     let count = |load: &mut dyn Load| count(&server, load, environment);
     let endpoint = &server.endpoint;
     Ok(Calls {
-        one: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 1), 1)?)?,
-        pipelined: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 32), 32)?)?,
-        short: count(&mut Short::new(endpoint, Some(exchanges(peer, 1)), u64::MAX))?,
+        one: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 1, endpoint.form()), 1)?)?,
+        pipelined: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 32, endpoint.form()), 32)?)?,
+        short: count(&mut Short::new(endpoint, Some(exchanges(peer, 1, endpoint.form())), u64::MAX))?,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::load::{Latency, Load, Work, compare, nanoseconds};
 use crate::peer::Peer;
 use crate::poller::Poller;
 use crate::stream::Stream;
-use crate::words::Room;
+use crate::words::{Form, Room};
 
 const BURST: usize = 64 * 1024;
 
@@ -34,6 +34,7 @@ pub struct Chat {
     listeners: Vec<Listener>,
     speaker: usize,
     members: usize,
+    form: Form,
     /// The messages that are sent at once; in turn.
     said: Vec<Vec<u8>>,
     /// Messages in each of them.
@@ -67,6 +68,7 @@ impl Chat {
             listeners: Vec::with_capacity(count),
             speaker,
             members,
+            form: endpoint.form(),
             said: Vec::new(),
             burst,
             song: Vec::new(),
@@ -95,20 +97,25 @@ impl Chat {
         let messages = DIFFERENT * burst;
         let prefix_of = |nth| if room.names_each() || nth % burst == 0 { prefix.as_str() } else { "" };
         chat.song = (0..messages).map(|nth| room.heard(nth, prefix_of(nth))).collect::<String>().into_bytes();
+        chat.song = chat.form.of_server(&chat.song);
         chat.thanks = room.thanks(members).repeat(messages).into_bytes();
         (chat.step, chat.thanks_step) = (chat.song.len() / DIFFERENT, chat.thanks.len() / DIFFERENT);
         let said = |at: usize| (at * burst..(at + 1) * burst).map(|nth| room.said(nth)).collect::<String>();
-        chat.said = (0..DIFFERENT).map(|at| said(at).into_bytes()).collect();
+        chat.said = (0..DIFFERENT).map(|at| chat.form.of_client(said(at).as_bytes())).collect();
         Ok(chat)
     }
 
     fn enter_one(&mut self, room: Room, socket: &mut Stream, nth: usize) -> Result<()> {
         let is_speaker = nth == self.speaker && !room.hears_itself();
         for (word, answer) in room.entrance(nth, is_speaker) {
-            socket.write_all(word.as_bytes())?;
+            socket.write_all(&self.form.of_client(word.as_bytes()))?;
             let mut heard = Vec::new();
+            let (answer, last) = match self.form {
+                Form::Lines => (answer, "\n"),
+                Form::Frames => (answer.trim_end(), answer.trim_end()),
+            };
             let holds = |heard: &[u8]| heard.windows(answer.len()).any(|part| part == answer.as_bytes());
-            while !(holds(&heard) && heard.ends_with(b"\n")) {
+            while !(holds(&heard) && heard.ends_with(last.as_bytes())) {
                 let got = socket.read(&mut self.buffer)?;
                 ensure!(got > 0, "the server closed the connection");
                 heard.extend_from_slice(&self.buffer[..got]);
@@ -143,6 +150,7 @@ impl Chat {
         else {
             return self.listen(&mut gossip, SILENCE_MS);
         };
+        let expected: Vec<_> = expected.iter().map(|lines| self.form.of_server(lines)).collect();
         let deadline = Instant::now() + PATIENCE;
         while gossip.iter().zip(&expected).any(|(heard, expected)| heard.len() < expected.len()) {
             ensure!(Instant::now() < deadline, "not everybody heard who came within {PATIENCE:?}");
@@ -153,11 +161,17 @@ impl Chat {
 
     /// Sends one message, to see the server's prefix.
     fn first_words(&mut self, room: Room) -> Result<String> {
-        self.listeners[self.speaker].socket.write_all(room.said(0).as_bytes())?;
+        self.listeners[self.speaker].socket.write_all(&self.form.of_client(room.said(0).as_bytes()))?;
         let mut heard = vec![Vec::new(); self.listeners.len()];
         let listening = if self.speaker == 0 { 0..self.members } else { 0..self.speaker };
+        let frame = self.form.of_server(room.heard(0, &room.prefix(b"", self.speaker)?).as_bytes());
+        let form = self.form;
+        let is_whole = |heard: &[u8]| match form {
+            Form::Lines => heard.ends_with(b"\n"),
+            Form::Frames => heard.len() >= frame.len(),
+        };
         let deadline = Instant::now() + PATIENCE;
-        while !listening.clone().all(|nth| heard[nth].ends_with(b"\n")) {
+        while !listening.clone().all(|nth| is_whole(&heard[nth])) {
             ensure!(Instant::now() < deadline, "not everybody heard the first message within {PATIENCE:?}");
             self.listen(&mut heard, 1)?;
         }
@@ -166,7 +180,7 @@ impl Chat {
         let prefix = room.prefix(&heard[listening.start], self.speaker)?;
         let expected = room.heard(0, &prefix);
         for nth in listening {
-            compare(&heard[nth], expected.as_bytes())?;
+            compare(&heard[nth], &self.form.of_server(expected.as_bytes()))?;
         }
         Ok(prefix)
     }

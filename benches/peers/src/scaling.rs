@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::load::Requests;
 use crate::peer::{Environment, Over, Peer, Service};
-use crate::words::exchanges;
+use crate::words::{Form, exchanges};
 use crate::workload::{Round, round};
 
 pub const PEERS: [Peer; 4] = [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio];
@@ -45,6 +45,7 @@ pub fn measure(
 fn once(peer: Peer, count: usize, time: Duration, environment: &Environment) -> Result<Round> {
     let mut server = peer.spawn(Service::Multiply, Over::Tcp, environment)?;
     server.wait()?;
-    let mut clients = Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1)?.with_latency();
+    let mut clients =
+        Requests::connect(&server.endpoint, count, exchanges(peer, 1, Form::Lines), 1)?.with_latency();
     round(&server, &mut clients, time)
 }

@@ -15,7 +15,17 @@ pub struct Exchange {
 }
 
 /// Exchanges of `depth` requests each.
-pub fn exchanges(peer: Peer, depth: u64) -> Vec<Exchange> {
+pub fn exchanges(peer: Peer, depth: u64, form: Form) -> Vec<Exchange> {
+    let lines = lines(peer, depth).into_iter();
+    lines
+        .map(|Exchange { request, reply }| Exchange {
+            request: form.of_client(&request),
+            reply: form.of_server(&reply),
+        })
+        .collect()
+}
+
+fn lines(peer: Peer, depth: u64) -> Vec<Exchange> {
     match peer {
         Peer::Redis => {
             vec![Exchange {
@@ -42,6 +52,56 @@ pub fn exchanges(peer: Peer, depth: u64) -> Vec<Exchange> {
     }
 }
 
+/// The masking key of a client's frames: it may be any.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// How a line travels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    Lines,
+    /// Each in a WebSocket's text frame (RFC 6455), without its LF.
+    Frames,
+}
+
+impl Form {
+    /// A server's lines on their way.
+    pub fn of_server(self, lines: &[u8]) -> Vec<u8> {
+        self.made(lines, None)
+    }
+
+    /// A client's.
+    pub fn of_client(self, lines: &[u8]) -> Vec<u8> {
+        self.made(lines, Some(MASK))
+    }
+
+    fn made(self, lines: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+        if self == Form::Lines {
+            return lines.to_vec();
+        }
+        let mut frames = Vec::new();
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let masked = if mask.is_some() { 0x80 } else { 0 };
+            frames.push(0x81);
+            match u8::try_from(line.len()) {
+                Ok(length @ ..126) => frames.push(masked | length),
+                _ => {
+                    frames.push(masked | 126);
+                    frames.extend((line.len() as u16).to_be_bytes());
+                }
+            }
+            match mask {
+                None => frames.extend_from_slice(line),
+                Some(key) => {
+                    frames.extend(key);
+                    frames.extend(line.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+                }
+            }
+        }
+        frames
+    }
+}
+
 pub const GREETING: &[u8] = b"Message received. Thank you for connecting\r\n";
 
 /// A room's protocol.
@@ -57,7 +117,7 @@ pub enum Room {
 impl Room {
     pub fn of(peer: Peer) -> Result<Room> {
         Ok(match peer {
-            Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python => Room::Cave,
+            Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python | Peer::Node => Room::Cave,
             Peer::Haproxy | Peer::Nginx | Peer::Stunnel => Room::Cave, // the limit is behind them
             Peer::Redis => Room::Redis,
             Peer::Ngircd => Room::Irc,
@@ -160,9 +220,17 @@ mod tests {
 
     #[test]
     fn exchange_follows_the_protocol() {
-        let exchange = &exchanges(Peer::Ipcd, 3)[0];
+        let exchange = &exchanges(Peer::Ipcd, 3, Form::Lines)[0];
         assert_eq!(exchange.request, b"0 0\n37 11\n74 22\n");
         assert_eq!(exchange.reply, b"Data received\n0.0\nData received\n407.0\nData received\n1628.0\n");
+    }
+
+    #[test]
+    fn frame_is_the_line_with_its_length_and_masked_if_it_is_a_clients() {
+        assert_eq!(Form::Frames.of_server(b"Hello\n1\n"), b"\x81\x05Hello\x81\x011");
+        assert_eq!(Form::Frames.of_client(b"Hello\n"), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        assert_eq!(Form::Frames.of_server(&[b'a'; 126])[..4], [0x81, 126, 0, 126]);
+        assert_eq!(Form::Lines.of_client(b"5 10\n"), b"5 10\n");
     }
 
     #[test]

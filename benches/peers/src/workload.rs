@@ -47,9 +47,13 @@ const fn tls(name: &'static str, title: &'static str, kind: Kind) -> Workload {
     Workload { name, title, kind, over: Over::Tls }
 }
 
+const fn ws(name: &'static str, title: &'static str, kind: Kind) -> Workload {
+    Workload { name, title, kind, over: Over::Ws }
+}
+
 use Kind::{Chat as Room, Greeting, Latency, Requests as Ask, Resumed, Short as Brief};
 
-pub const ALL: [Workload; 21] = [
+pub const ALL: [Workload; 27] = [
     tcp("tcp-64x1", "multiply, TCP, 64 connections, 1 in flight", Ask(64, 1)),
     tcp("tcp-1000x1", "multiply, TCP, 1,000 connections, 1 in flight", Ask(1000, 1)),
     tcp("tcp-64x32", "multiply, TCP, 64 connections, 32 in flight", Ask(64, 32)),
@@ -71,13 +75,20 @@ pub const ALL: [Workload; 21] = [
     tls("tls-bulk-100", "chat, 100 members, 32 messages a write", Room(100, 32)),
     tls("tls-full", "full handshake, multiply, close", Brief),
     tls("tls-resumed", "resumed handshake, multiply, close", Resumed),
+    ws("ws-64x1", "multiply, 64 connections, 1 in flight", Ask(64, 1)),
+    ws("ws-64x32", "multiply, 64 connections, 32 in flight", Ask(64, 32)),
+    ws("ws-chat-100", "chat, 100 members, single messages", Room(100, 1)),
+    ws("ws-chat-1000", "chat, 1,000 members, single messages", Room(1000, 1)),
+    ws("ws-bulk-100", "chat, 100 members, 32 messages a write", Room(100, 32)),
+    ws("ws-bulk-1000", "chat, 1,000 members, 32 messages a write", Room(1000, 32)),
 ];
 
 impl Workload {
     pub fn can(&self, peer: Peer) -> bool {
         match self.kind {
             _ if self.over == Over::Tls => Peer::OVER_TLS.contains(&peer),
-            _ if peer.is_front() => false,
+            _ if self.over == Over::Ws => Peer::OVER_WS.contains(&peer),
+            _ if peer.is_front() || peer == Peer::Node => false,
             Kind::Requests(..) | Kind::Short | Kind::Resumed => {
                 matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Redis | Peer::Tokio | Peer::Python)
             }
@@ -110,11 +121,18 @@ impl Workload {
 
     fn load(&self, peer: Peer, endpoint: &Endpoint, few: impl Fn(usize) -> usize) -> Result<Box<dyn Load>> {
         Ok(match self.kind {
-            Kind::Requests(clients, depth) => {
-                Box::new(Requests::connect(endpoint, few(clients), exchanges(peer, depth), depth)?)
+            Kind::Requests(clients, depth) => Box::new(Requests::connect(
+                endpoint,
+                few(clients),
+                exchanges(peer, depth, endpoint.form()),
+                depth,
+            )?),
+            Kind::Short => {
+                Box::new(Short::new(endpoint, Some(exchanges(peer, 1, endpoint.form())), SHORT_MAX))
             }
-            Kind::Short => Box::new(Short::new(endpoint, Some(exchanges(peer, 1)), SHORT_MAX)),
-            Kind::Resumed => Box::new(Short::new(endpoint, Some(exchanges(peer, 1)), SHORT_MAX).resuming()?),
+            Kind::Resumed => Box::new(
+                Short::new(endpoint, Some(exchanges(peer, 1, endpoint.form())), SHORT_MAX).resuming()?,
+            ),
             Kind::Greeting => Box::new(Short::new(endpoint, None, SHORT_MAX)),
             Kind::Chat(members, burst) => Box::new(Chat::enter(peer, endpoint, few(members), burst, None)?),
             Kind::Latency(members, pace) => {

@@ -4,20 +4,25 @@
 //!     tokio-server multiply|greeting|chat tcp PORT
 //!     tokio-server multiply|greeting unix PATH
 //!     tokio-server multiply|chat tls PORT CERTIFICATE KEY
+//!     tokio-server multiply|chat ws PORT
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpSocket, UnixListener};
+use tokio::net::{TcpSocket, TcpStream, UnixListener};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 const BACKLOG: u32 = 4096;
 
@@ -67,6 +72,7 @@ async fn main() -> io::Result<()> {
         _ => Service::Chat,
     };
     let room = Shared::default();
+    let web_room = WebRoom::default();
     if kind == "unix" {
         let listener = UnixListener::bind(place)?;
         loop {
@@ -82,6 +88,10 @@ async fn main() -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        if kind == "ws" {
+            tokio::spawn(serve_web(service, stream, Arc::clone(&web_room)));
+            continue;
+        }
         match (&acceptor, service) {
             (Some(acceptor), service) => {
                 let (handshake, room) = (acceptor.accept(stream), Arc::clone(&room));
@@ -210,6 +220,87 @@ async fn chat(
     let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
     if room.members.remove(&id).is_some() {
         room.say(format!("{name} has left the chat.\n").as_bytes());
+    }
+    ended
+}
+
+/// The members that have WebSockets: what all of them hear is one text.
+type WebRoom = Arc<Mutex<HashMap<u64, mpsc::Sender<Utf8Bytes>>>>;
+
+fn say_in(room: &WebRoom, text: String) {
+    let text = Utf8Bytes::from(text);
+    let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+    room.retain(|_, member| member.try_send(text.clone()).is_ok());
+}
+
+async fn serve_web(service: Service, stream: TcpStream, room: WebRoom) -> Result<(), Error> {
+    let socket = tokio_tungstenite::accept_async(stream).await?;
+    match service {
+        Service::Chat => {
+            let (writer, reader) = socket.split();
+            chat_web(reader, writer, room).await
+        }
+        _ => multiply_web(socket).await,
+    }
+}
+
+async fn multiply_web(mut socket: WebSocketStream<TcpStream>) -> Result<(), Error> {
+    while let Some(message) = socket.next().await {
+        let mut message = message?;
+        // What came in one read is answered in one write.
+        loop {
+            if let Message::Text(text) = message {
+                socket.feed(Message::text("Data received")).await?;
+                let product = product(text.as_bytes()).unwrap_or(f64::NAN);
+                socket.feed(Message::text(format!("{product:?}"))).await?;
+            }
+            match socket.next().now_or_never() {
+                Some(Some(next)) => message = next?,
+                Some(None) | None => break,
+            }
+        }
+        socket.flush().await?;
+    }
+    Ok(())
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+async fn chat_web(
+    mut reader: SplitStream<Socket>,
+    mut writer: SplitSink<Socket, Message>,
+    room: WebRoom,
+) -> Result<(), Error> {
+    writer.send(Message::text("Greetings from the cave! Now type your name and press enter!")).await?;
+    let Some(Ok(Message::Text(name))) = reader.next().await else { return Ok(()) };
+    let (sender, mut heard) = mpsc::channel(WAITING);
+    let welcome = format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.");
+    writer.send(Message::text(welcome)).await?;
+    say_in(&room, format!("{name} has joined the chat!"));
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    room.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+    let hears = async {
+        while let Some(first) = heard.recv().await {
+            writer.feed(Message::Text(first)).await?;
+            while let Ok(next) = heard.try_recv() {
+                writer.feed(Message::Text(next)).await?;
+            }
+            writer.flush().await?;
+        }
+        Ok(())
+    };
+    let says = async {
+        while let Some(message) = reader.next().await {
+            if let Message::Text(text) = message? {
+                say_in(&room, format!("{name}: {text}"));
+            }
+        }
+        Ok(())
+    };
+    let ended = tokio::select! { ended = hears => ended, ended = says => ended };
+    if room.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).is_some() {
+        say_in(&room, format!("{name} has left the chat."));
     }
     ended
 }
