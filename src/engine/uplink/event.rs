@@ -39,6 +39,8 @@ pub struct Place {
     pub is_own: bool,
     /// Its batch's number in the stream.
     pub sequence: u64,
+    /// Its number within the batch, from 0 on.
+    pub index: u32,
     /// When the server stored it, in nanoseconds since 1970.
     pub time: u64,
 }
@@ -85,7 +87,7 @@ pub enum Event<'a> {
         /// The reason.
         why: &'a Why,
     },
-    /// Somebody elsewhere whispers to a member of ours: answer with `Uplink::answer`.
+    /// Somebody elsewhere whispers to a member of ours: answer with [`Uplink::answer`](super::Uplink::answer).
     Whisper(Whisper<'a>),
     /// The end of a whisper of ours.
     Whispered {

@@ -41,8 +41,16 @@ pub enum Why {
     NoRight(String),
     /// The server will not store this.
     NotStored(String),
+    /// The configuration was read again.
+    Reconfigured,
     /// The log is being read.
     CatchingUp,
+    /// Nobody of ours has that name at that place of the log.
+    NotInTheRoom,
+    /// No more members fit.
+    RoomFull,
+    /// No name of a member.
+    NoName,
 }
 
 impl fmt::Display for Why {
@@ -72,7 +80,11 @@ impl fmt::Display for Why {
             Why::Stream(text) => write!(f, "the stream cannot be used: {}", told(text)),
             Why::NoRight(text) => write!(f, "the credentials lack a right: {}", told(text)),
             Why::NotStored(text) => write!(f, "the server does not store it: {}", told(text)),
+            Why::Reconfigured => f.write_str("the configuration was read again"),
             Why::CatchingUp => f.write_str("the room's log is being read"),
+            Why::NotInTheRoom => f.write_str("you are not in the room"),
+            Why::RoomFull => f.write_str("the room is full"),
+            Why::NoName => f.write_str("that is no name"),
         }
     }
 }

@@ -1,0 +1,254 @@
+//! What servers say, and what it means for the uplink.
+
+use super::super::message::Timestamp;
+use super::super::text::{clean, is_host};
+use super::event::{LogEvent, Outcome, Ticket};
+use super::ids::{LinkId, WhisperId};
+use super::ledger::At;
+use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
+use super::link::Phase;
+use super::machine::{Farewell, Uplink};
+use super::read::{Got, News};
+use super::subjects::{About, last_instance};
+use super::whispers::{self, Heard};
+use super::why::Why;
+use super::wire::decode::{Frame, Message};
+use super::wire::encode;
+
+impl Uplink {
+    /// Bytes came from a server.
+    pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Timestamp) {
+        let Some(link) = self.link(id) else { return };
+        link.heard(now);
+        let mut decoder = std::mem::take(&mut link.decoder);
+        decoder.push(bytes);
+        loop {
+            let outcome = match decoder.next() {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.frame(id, frame, now),
+                Err(error) => Err(Why::Protocol(error)),
+            };
+            if let Err(why) = outcome {
+                self.end(id, why, now);
+            }
+            let phase = self.link(id).map(|link| link.phase);
+            if !matches!(phase, Some(Phase::Waiting | Phase::Introduced | Phase::Ready)) {
+                break;
+            }
+        }
+        if let Some(link) = self.link(id) {
+            link.decoder = decoder;
+        }
+        self.settle(now);
+    }
+
+    fn frame(&mut self, id: LinkId, frame: Frame<'_>, now: Timestamp) -> Result<(), Why> {
+        let Some(at) = self.links.iter().position(|link| link.id == id) else { return Ok(()) };
+        let link = &mut self.links[at];
+        match frame {
+            Frame::Ok => {}
+            Frame::Ping => encode::pong(link.out()),
+            Frame::Pong => {
+                if link.ponged(now) {
+                    self.ready(id, now);
+                }
+            }
+            Frame::Info(json) => {
+                let was_lame = link.info.is_lame_duck;
+                link.greeted(json, &self.settings.credentials, &self.settings.client, now)?;
+                self.servers.told(&link.server, &link.info.connect_urls);
+                if link.info.is_lame_duck && !was_lame {
+                    let server = link.server.to_string();
+                    self.events.log(LogEvent::LameDuck { server });
+                    self.servers.hurry(now);
+                }
+            }
+            Frame::Error(text) => {
+                let text = String::from_utf8_lossy(text).into_owned();
+                match link.error(&text) {
+                    Some(why) => return Err(why),
+                    None => self.forbidden(id, &text, now),
+                }
+            }
+            Frame::Message(message) => self.message(id, &message, false, now),
+            Frame::Overlong(message) => self.message(id, &message, true, now),
+        }
+        Ok(())
+    }
+
+    /// Something is not permitted. The error names a subject, and no request.
+    fn forbidden(&mut self, id: LinkId, text: &str, now: Timestamp) {
+        let why = Why::NoRight(text.to_owned());
+        if text.contains(&format!("\"{}\"", self.subjects.room)) {
+            self.publisher.refuse(&why, &mut self.events);
+            self.health.room = Some(why);
+        } else if self.active == Some(id) && (text.contains("\"$JS.") || text.contains("\"_INBOX.")) {
+            self.health.room = Some(why);
+            self.reader.pause(now);
+        }
+    }
+
+    fn message(&mut self, id: LinkId, message: &Message<'_>, is_overlong: bool, now: Timestamp) {
+        match message.subscription {
+            ANSWERS => {
+                if let Some((about, number)) = self.subjects.read_answer(message.subject) {
+                    self.answered(id, (about, number), message, is_overlong, now);
+                } else {
+                    // A message of the log comes with its own subject.
+                    self.delivered(id, None, message, is_overlong, now);
+                }
+            }
+            ALIVE => {
+                let row = last_instance(message.subject).and_then(|id| self.ledger.instances.get_mut(&id));
+                if let Some(row) = row {
+                    row.heard = now;
+                }
+            }
+            WHISPERS => self.whispered(message.payload),
+            STATS => self.shared(message.payload),
+            _ => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        id: LinkId,
+        (about, number): (About, u64),
+        message: &Message<'_>,
+        is_overlong: bool,
+        now: Timestamp,
+    ) {
+        match about {
+            About::Batch => {
+                let answer = (message.status(), message.payload);
+                if let Some(why) = self.publisher.answered(number, answer, now, &mut self.events) {
+                    self.health.room = Some(why);
+                }
+            }
+            About::Whisper if message.status() == 503 => {
+                self.whispers.end(WhisperId(number), Outcome::NoInstance, &mut self.events);
+            }
+            About::Whisper | About::Nothing => {}
+            About::Log => self.delivered(id, Some(number), message, is_overlong, now),
+            About::Info | About::Create | About::Consumer => {
+                let Some(at) = self.links.iter().position(|link| link.id == id && self.active == Some(id))
+                else {
+                    return;
+                };
+                let settings = (&self.subjects, &self.settings.stream);
+                let out = self.links[at].out();
+                match self.reader.answered((about, number), message, settings, out, now) {
+                    Ok(news) => self.news(news, now),
+                    Err(why) => {
+                        self.health.room = Some(why);
+                        self.reader.pause(now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn news(&mut self, news: News, now: Timestamp) {
+        let stream = self.subjects.stream.clone();
+        match news {
+            News::Nothing => {}
+            News::Created => self.events.log(LogEvent::StreamCreated { stream }),
+            News::Differs(what) => self.events.log(LogEvent::StreamDiffers { stream, what }),
+            News::OtherLog => {
+                self.events.history_lost();
+                self.ledger.doubt_everything();
+                self.publisher.log_lost(now);
+                self.presence.ask_for_roll();
+            }
+        }
+    }
+
+    /// The log goes on.
+    fn delivered(
+        &mut self,
+        id: LinkId,
+        generation: Option<u64>,
+        message: &Message<'_>,
+        is_overlong: bool,
+        now: Timestamp,
+    ) {
+        let active = self.links.iter().position(|link| link.id == id && self.active == Some(id));
+        let Some(at) = active else { return };
+        let out = self.links[at].out();
+        match self.reader.delivered(generation, message, &self.subjects, out, now) {
+            Ok(Got::Nothing) => {}
+            Ok(Got::Message { at }) => self.read(if is_overlong { &[] } else { message.payload }, at, now),
+            Err(()) => self.reader.start(id, &self.subjects, self.links[at].out(), now),
+        }
+    }
+
+    /// A message of the log.
+    fn read(&mut self, payload: &[u8], at: At, now: Timestamp) {
+        let missed = self.ledger.missed;
+        let applied = self.ledger.apply(payload, at, now, &mut self.events);
+        self.missed += self.ledger.missed - missed;
+        if applied.is_foreign && !std::mem::replace(&mut self.has_told_foreign, true) {
+            self.events.log(LogEvent::Foreign { sequence: at.sequence });
+        }
+        if let Some(number) = applied.own {
+            self.publisher.heard(number);
+            self.health.prove();
+        }
+        if applied.is_asked {
+            self.presence.ask_for_roll();
+        }
+        if let Some(members) = applied.gone {
+            self.buried(&members, now);
+        }
+        self.publisher.read_up_to(at.sequence, now, &mut self.events);
+    }
+
+    /// The log says that we are gone. If we did not say so ourselves, we go on under another id.
+    fn buried(&mut self, members: &[Box<str>], now: Timestamp) {
+        if self.farewell != Farewell::Not && self.publisher.is_empty() {
+            self.farewell = Farewell::Said;
+            return;
+        }
+        let mut own = self.ledger.own.successor();
+        while self.ledger.instances.contains_key(&own) {
+            own = own.successor();
+        }
+        self.ledger.own = own;
+        self.events.log(LogEvent::Renamed { instance: own });
+        self.publisher.begin_anew(members);
+        self.presence.begin_anew(now);
+        self.rolls.clear();
+        let subject = self.subjects.to(own);
+        if let Some(link) = self.active.and_then(|id| self.link(id)) {
+            encode::unsubscribe(link.out(), WHISPERS);
+            encode::subscribe(link.out(), &subject, WHISPERS);
+        }
+    }
+
+    fn whispered(&mut self, payload: &[u8]) {
+        match whispers::read(payload) {
+            Some(Heard::Answer { id, outcome }) => self.whispers.end(id, outcome, &mut self.events),
+            Some(Heard::Whisper { id, instance, from, to, text }) => {
+                let ticket = Ticket { instance, id };
+                let members = &self.ledger.members;
+                if members.has(instance, from) && members.has(self.ledger.own, to) {
+                    self.events.whisper(ticket, from, to, &clean(text.as_bytes()));
+                } else {
+                    self.answer(ticket, false);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn shared(&mut self, payload: &[u8]) {
+        let Some((instance, rest)) = payload.split_at_checked(16) else { return };
+        let text = std::str::from_utf8(rest.get(1..).unwrap_or_default()).ok();
+        let length = usize::from(rest.first().copied().unwrap_or_default());
+        let Some((host, report)) = text.and_then(|text| text.split_at_checked(length)) else { return };
+        let is_other = instance != self.ledger.own.0;
+        if is_other && is_host(host) {
+            self.events.stats(host, report);
+        }
+    }
+}

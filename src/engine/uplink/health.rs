@@ -1,0 +1,124 @@
+//! Whether the room is whole, and whether its members have been told. Knows time and reasons.
+
+use super::super::message::Timestamp;
+use super::bounds::CUT_OFF_AFTER;
+use super::events::Events;
+use super::why::Why;
+
+/// The state.
+#[derive(Debug)]
+pub struct Health {
+    /// Members hear what they say.
+    pub is_up: bool,
+    has_told_down: bool,
+    broken_since: Option<Timestamp>,
+    /// Something of ours was heard since the connection stands.
+    is_proved: bool,
+    /// Why there is no connection.
+    pub link: Option<Why>,
+    /// Why the log cannot be read, or takes nothing.
+    pub room: Option<Why>,
+}
+
+/// What there is at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Signs {
+    /// A connection stands.
+    pub is_connected: bool,
+    /// The log is read up to its end.
+    pub is_caught_up: bool,
+    /// Since when something of ours is not heard.
+    pub unheard_since: Option<Timestamp>,
+}
+
+impl Health {
+    pub fn new(now: Timestamp) -> Health {
+        Health {
+            is_up: false,
+            has_told_down: false,
+            broken_since: Some(now),
+            is_proved: false,
+            link: None,
+            room: None,
+        }
+    }
+
+    /// A connection stands, or is lost: what it can do must be seen first.
+    pub fn doubt(&mut self) {
+        self.is_proved = false;
+    }
+
+    /// Something of ours was heard from the log.
+    pub fn prove(&mut self) {
+        (self.is_proved, self.room) = (true, None);
+    }
+
+    /// The reason why it is not whole.
+    pub fn why(&self, signs: Signs) -> Why {
+        if !signs.is_connected {
+            return self.link.clone().unwrap_or(Why::NotConnected);
+        }
+        let reading = if signs.is_caught_up { Why::NoQuorum } else { Why::CatchingUp };
+        self.room.clone().unwrap_or(reading)
+    }
+
+    /// Looks at it.
+    pub fn check(&mut self, signs: Signs, sequence: u64, now: Timestamp, events: &mut Events) {
+        let is_sound = signs.is_connected && signs.is_caught_up && self.is_proved;
+        self.broken_since = if is_sound { None } else { self.broken_since.or(Some(now)) };
+        let is_late = self.late_at(signs).is_some_and(|at| at <= now);
+        if is_late && (self.is_up || !self.has_told_down) {
+            (self.is_up, self.has_told_down, self.is_proved) = (false, true, false);
+            events.down(&self.why(signs));
+        } else if is_sound && !is_late && !self.is_up {
+            (self.is_up, self.has_told_down) = (true, false);
+            events.up(sequence);
+        }
+    }
+
+    fn late_at(&self, signs: Signs) -> Option<Timestamp> {
+        let since = [self.broken_since, signs.unheard_since].into_iter().flatten().min()?;
+        Some(since + CUT_OFF_AFTER)
+    }
+
+    /// When its members must be told that it is broken.
+    pub fn deadline(&self, signs: Signs) -> Option<Timestamp> {
+        self.late_at(signs).filter(|_| self.is_up || !self.has_told_down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Event;
+    use super::*;
+
+    const SOUND: Signs = Signs { is_connected: true, is_caught_up: true, unheard_since: None };
+
+    #[test]
+    fn members_hear_once_that_the_room_is_cut_off_and_once_that_it_is_back() {
+        let (mut events, at) = (Events::default(), |seconds: u64| Timestamp::at(seconds * 1_000_000));
+        let mut health = Health::new(at(0));
+        let cut = Signs { is_connected: false, ..SOUND };
+        let stuck = Signs { unheard_since: Some(at(40)), ..SOUND };
+        let script =
+            [(0, cut), (3, cut), (9, cut), (10, SOUND), (20, cut), (22, SOUND), (41, stuck), (43, stuck)];
+        let mut told = Vec::new();
+        for (seconds, signs) in script {
+            if signs.is_connected && seconds < 41 {
+                health.prove();
+            }
+            health.check(signs, 0, at(seconds), &mut events);
+            while let Some(event) = events.next() {
+                match event {
+                    Event::Up => told.push((seconds, "up".to_owned())),
+                    Event::Down(why) => told.push((seconds, format!("{why:?}"))),
+                    _ => {}
+                }
+            }
+        }
+        let wanted = [(3, "NotConnected"), (10, "up"), (43, "NoQuorum")];
+        assert_eq!(told, wanted.map(|(seconds, what)| (seconds, what.to_owned())));
+        health.check(SOUND, 0, at(50), &mut events);
+        assert!(events.next().is_none(), "nothing of ours was heard yet");
+    }
+}

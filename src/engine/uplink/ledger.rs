@@ -1,0 +1,362 @@
+//! What the log says: which batches count, who is in the room, who is gone. A function of the log alone, so that it is the
+//! same everywhere. Knows batches and the log's clock; has never seen a connection.
+//!
+//! The readers' rule: of each instance only a batch with a higher number than all before it counts, and after it was
+//! declared gone none does. So nothing is heard twice, however often it was published.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::message::Timestamp;
+use super::super::name::Name;
+use super::super::text::{clean, is_plain};
+use super::batch::{Head, Item, items, names};
+use super::bounds::{GONE_KEPT, INSTANCES_MAX, MEMBERS_MAX, SILENCE_IN_LOG};
+use super::event::{Entry, LogEvent, Place};
+use super::events::Events;
+use super::ids::InstanceId;
+use super::members::Members;
+use super::why::Why;
+
+/// What is known of one instance.
+#[derive(Debug)]
+pub struct Instance {
+    /// The number of its last batch.
+    pub number: u64,
+    /// How many entries of it are in the log.
+    pub entries: u64,
+    /// When its last batch was stored, by the log's clock, in nanoseconds.
+    pub stored: u64,
+    /// Its members are known for sure.
+    pub is_sure: bool,
+    /// A list of its members that is not at its end.
+    roll: Option<Vec<Box<str>>>,
+    /// When it was declared gone, by the log's clock.
+    pub gone: Option<u64>,
+    /// Its last sign of life, by our clock.
+    pub heard: Timestamp,
+}
+
+/// Where a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// In the stream.
+    pub sequence: u64,
+    /// By the log's clock.
+    pub time: u64,
+}
+
+/// What a batch means for ourselves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// No batch that we can read.
+    pub is_foreign: bool,
+    /// The number of a batch of ours.
+    pub own: Option<u64>,
+    /// Somebody asks for the list of our members.
+    pub is_asked: bool,
+    /// We are gone, with these members.
+    pub gone: Option<Vec<Box<str>>>,
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Ledger {
+    /// This instance.
+    pub own: InstanceId,
+    pub instances: BTreeMap<InstanceId, Instance>,
+    pub members: Members,
+    /// The latest time of a message, by the log's clock.
+    pub time: u64,
+    /// Entries that were trimmed before we read them.
+    pub missed: u64,
+}
+
+impl Ledger {
+    pub fn new(own: InstanceId) -> Ledger {
+        Ledger { own, instances: BTreeMap::new(), members: Members::default(), time: 0, missed: 0 }
+    }
+
+    /// Living instances that the log knows, and this one.
+    pub fn living(&self) -> usize {
+        let others = self.instances.iter().filter(|(id, row)| **id != self.own && row.gone.is_none());
+        1 + others.count()
+    }
+
+    /// Another log begins: what is missing between the two is not known.
+    pub fn doubt_everything(&mut self) {
+        for (id, row) in &mut self.instances {
+            row.is_sure = *id == self.own;
+            row.roll = None;
+        }
+    }
+
+    /// Reads a message of the log.
+    pub fn apply(&mut self, bytes: &[u8], at: At, now: Timestamp, events: &mut Events) -> Applied {
+        let mut applied = Applied::default();
+        self.time = self.time.max(at.time);
+        let Some((head, rest)) = Head::read(bytes).filter(|(head, _)| self.admit(head, at, now, events))
+        else {
+            applied.is_foreign = Head::read(bytes).is_none();
+            return applied;
+        };
+        let is_own = head.instance == self.own;
+        let row = self.instances.get_mut(&head.instance).expect("it was admitted");
+        if head.after > row.number && row.number > 0 {
+            row.is_sure = is_own;
+            row.roll = None;
+            let missed = head.entries.saturating_sub(row.entries);
+            if missed > 0 {
+                self.missed += missed;
+                events.missed(missed);
+            }
+        }
+        (row.number, row.stored, row.heard) = (head.number, at.time, now);
+        applied.own = is_own.then_some(head.number);
+        let mut place =
+            Place { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
+        let mut count = 0;
+        for item in items(rest) {
+            match item {
+                Item::Entry(entry) => {
+                    self.enter(place, entry, events);
+                    count += 1;
+                }
+                Item::Hello { count, digest } => self.hello(head.instance, (count, digest)),
+                Item::Roll { is_first, is_last, names } => {
+                    self.roll(place, (is_first, is_last), names, events)
+                }
+                Item::Ask(instance) => applied.is_asked |= instance == self.own,
+                Item::Gone(instance) => {
+                    if let Some(members) = self.bury(instance, place, events) {
+                        applied.gone = (instance == self.own).then_some(members).or(applied.gone);
+                    }
+                }
+            }
+            place.index += 1;
+        }
+        if let Some(row) = self.instances.get_mut(&head.instance) {
+            row.entries = head.entries + count;
+        }
+        applied
+    }
+
+    /// Whether the batch counts. Makes a row for a new instance.
+    fn admit(&mut self, head: &Head, at: At, now: Timestamp, events: &mut Events) -> bool {
+        if let Some(row) = self.instances.get(&head.instance) {
+            return row.gone.is_none() && head.number > row.number;
+        }
+        let kept = GONE_KEPT.as_nanos() as u64;
+        self.instances.retain(|_, row| row.gone.is_none_or(|gone| gone + kept >= at.time));
+        if self.instances.len() >= INSTANCES_MAX {
+            return false;
+        }
+        let row = Instance {
+            number: 0,
+            entries: head.entries,
+            stored: at.time,
+            is_sure: head.number == 1 || head.instance == self.own,
+            roll: None,
+            gone: None,
+            heard: now,
+        };
+        self.instances.insert(head.instance, row);
+        if head.instance != self.own {
+            events.log(LogEvent::InstanceCame(head.instance));
+        }
+        true
+    }
+
+    /// An entry of members.
+    fn enter(&mut self, place: Place, entry: Entry<'_>, events: &mut Events) {
+        let from = place.instance;
+        let refusal = match entry {
+            Entry::Joined(name) => match Name::new(name) {
+                Ok(read) if *read.shown == *name => match self.members.holder(&read) {
+                    Some(_) if place.is_own => return events.name_taken(name),
+                    Some(_) => return,
+                    None if self.members.len() >= MEMBERS_MAX => Why::RoomFull,
+                    None => {
+                        self.members.insert(from, read);
+                        return events.entry(place, entry);
+                    }
+                },
+                _ => Why::NoName,
+            },
+            Entry::Left(name) if self.members.remove(from, name) => return events.entry(place, entry),
+            Entry::Said { name, text } if self.may_speak(from, name) => {
+                return with_clean(text, |text| events.entry(place, Entry::Said { name, text }));
+            }
+            Entry::Acted { name, text } if self.may_speak(from, name) => {
+                return with_clean(text, |text| events.entry(place, Entry::Acted { name, text }));
+            }
+            Entry::Announced(line) => {
+                return with_clean(line, |line| events.entry(place, Entry::Announced(line)));
+            }
+            Entry::Left(_) | Entry::Said { .. } | Entry::Acted { .. } => Why::NotInTheRoom,
+        };
+        if place.is_own {
+            events.refused(entry, refusal);
+        }
+    }
+
+    /// Whether somebody of that name is there: the others would hear it under a name that another person has. An instance
+    /// whose members are not known yet is believed.
+    fn may_speak(&self, from: InstanceId, name: &str) -> bool {
+        if self.members.has(from, name) {
+            return true;
+        }
+        let is_sure = self.instances.get(&from).is_none_or(|row| row.is_sure);
+        !is_sure
+            && Name::new(name).is_ok_and(|read| *read.shown == *name && self.members.holder(&read).is_none())
+    }
+
+    /// What an instance says of its members shows whether we know them.
+    fn hello(&mut self, from: InstanceId, sum: (u64, u64)) {
+        let is_same = self.members.sum(from) == sum;
+        if let Some(row) = self.instances.get_mut(&from) {
+            row.is_sure = is_same || from == self.own;
+        }
+    }
+
+    /// A part of the list of an instance's members. It is always right: an instance says it when it has read all that it
+    /// has published itself.
+    fn roll(&mut self, place: Place, ends: (bool, bool), part: &[u8], events: &mut Events) {
+        let from = place.instance;
+        let Some(row) = self.instances.get_mut(&from) else { return };
+        if ends.0 {
+            row.roll = Some(Vec::new());
+        }
+        let Some(list) = &mut row.roll else { return };
+        list.extend(names(part).take(MEMBERS_MAX.saturating_sub(list.len())).map(Box::from));
+        if !ends.1 {
+            return;
+        }
+        let list = row.roll.take().unwrap_or_default();
+        row.is_sure = true;
+        let listed: HashSet<&str> = list.iter().map(|name| &**name).collect();
+        for name in self.members.of(from) {
+            if !listed.contains(&*name) {
+                self.members.remove(from, &name);
+                events.entry(place, Entry::Left(&name));
+            }
+        }
+        for name in &list {
+            if !self.members.has(from, name) {
+                self.seat(place, name, events);
+            }
+        }
+    }
+
+    /// A member of a list that we did not know: whoever we took for the owner of its name was refused by all who did.
+    fn seat(&mut self, place: Place, name: &str, events: &mut Events) {
+        let Ok(read) = Name::new(name) else { return };
+        if *read.shown != *name || self.members.len() >= MEMBERS_MAX {
+            return;
+        }
+        while let Some((instance, shown)) = self.members.holder(&read) {
+            let shown = shown.to_owned();
+            self.members.remove(instance, &shown);
+            let place = Place { instance, is_own: instance == self.own, ..place };
+            events.entry(place, Entry::Left(&shown));
+            if place.is_own {
+                events.name_taken(&shown);
+            }
+        }
+        self.members.insert(place.instance, read);
+        events.entry(place, Entry::Joined(name));
+    }
+
+    /// An instance is declared gone. It is so if it says so itself, or was silent long enough by the log's clock.
+    fn bury(&mut self, instance: InstanceId, place: Place, events: &mut Events) -> Option<Vec<Box<str>>> {
+        let row = self.instances.get_mut(&instance).filter(|row| row.gone.is_none())?;
+        let silence = Duration::from_nanos(place.time.saturating_sub(row.stored));
+        if instance != place.instance && silence < SILENCE_IN_LOG {
+            return None;
+        }
+        row.gone = Some(place.time);
+        row.roll = None;
+        let is_own = instance == self.own;
+        events.gone(instance, is_own);
+        let members = self.members.of(instance);
+        for name in &members {
+            self.members.remove(instance, name);
+            events.entry(Place { instance, is_own, ..place }, Entry::Left(name));
+        }
+        Some(members)
+    }
+}
+
+/// Text from elsewhere has no control characters, whoever wrote it into the log.
+fn with_clean(text: &str, tell: impl FnOnce(&str)) {
+    if is_plain(text.as_bytes()) { tell(text) } else { tell(&clean(text.as_bytes())) }
+}
+
+/// What is kept over a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedLedger {
+    /// This instance.
+    pub own: InstanceId,
+    time: u64,
+    missed: u64,
+    instances: Vec<SavedInstance>,
+    /// Members in the order in which they came, each with its instance's place in the list.
+    members: Vec<(u32, String)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SavedInstance {
+    id: InstanceId,
+    number: u64,
+    entries: u64,
+    stored: u64,
+    is_sure: bool,
+    gone: Option<u64>,
+}
+
+impl Ledger {
+    pub fn save(&self) -> SavedLedger {
+        let saved = |(id, row): (&InstanceId, &Instance)| SavedInstance {
+            id: *id,
+            number: row.number,
+            entries: row.entries,
+            stored: row.stored,
+            // A list that has begun does not come through.
+            is_sure: row.is_sure && row.roll.is_none(),
+            gone: row.gone,
+        };
+        let places: BTreeMap<InstanceId, u32> = self.instances.keys().copied().zip(0..).collect();
+        let member = |(id, name): (InstanceId, &str)| Some((*places.get(&id)?, name.to_owned()));
+        SavedLedger {
+            own: self.own,
+            time: self.time,
+            missed: self.missed,
+            instances: self.instances.iter().map(saved).collect(),
+            members: self.members.all().filter_map(member).collect(),
+        }
+    }
+
+    /// What another process knew. What cannot be is left out.
+    pub fn restore(saved: SavedLedger, now: Timestamp) -> Ledger {
+        let mut ledger = Ledger::new(saved.own);
+        (ledger.time, ledger.missed) = (saved.time, saved.missed);
+        for (place, name) in saved.members.into_iter().take(MEMBERS_MAX) {
+            let instance = saved.instances.get(place as usize).map(|row| row.id);
+            let read = Name::new(&name).ok().filter(|read| ledger.members.holder(read).is_none());
+            if let (Some(instance), Some(read)) = (instance, read) {
+                ledger.members.insert(instance, read);
+            }
+        }
+        for row in saved.instances.into_iter().take(INSTANCES_MAX) {
+            let SavedInstance { id, number, entries, stored, is_sure, gone } = row;
+            let row = Instance { number, entries, stored, is_sure, roll: None, gone, heard: now };
+            ledger.instances.insert(id, row);
+        }
+        ledger
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! The uplink: all its machines together. Its other halves are in `frames` (what servers say), `lines` (connections) and
+//! `turn` (what follows from it). Knows everything of the uplink; has no socket and no clock.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::message::Timestamp;
+use super::super::name::{Key, Name};
+use super::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use super::chance::Chance;
+use super::event::{Entry, Event, Outcome, Ticket};
+use super::events::Events;
+use super::health::{Health, Signs};
+use super::ids::{InstanceId, LinkId, WhisperId};
+use super::ledger::{Ledger, SavedLedger};
+use super::link::Link;
+use super::presence::Presence;
+use super::publish::{Publisher, Refusal, SavedQueue};
+use super::read::Reader;
+use super::report::{Report, State};
+use super::servers::Servers;
+use super::settings::Settings;
+use super::subjects::{About, Subjects};
+use super::whispers::{self, Whispers};
+use super::why::Why;
+use super::wire::encode;
+
+/// Whether we go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// No.
+    Not,
+    /// As soon as everything is heard.
+    Wanted,
+    /// Everybody has heard it.
+    Said,
+}
+
+/// The room of several daemons, as one of them sees it.
+#[derive(Debug)]
+pub struct Uplink {
+    pub(super) settings: Settings,
+    pub(super) subjects: Subjects,
+    pub(super) chance: Chance,
+    pub(super) servers: Servers,
+    /// Two at most.
+    pub(super) links: Vec<Link>,
+    /// The one that carries the room.
+    pub(super) active: Option<LinkId>,
+    pub(super) next_link: u32,
+    /// Connections that stood.
+    pub(super) connections: u64,
+    /// The last failure of each server: it is told once.
+    pub(super) failures: BTreeMap<String, Why>,
+    pub(super) reader: Reader,
+    pub(super) publisher: Publisher,
+    pub(super) ledger: Ledger,
+    pub(super) presence: Presence,
+    pub(super) rolls: VecDeque<Vec<u8>>,
+    pub(super) whispers: Whispers,
+    pub(super) health: Health,
+    pub(super) events: Events,
+    pub(super) farewell: Farewell,
+    pub(super) missed: u64,
+    pub(super) has_told_foreign: bool,
+}
+
+/// What is kept over a restart, so that nobody notices it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedUplink {
+    stream: String,
+    room: String,
+    queue: SavedQueue,
+    ledger: SavedLedger,
+    position: u64,
+    created: String,
+    generation: u64,
+    next_link: u32,
+    whispers: u64,
+}
+
+impl Uplink {
+    /// A new instance. `instance` are random bits, and so is `seed`.
+    pub fn new(settings: Settings, instance: InstanceId, seed: u64, now: Timestamp) -> Uplink {
+        let servers = Servers::new(settings.servers.clone(), now);
+        Uplink {
+            subjects: Subjects::new(&settings.house, &settings.room, instance),
+            settings,
+            chance: Chance::new(seed),
+            servers,
+            links: Vec::new(),
+            active: None,
+            next_link: 0,
+            connections: 0,
+            failures: BTreeMap::new(),
+            reader: Reader::new(0, String::new(), 0),
+            publisher: Publisher::new(),
+            ledger: Ledger::new(instance),
+            presence: Presence::new(now),
+            rolls: VecDeque::new(),
+            whispers: Whispers::default(),
+            health: Health::new(now),
+            events: Events::default(),
+            farewell: Farewell::Not,
+            missed: 0,
+            has_told_foreign: false,
+        }
+    }
+
+    /// Goes on where another process stopped; `None`: that was another room.
+    pub fn restore(settings: Settings, saved: SavedUplink, seed: u64, now: Timestamp) -> Option<Uplink> {
+        let mut uplink = Uplink::new(settings, saved.ledger.own, seed, now);
+        if uplink.subjects.stream != saved.stream || uplink.subjects.room != saved.room {
+            return None;
+        }
+        uplink.ledger = Ledger::restore(saved.ledger, now);
+        uplink.publisher = Publisher::restore(saved.queue, now);
+        uplink.reader = Reader::new(saved.position, saved.created, saved.generation);
+        uplink.next_link = saved.next_link;
+        uplink.whispers = Whispers::after(saved.whispers);
+        Some(uplink)
+    }
+
+    /// For the process that follows. Nothing may be published afterwards.
+    pub fn save(&self) -> SavedUplink {
+        SavedUplink {
+            stream: self.subjects.stream.clone(),
+            room: self.subjects.room.clone(),
+            queue: self.publisher.save(),
+            ledger: self.ledger.save(),
+            position: self.reader.position,
+            created: self.reader.created.clone(),
+            generation: self.reader.generation(),
+            next_link: self.next_link,
+            whispers: self.whispers.last(),
+        }
+    }
+
+    /// Other servers, credentials or limits: connects anew, and members notice nothing. `false`: another house or room, for
+    /// which everything begins anew; nothing has changed.
+    pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> bool {
+        if settings.house != self.settings.house || settings.room != self.settings.room {
+            return false;
+        }
+        self.servers.configure(settings.servers.clone(), now);
+        self.settings = settings;
+        self.failures.clear();
+        for id in self.links.iter().map(|link| link.id).collect::<Vec<_>>() {
+            self.end(id, Why::Reconfigured, now);
+        }
+        self.settle(now);
+        true
+    }
+
+    /// This instance.
+    pub fn instance(&self) -> InstanceId {
+        self.ledger.own
+    }
+
+    /// Whether members hear what they say.
+    pub fn is_up(&self) -> bool {
+        self.health.is_up
+    }
+
+    /// What of ours comes to the log, behind everything that was proposed before. It ends as one event: an
+    /// [`Event::Entry`] of our own, an [`Event::NameTaken`], or an [`Event::Refused`].
+    pub fn propose(&mut self, entry: Entry<'_>, now: Timestamp) -> Result<(), Refusal> {
+        if self.farewell != Farewell::Not {
+            return Err(Refusal::Full);
+        }
+        self.publisher.propose(entry)?;
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Whether as much waits as may: members are not read from.
+    pub fn is_full(&self) -> bool {
+        self.publisher.is_full()
+    }
+
+    /// Whispers to a member of another instance; an [`Event::Whispered`] tells how it ended.
+    pub fn whisper(
+        &mut self,
+        to: InstanceId,
+        (from, name): (&str, &str),
+        text: &str,
+        now: Timestamp,
+    ) -> Result<WhisperId, Outcome> {
+        let is_bounded = text.len() <= TEXT_BYTES_MAX && from.len().max(name.len()) <= NAME_BYTES_MAX;
+        let link = self.active.and_then(|id| self.links.iter_mut().find(|link| link.id == id));
+        let Some(link) = link.filter(|link| !link.is_crowded() && is_bounded) else {
+            return Err(Outcome::CutOff);
+        };
+        let id = self.whispers.begin(now).ok_or(Outcome::CutOff)?;
+        let head = whispers::head(id, self.ledger.own, from, name);
+        let reply = self.subjects.answer(link.id, About::Whisper, id.0);
+        encode::publish(link.out(), &self.subjects.to(to), &reply, &[&head, text.as_bytes()]);
+        Ok(id)
+    }
+
+    /// The answer to a whisper from elsewhere: whether its member has it.
+    pub fn answer(&mut self, ticket: Ticket, is_delivered: bool) {
+        let subject = self.subjects.to(ticket.instance);
+        self.publish_aside(&subject, &[&whispers::answer(ticket.id, is_delivered)]);
+    }
+
+    /// A machine's report, for the other instances: one object of JSON. It is lost if there is no connection.
+    pub fn share(&mut self, host: &str, report: &str) {
+        if host.len() > usize::from(u8::MAX) || report.len() > TEXT_BYTES_MAX {
+            return;
+        }
+        let subject = self.subjects.stats.clone();
+        let own = self.ledger.own;
+        self.publish_aside(&subject, &[&own.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()]);
+    }
+
+    /// Past the log, and lost if there is no room for it.
+    pub(super) fn publish_aside(&mut self, subject: &str, parts: &[&[u8]]) {
+        let link = self.active.and_then(|id| self.links.iter_mut().find(|link| link.id == id));
+        if let Some(link) = link.filter(|link| !link.is_crowded()) {
+            encode::publish(link.out(), subject, "", parts);
+        }
+    }
+
+    /// We go: everybody hears that our members have left, behind everything that was proposed.
+    pub fn farewell(&mut self, now: Timestamp) {
+        if self.farewell == Farewell::Not {
+            self.farewell = Farewell::Wanted;
+        }
+        self.settle(now);
+    }
+
+    /// Whether everybody has heard it. It takes as long as the room is cut off.
+    pub fn is_flushed(&self) -> bool {
+        self.farewell == Farewell::Said
+    }
+
+    /// The next event. Take all of them after each call that gets the time.
+    pub fn next_event(&mut self) -> Option<Event<'_>> {
+        self.events.next()
+    }
+
+    /// Who has that name, or one that can be taken for it.
+    pub fn holder(&self, name: &Name) -> Option<(InstanceId, &str)> {
+        self.ledger.members.holder(name)
+    }
+
+    /// Who has that name.
+    pub fn find(&self, key: &Key) -> Option<(InstanceId, &str)> {
+        self.ledger.members.find(key)
+    }
+
+    /// Everybody in the room, everywhere, in the order in which they came.
+    pub fn members(&self) -> impl Iterator<Item = (InstanceId, &str)> {
+        self.ledger.members.all()
+    }
+
+    pub(super) fn signs(&self) -> Signs {
+        Signs {
+            is_connected: self.active.is_some(),
+            is_caught_up: self.reader.is_caught_up(),
+            unheard_since: self.publisher.unheard_since(),
+        }
+    }
+
+    /// Its state.
+    pub fn report(&self) -> Report {
+        let link = self.active.and_then(|id| self.links.iter().find(|link| link.id == id));
+        let signs = self.signs();
+        let state = match (link, self.health.is_up) {
+            (_, true) => State::Up,
+            (None, _) => State::Connecting,
+            (Some(_), _) if self.reader.is_opening() => State::Opening,
+            (Some(_), _) if !signs.is_caught_up => State::CatchingUp,
+            (Some(_), _) => State::CutOff,
+        };
+        let (queued_bytes, sent, waiting) = self.publisher.waiting();
+        let told = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        Report {
+            state,
+            why: (state != State::Up).then(|| self.health.why(signs)),
+            instance: self.ledger.own,
+            server: link.map(|link| link.server.to_string()),
+            server_name: link.and_then(|link| told(&link.info.server_name)),
+            version: link.and_then(|link| told(&link.info.version)),
+            is_encrypted: link.is_some_and(|link| link.is_encrypted),
+            round_trip: link.and_then(|link| link.round_trip),
+            unacknowledged: sent as usize,
+            queued: waiting as usize,
+            queued_bytes,
+            sequence: self.reader.position,
+            lag: self.reader.lag,
+            reconnects: self.connections.saturating_sub(1),
+            published: self.publisher.published,
+            refused: self.publisher.refused,
+            missed: self.missed,
+            instances: self.ledger.living(),
+            members: self.ledger.members.len(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Who is in the room, everywhere: one name is one person. Knows names and instances; decides nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::looks::Look;
+use super::super::name::{Key, Name};
+use super::batch::digest;
+use super::ids::InstanceId;
+
+/// A member.
+#[derive(Clone, Debug)]
+struct Seat {
+    name: Name,
+    /// Its place in the order of all joins.
+    joined: u64,
+}
+
+/// The members of one instance, by name as shown, and the digests of their names together.
+#[derive(Debug, Default)]
+struct Row {
+    seats: HashMap<Box<str>, Seat>,
+    digest: u64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Members {
+    rows: BTreeMap<InstanceId, Row>,
+    keys: HashMap<Key, (InstanceId, Box<str>)>,
+    looks: HashMap<Look, (InstanceId, Box<str>)>,
+    joins: u64,
+}
+
+impl Members {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether an instance has a member with exactly this name.
+    pub fn has(&self, instance: InstanceId, name: &str) -> bool {
+        self.rows.get(&instance).is_some_and(|row| row.seats.contains_key(name))
+    }
+
+    /// Who has that name, or one that can be taken for it.
+    pub fn holder(&self, name: &Name) -> Option<(InstanceId, &str)> {
+        let looks = || name.looks.each().iter().find_map(|look| self.looks.get(look));
+        self.keys.get(&name.key).or_else(looks).map(|(instance, shown)| (*instance, &**shown))
+    }
+
+    /// Who has that name.
+    pub fn find(&self, key: &Key) -> Option<(InstanceId, &str)> {
+        self.keys.get(key).map(|(instance, shown)| (*instance, &**shown))
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn all(&self) -> impl Iterator<Item = (InstanceId, &str)> {
+        let of = |(id, row): (&InstanceId, _)| (*id, row);
+        let mut all: Vec<(u64, InstanceId, &str)> = Vec::with_capacity(self.len());
+        for (id, row) in self.rows.iter().map(of) {
+            let row: &Row = row;
+            all.extend(row.seats.iter().map(|(shown, seat)| (seat.joined, id, &**shown)));
+        }
+        all.sort_unstable();
+        all.into_iter().map(|(_, id, shown)| (id, shown))
+    }
+
+    /// Those of one instance, in the order in which they came.
+    pub fn of(&self, instance: InstanceId) -> Vec<Box<str>> {
+        let Some(row) = self.rows.get(&instance) else { return Vec::new() };
+        let mut seats: Vec<(u64, &str)> =
+            row.seats.iter().map(|(shown, seat)| (seat.joined, &**shown)).collect();
+        seats.sort_unstable();
+        seats.into_iter().map(|(_, shown)| shown.into()).collect()
+    }
+
+    /// How many an instance has, and what their names come to.
+    pub fn sum(&self, instance: InstanceId) -> (u64, u64) {
+        self.rows.get(&instance).map_or((0, 0), |row| (row.seats.len() as u64, row.digest))
+    }
+
+    /// Somebody comes whose name nobody has.
+    pub fn insert(&mut self, instance: InstanceId, name: Name) {
+        let shown = name.shown.clone();
+        self.keys.insert(name.key.clone(), (instance, shown.clone()));
+        for look in name.looks.each() {
+            self.looks.insert(*look, (instance, shown.clone()));
+        }
+        self.joins += 1;
+        let row = self.rows.entry(instance).or_default();
+        row.digest ^= digest(&shown);
+        row.seats.insert(shown, Seat { name, joined: self.joins });
+    }
+
+    /// Somebody leaves. Whether there was one.
+    pub fn remove(&mut self, instance: InstanceId, name: &str) -> bool {
+        let Some(row) = self.rows.get_mut(&instance) else { return false };
+        let Some(seat) = row.seats.remove(name) else { return false };
+        row.digest ^= digest(name);
+        if row.seats.is_empty() {
+            self.rows.remove(&instance);
+        }
+        self.keys.remove(&seat.name.key);
+        for look in seat.name.looks.each() {
+            self.looks.remove(look);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    #[test]
+    fn name_is_one_person_and_free_again_when_it_leaves() {
+        let (one, two) = (InstanceId([1; 16]), InstanceId([2; 16]));
+        let mut members = Members::default();
+        for (instance, shown) in [(two, "Alice"), (one, "bob"), (one, "ann")] {
+            assert_eq!(members.holder(&name(shown)), None);
+            members.insert(instance, name(shown));
+        }
+        assert_eq!(members.all().collect::<Vec<_>>(), [(two, "Alice"), (one, "bob"), (one, "ann")]);
+        assert_eq!(members.of(one), ["bob".into(), "ann".into()]);
+        assert_eq!(members.holder(&name("AIice")), Some((two, "Alice")), "it looks like that");
+        assert_eq!(members.find(&Key::new("ALICE")), Some((two, "Alice")));
+        assert_eq!(members.find(&Key::new("AIice")), None, "but it is not typed like that");
+        assert!(members.has(two, "Alice") && !members.has(one, "Alice") && !members.has(two, "alice"));
+        assert!(
+            !members.remove(one, "Alice") && members.remove(two, "Alice") && !members.remove(two, "Alice")
+        );
+        assert_eq!((members.holder(&name("AIice")), members.len()), (None, 2));
+        assert_eq!(members.sum(two), (0, 0));
+        assert_eq!(members.sum(one), (2, digest("ann") ^ digest("bob")));
+    }
+}

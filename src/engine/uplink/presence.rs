@@ -1,0 +1,145 @@
+//! Who lives: our own signs of life, and the silence of others. Knows two clocks: ours, and the log's in the ledger.
+
+use std::collections::BTreeMap;
+
+use super::super::message::Timestamp;
+use super::batch::{Item, push_name, write};
+use super::bounds::{
+    ALIVE_INTERVAL, ANSWER_TIMEOUT, BATCH_BYTES_MAX, HELLO_INTERVAL, MOTION_INTERVAL, PRESENCE_INTERVAL,
+    ROLL_BYTES_MAX, SILENCE, SPREAD,
+};
+use super::chance::Chance;
+use super::ids::InstanceId;
+use super::ledger::Ledger;
+
+/// The state.
+#[derive(Debug)]
+pub struct Presence {
+    alive_at: Timestamp,
+    hello_at: Timestamp,
+    scan_at: Timestamp,
+    /// Somebody does not know our members.
+    is_roll_due: bool,
+    roll_at: Timestamp,
+    /// Since when we hear everybody.
+    since: Timestamp,
+    /// Until then our members wait, if those of others are not known.
+    doubt_until: Timestamp,
+    /// What is said of others, and when it may be said again.
+    motions: Vec<u8>,
+    again: BTreeMap<InstanceId, Timestamp>,
+}
+
+impl Presence {
+    pub fn new(now: Timestamp) -> Presence {
+        Presence {
+            alive_at: now,
+            hello_at: now,
+            scan_at: now,
+            is_roll_due: false,
+            roll_at: now,
+            since: now,
+            doubt_until: now,
+            motions: Vec::new(),
+            again: BTreeMap::new(),
+        }
+    }
+
+    /// A connection stands: nobody was heard before it.
+    pub fn connected(&mut self, now: Timestamp) {
+        (self.alive_at, self.hello_at, self.since) = (now, now, now);
+        self.doubt_until = now + ANSWER_TIMEOUT;
+        self.motions.clear();
+        self.again.clear();
+    }
+
+    /// Somebody wants our members, or cannot know them.
+    pub fn ask_for_roll(&mut self) {
+        self.is_roll_due = true;
+    }
+
+    /// We have another id, and nothing was said under it.
+    pub fn begin_anew(&mut self, now: Timestamp) {
+        self.hello_at = now;
+        self.is_roll_due = false;
+        self.motions.clear();
+    }
+
+    /// Whether our members may come and speak: those of all others are known, or it takes too long.
+    pub fn is_sure(&self, ledger: &Ledger, now: Timestamp) -> bool {
+        now >= self.doubt_until || ledger.instances.values().all(|row| row.is_sure || row.gone.is_some())
+    }
+
+    /// Whether a sign of life past the log is due.
+    pub fn is_alive_due(&mut self, now: Timestamp) -> bool {
+        let is_due = now >= self.alive_at;
+        if is_due {
+            self.alive_at = now + ALIVE_INTERVAL;
+        }
+        is_due
+    }
+
+    /// Looks at the others, who are heard at the moment.
+    pub fn scan(&mut self, ledger: &Ledger, chance: &mut Chance, now: Timestamp) {
+        if now < self.scan_at {
+            return;
+        }
+        self.scan_at = now + PRESENCE_INTERVAL;
+        self.again.retain(|id, at| *at > now && ledger.instances.contains_key(id));
+        for (id, row) in &ledger.instances {
+            let is_other = *id != ledger.own && row.gone.is_none();
+            let is_silent = now >= row.heard.max(self.since) + SILENCE;
+            if !is_other || row.is_sure && !is_silent || self.again.contains_key(id) {
+                continue;
+            }
+            self.again.insert(*id, now + MOTION_INTERVAL + chance.share(SPREAD));
+            if self.motions.len() < BATCH_BYTES_MAX / 4 {
+                write(&mut self.motions, if is_silent { Item::Gone(*id) } else { Item::Ask(*id) });
+            }
+        }
+    }
+
+    /// What we say ourselves in the next batch. All our batches before it were heard, so that the sum is right.
+    pub fn control(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<u8> {
+        let mut control = Vec::new();
+        if now >= self.hello_at {
+            self.hello_at = now + HELLO_INTERVAL;
+            let (count, digest) = ledger.members.sum(ledger.own);
+            write(&mut control, Item::Hello { count, digest });
+        }
+        control.append(&mut self.motions);
+        control
+    }
+
+    /// The list of our members in parts, if it is due.
+    pub fn roll(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<Vec<u8>> {
+        if !self.is_roll_due || now < self.roll_at {
+            return Vec::new();
+        }
+        self.is_roll_due = false;
+        self.roll_at = now + ANSWER_TIMEOUT;
+        let mut parts = vec![Vec::new()];
+        for name in ledger.members.of(ledger.own) {
+            if parts.last().is_some_and(|part| part.len() + name.len() > ROLL_BYTES_MAX) {
+                parts.push(Vec::new());
+            }
+            push_name(parts.last_mut().expect("there is one"), &name);
+        }
+        let last = parts.len() - 1;
+        let item = |(at, names): (usize, Vec<u8>)| {
+            let mut bytes = Vec::with_capacity(names.len() + 4);
+            write(&mut bytes, Item::Roll { is_first: at == 0, is_last: at == last, names: &names });
+            bytes
+        };
+        parts.into_iter().enumerate().map(item).collect()
+    }
+
+    /// When something is due, while a connection stands.
+    pub fn deadline(&self, is_caught_up: bool) -> Timestamp {
+        if !is_caught_up {
+            return self.alive_at;
+        }
+        let roll = if self.is_roll_due { self.roll_at } else { self.alive_at };
+        self.alive_at.min(self.hello_at).min(self.scan_at).min(roll)
+    }
+}

@@ -1,0 +1,368 @@
+//! Publishes: one batch at a time, the same bytes again and again until it is heard from the log. Knows batches; has never
+//! seen a consumer.
+//!
+//! A batch is over when it is *heard*. Its acknowledgement comes about as soon, and only says that it need not be sent
+//! again, or that it never will be stored: a sequence of 0 is no acknowledgement, and neither is a timeout a failure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::message::Timestamp;
+use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
+use super::batch::{HEAD_BYTES, Head, Item, items, write};
+use super::bounds::{
+    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, RESEND_MAX, RESEND_MIN, TEXT_BYTES_MAX,
+};
+use super::event::Entry;
+use super::events::Events;
+use super::ids::InstanceId;
+use super::why::Why;
+use super::wire::encode;
+
+/// Why an entry is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// As much waits as may: what the author says next waits too.
+    Full,
+    /// It never fits: the most bytes of a text.
+    TooLong(usize),
+}
+
+/// Entries that go into one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// As in a batch.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub count: u64,
+}
+
+/// How far the batch under way is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Was sent at that time.
+    Sent(Timestamp),
+    /// Is sent again at that time.
+    Waiting(Timestamp),
+    /// Has a place in the stream, and is not heard yet.
+    Stored(u64),
+}
+
+/// The batch under way.
+#[derive(Clone, Debug)]
+struct Flight {
+    number: u64,
+    /// What we say ourselves, before what members say.
+    control: Vec<u8>,
+    chunk: Chunk,
+    phase: Phase,
+    pause: Duration,
+    since: Timestamp,
+    /// Its place was read, and it did not stand there: the last attempt.
+    is_last: bool,
+}
+
+/// What is kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedQueue {
+    /// The last number that was used.
+    pub number: u64,
+    /// The last number that is in the log.
+    pub after: u64,
+    /// Our entries in the log.
+    pub entries: u64,
+    /// The batch under way, and what we say ourselves in it.
+    pub flight: Option<(Vec<u8>, Chunk)>,
+    /// What waits.
+    pub chunks: Vec<Chunk>,
+}
+
+/// The machine.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    number: u64,
+    after: u64,
+    entries: u64,
+    flight: Option<Flight>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes of both.
+    bytes: usize,
+    /// Of both: how many.
+    count: u64,
+    /// The most bytes of a batch.
+    limit: usize,
+    /// Batches of ours that the log has.
+    pub published: u64,
+    /// Entries that were refused.
+    pub refused: u64,
+}
+
+impl Publisher {
+    pub fn new() -> Publisher {
+        Publisher { limit: BATCH_BYTES_MAX, ..Publisher::default() }
+    }
+
+    /// Goes on where another process stopped.
+    pub fn restore(saved: SavedQueue, now: Timestamp) -> Publisher {
+        let mut publisher = Publisher::new();
+        (publisher.number, publisher.after, publisher.entries) = (saved.number, saved.after, saved.entries);
+        publisher.chunks = saved.chunks.into();
+        publisher.flight = saved.flight.map(|(control, chunk)| Flight {
+            number: saved.number,
+            control,
+            chunk,
+            phase: Phase::Waiting(now),
+            pause: RESEND_MIN,
+            since: now,
+            is_last: false,
+        });
+        publisher.count_all();
+        publisher
+    }
+
+    pub fn save(&self) -> SavedQueue {
+        SavedQueue {
+            number: self.number,
+            after: self.after,
+            entries: self.entries,
+            flight: self.flight.as_ref().map(|flight| (flight.control.clone(), flight.chunk.clone())),
+            chunks: self.chunks.iter().cloned().collect(),
+        }
+    }
+
+    fn count_all(&mut self) {
+        let all = || self.chunks.iter().chain(self.flight.as_ref().map(|flight| &flight.chunk));
+        (self.bytes, self.count) =
+            (all().map(|chunk| chunk.bytes.len()).sum(), all().map(|chunk| chunk.count).sum());
+    }
+
+    /// The stream and the server take messages of so many bytes.
+    pub fn set_limit(&mut self, bytes: u64) {
+        let head = 1024 + HEAD_BYTES as u64;
+        self.limit = bytes.saturating_sub(head).clamp(1024, BATCH_BYTES_MAX as u64) as usize;
+    }
+
+    /// Whether members must not be read from. Whatever they have said by then is still taken.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= QUEUE_BYTES_MAX
+    }
+
+    /// Bytes, entries that were sent, and entries that wait.
+    pub fn waiting(&self) -> (usize, u64, u64) {
+        let sent = self.flight.as_ref().map_or(0, |flight| flight.chunk.count);
+        (self.bytes, sent, self.count - sent)
+    }
+
+    /// Whether a batch is under way.
+    pub fn is_busy(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.flight.is_none() && self.chunks.is_empty()
+    }
+
+    /// Since when the batch under way is not heard.
+    pub fn unheard_since(&self) -> Option<Timestamp> {
+        self.flight.as_ref().map(|flight| flight.since)
+    }
+
+    /// Takes an entry. Who comes and who leaves is always taken: members are bounded elsewhere.
+    pub fn propose(&mut self, entry: Entry<'_>) -> Result<(), Refusal> {
+        let (name, text) = match entry {
+            Entry::Joined(name) | Entry::Left(name) => (name, ""),
+            Entry::Said { name, text } | Entry::Acted { name, text } => (name, text),
+            Entry::Announced(line) => ("", line),
+        };
+        if text.len() > TEXT_BYTES_MAX || name.len() > NAME_BYTES_MAX {
+            return Err(Refusal::TooLong(TEXT_BYTES_MAX));
+        }
+        let is_said = !matches!(entry, Entry::Joined(_) | Entry::Left(_));
+        if is_said && self.bytes >= 2 * QUEUE_BYTES_MAX {
+            return Err(Refusal::Full);
+        }
+        let wanted = name.len() + text.len() + 4;
+        let fits = self.chunks.back().is_some_and(|chunk| chunk.bytes.len() + wanted <= self.limit);
+        if !fits {
+            self.chunks.push_back(Chunk::default());
+        }
+        let chunk = self.chunks.back_mut().expect("there is one");
+        let before = chunk.bytes.len();
+        write(&mut chunk.bytes, Item::Entry(entry));
+        chunk.count += 1;
+        self.bytes += chunk.bytes.len() - before;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Begins the next batch: `control`, and if members may speak, what they said. Whether there was anything.
+    pub fn begin(&mut self, control: Vec<u8>, may_speak: bool, now: Timestamp) -> bool {
+        debug_assert!(self.flight.is_none());
+        let chunk = if may_speak { self.chunks.pop_front().unwrap_or_default() } else { Chunk::default() };
+        if control.is_empty() && chunk.count == 0 {
+            return false;
+        }
+        self.number += 1;
+        self.flight = Some(Flight {
+            number: self.number,
+            control,
+            chunk,
+            phase: Phase::Waiting(now),
+            pause: RESEND_MIN,
+            since: now,
+            is_last: false,
+        });
+        true
+    }
+
+    /// Sends the batch under way if it is due. `subject` and `reply` are where it and its answer go.
+    pub fn send(
+        &mut self,
+        instance: InstanceId,
+        (subject, reply): (&str, impl FnOnce(u64) -> String),
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) {
+        let Some(flight) = &mut self.flight else { return };
+        let due = match flight.phase {
+            Phase::Sent(at) => at + ACK_TIMEOUT,
+            Phase::Waiting(at) => at,
+            Phase::Stored(_) => return,
+        };
+        if now < due {
+            return;
+        }
+        let head = Head { instance, number: flight.number, after: self.after, entries: self.entries }.write();
+        let id = format!("{instance}.{}", flight.number);
+        let parts: [&[u8]; 3] = [&head, &flight.control, &flight.chunk.bytes];
+        encode::publish_with(out, subject, &reply(flight.number), ("Nats-Msg-Id", &id), &parts);
+        flight.phase = Phase::Sent(now);
+    }
+
+    /// A new connection: what the old one did with the batch is not known.
+    pub fn reconnected(&mut self, now: Timestamp) {
+        if let Some(flight) = &mut self.flight {
+            flight.since = now;
+            flight.pause = RESEND_MIN;
+            if !matches!(flight.phase, Phase::Stored(_)) {
+                flight.phase = Phase::Waiting(now);
+            }
+        }
+    }
+
+    /// The log is another one: whatever had a place in the old one may not be in this one.
+    pub fn log_lost(&mut self, now: Timestamp) {
+        if let Some(flight) = &mut self.flight {
+            flight.phase = Phase::Waiting(now);
+        }
+    }
+
+    /// An answer to a batch: of this or an earlier attempt, over this or an earlier connection.
+    pub fn answered(
+        &mut self,
+        number: u64,
+        (status, payload): (u16, &[u8]),
+        now: Timestamp,
+        events: &mut Events,
+    ) -> Option<Why> {
+        let flight = self.flight.as_mut().filter(|flight| flight.number == number)?;
+        if matches!(flight.phase, Phase::Stored(_)) {
+            return None;
+        }
+        let reply = if status == 0 { Reply::read(payload) } else { None };
+        match reply {
+            Some(Reply { error: None, seq, .. }) if seq > 0 => {
+                flight.phase = Phase::Stored(seq);
+                None
+            }
+            Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
+                self.refuse(&Why::NotStored(error.description), events);
+                None
+            }
+            reply => {
+                flight.phase = Phase::Waiting(now + flight.pause);
+                flight.pause = (flight.pause * 2).min(RESEND_MAX);
+                let error = reply.and_then(|reply| reply.error);
+                error.is_none_or(|error| error.err_code != IN_PROCESS).then_some(Why::NoQuorum)
+            }
+        }
+    }
+
+    /// The server will never take the batch under way: its authors are told.
+    pub fn refuse(&mut self, why: &Why, events: &mut Events) {
+        let Some(flight) = self.flight.take() else { return };
+        self.refused += flight.chunk.count;
+        for item in items(&flight.chunk.bytes) {
+            if let Item::Entry(entry) = item {
+                events.refused(entry, why.clone());
+            }
+        }
+        if flight.chunk.count > 0 {
+            let entries = flight.chunk.count as usize;
+            events.log(super::event::LogEvent::Refused { entries, why: why.clone() });
+        }
+        self.count_all();
+    }
+
+    /// A batch of ours was heard from the log.
+    pub fn heard(&mut self, number: u64) {
+        let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return };
+        self.after = number;
+        self.entries += flight.chunk.count;
+        self.bytes -= flight.chunk.bytes.len();
+        self.count -= flight.chunk.count;
+        self.published += 1;
+    }
+
+    /// The log was read up to there. A batch that should have stood before it was trimmed, or lost by the server: it is sent
+    /// once more, which nobody hears twice.
+    pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
+        let Some(flight) = &mut self.flight else { return };
+        if !matches!(flight.phase, Phase::Stored(sequence) if sequence <= position) {
+            return;
+        }
+        if flight.is_last {
+            self.refuse(&Why::NotStored("it was trimmed from the log before it was read".into()), events);
+        } else {
+            flight.is_last = true;
+            flight.phase = Phase::Waiting(now);
+        }
+    }
+
+    /// We go on under another id: everything that was not heard is said again, behind the joins of our members.
+    pub fn begin_anew(&mut self, members: &[Box<str>]) {
+        (self.number, self.after, self.entries) = (0, 0, 0);
+        if let Some(flight) = self.flight.take().filter(|flight| flight.chunk.count > 0) {
+            self.chunks.push_front(flight.chunk);
+        }
+        let mut joins: VecDeque<Chunk> = VecDeque::new();
+        for name in members {
+            if joins.back().is_none_or(|chunk| chunk.bytes.len() + name.len() + 4 > self.limit) {
+                joins.push_back(Chunk::default());
+            }
+            let chunk = joins.back_mut().expect("there is one");
+            write(&mut chunk.bytes, Item::Entry(Entry::Joined(name)));
+            chunk.count += 1;
+        }
+        joins.append(&mut self.chunks);
+        self.chunks = joins;
+        self.count_all();
+    }
+
+    /// When something must be sent again.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self.flight.as_ref()?.phase {
+            Phase::Sent(at) => Some(at + ACK_TIMEOUT),
+            Phase::Waiting(at) => Some(at),
+            Phase::Stored(_) => None,
+        }
+    }
+}
+
+/// Whether the same batch can be stored later.
+fn is_passing(error: &super::api::ApiError) -> bool {
+    [UNAVAILABLE, IN_PROCESS].contains(&error.err_code) || error.code == 503 && error.err_code != STORE_FAILED
+}

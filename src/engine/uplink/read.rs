@@ -1,0 +1,387 @@
+//! Reads the log: one consumer, made anew whenever there is doubt, and pulls that bound what is under way. Knows the stream's
+//! sequence; has never seen an entry.
+
+use std::time::Duration;
+
+use super::super::message::Timestamp;
+use super::api::{self, Delivered, Reply};
+use super::bounds::{ANSWER_TIMEOUT, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, RETRY_MAX, RETRY_MIN};
+use super::ids::LinkId;
+use super::ledger::At;
+use super::settings::StreamSettings;
+use super::subjects::{About, Subjects};
+use super::why::Why;
+use super::wire::decode::Message;
+use super::wire::encode;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is no connection.
+    Idle,
+    /// Waits before it begins anew.
+    Pausing(Timestamp),
+    /// Has asked what the stream is.
+    Asking(Timestamp),
+    /// Makes the stream.
+    Making(Timestamp),
+    /// Makes the consumer.
+    Opening(Timestamp),
+    /// Reads; the time of the last word from the consumer.
+    Reading(Timestamp),
+}
+
+/// What an answer brought to light.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing to tell.
+    Nothing,
+    /// We made the stream.
+    Created,
+    /// It is not as the configuration wants it.
+    Differs(String),
+    /// It is another one than before.
+    OtherLog,
+}
+
+/// What the consumer delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Got {
+    /// Nothing that is new.
+    Nothing,
+    /// The next message.
+    Message {
+        /// Where it stands.
+        at: At,
+    },
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Reader {
+    stage: Stage,
+    /// Counts consumers: what a former one says does not count.
+    generation: u64,
+    /// The consumer's name.
+    name: String,
+    link: LinkId,
+    retry: Duration,
+    /// The last message that was read.
+    pub position: u64,
+    /// When the stream was made.
+    pub created: String,
+    /// The end of the log when the consumer was made.
+    target: u64,
+    /// How many messages of ours are behind the last one that was read.
+    pub lag: u64,
+    /// Messages that this consumer delivered.
+    delivered: u64,
+    /// Messages that the server may still send.
+    outstanding: u64,
+    /// The next message is longer than a pull may bring.
+    is_big: bool,
+    /// Something came since the last pull.
+    has_moved: bool,
+    /// Since when the stream ends before what we have read.
+    short_since: Option<Timestamp>,
+    has_told_differences: bool,
+    /// Bytes of the longest message that the stream takes; 0: no bound.
+    pub message_bytes_max: u64,
+}
+
+impl Reader {
+    pub fn new(position: u64, created: String, generation: u64) -> Reader {
+        Reader {
+            stage: Stage::Idle,
+            generation,
+            name: String::new(),
+            link: LinkId(0),
+            retry: RETRY_MIN,
+            position,
+            created,
+            target: u64::MAX,
+            lag: 0,
+            delivered: 0,
+            outstanding: 0,
+            is_big: false,
+            has_moved: false,
+            short_since: None,
+            has_told_differences: false,
+            message_bytes_max: 0,
+        }
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether all that the log had when the consumer was made has been read, and the consumer lives.
+    pub fn is_caught_up(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_)) && (self.position >= self.target || self.lag == 0)
+    }
+
+    /// Whether it waits for the stream, and not for its messages.
+    pub fn is_opening(&self) -> bool {
+        !matches!(self.stage, Stage::Reading(_) | Stage::Idle)
+    }
+
+    fn request(&self, out: &mut Vec<u8>, subjects: &Subjects, what: (&str, About), body: &str) {
+        let reply = subjects.answer(self.link, what.1, self.generation);
+        encode::publish(out, what.0, &reply, &[body.as_bytes()]);
+    }
+
+    /// A connection stands, or there is doubt: begins anew.
+    pub fn start(&mut self, link: LinkId, subjects: &Subjects, out: &mut Vec<u8>, now: Timestamp) {
+        if matches!(self.stage, Stage::Reading(_) | Stage::Opening(_)) && link == self.link {
+            let old = format!("$JS.API.CONSUMER.DELETE.{}.{}", subjects.stream, self.name);
+            self.request(out, subjects, (&old, About::Nothing), "");
+        }
+        self.link = link;
+        self.generation += 1;
+        self.name = subjects.consumer(self.generation);
+        self.target = u64::MAX;
+        let info = format!("$JS.API.STREAM.INFO.{}", subjects.stream);
+        self.request(out, subjects, (&info, About::Info), "");
+        self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
+    }
+
+    /// The connection is lost.
+    pub fn stop(&mut self) {
+        self.stage = Stage::Idle;
+    }
+
+    /// Something went wrong: begins anew after a pause.
+    pub fn pause(&mut self, now: Timestamp) {
+        if self.stage != Stage::Idle {
+            self.stage = Stage::Pausing(now + self.retry);
+            self.retry = (self.retry * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// An answer about the stream or the consumer.
+    pub fn answered(
+        &mut self,
+        (about, generation): (About, u64),
+        message: &Message<'_>,
+        (subjects, wanted): (&Subjects, &StreamSettings),
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) -> Result<News, Why> {
+        if generation != self.generation {
+            return Ok(News::Nothing);
+        }
+        match (self.stage, about) {
+            (Stage::Asking(_), About::Info) | (Stage::Making(_), About::Create) => {}
+            (Stage::Opening(_), About::Consumer) => return self.opened(message, subjects, out, now),
+            _ => return Ok(News::Nothing),
+        }
+        if message.status() == 503 {
+            return Err(Why::NoJetStream);
+        }
+        let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
+        match &reply.error {
+            Some(error) if error.err_code == api::NO_STREAM && about == About::Info => {
+                let create = format!("$JS.API.STREAM.CREATE.{}", subjects.stream);
+                let body = api::create_stream(subjects, wanted);
+                self.request(out, subjects, (&create, About::Create), &body);
+                self.stage = Stage::Making(now + ANSWER_TIMEOUT);
+                Ok(News::Nothing)
+            }
+            Some(error) => Err(why(error)),
+            None => self.found(&reply, (subjects, wanted), out, now),
+        }
+    }
+
+    /// The stream is there.
+    fn found(
+        &mut self,
+        reply: &Reply,
+        (subjects, wanted): (&Subjects, &StreamSettings),
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) -> Result<News, Why> {
+        let config = &reply.config;
+        if !config.subjects.iter().any(|pattern| subjects.is_covered_by(pattern)) {
+            let told = config.subjects.join(", ");
+            return Err(Why::WrongStream(format!("it keeps {told}, and not {}", subjects.rooms)));
+        }
+        if config.retention != "limits" {
+            return Err(Why::WrongStream(format!("its retention is {}, and not limits", config.retention)));
+        }
+        self.message_bytes_max = u64::try_from(config.max_msg_size).unwrap_or(0);
+        let state = reply.state;
+        let is_new = !self.created.is_empty() && self.created != reply.created;
+        if !is_new && state.last_seq < self.position {
+            // A new leader may not have come to its own end yet.
+            let since = *self.short_since.get_or_insert(now);
+            if now.since(since) < ANSWER_TIMEOUT {
+                return Err(Why::NoQuorum);
+            }
+        }
+        self.short_since = None;
+        let is_lost = is_new || state.last_seq < self.position;
+        let is_first = self.created.is_empty();
+        if is_new {
+            self.position = 0;
+        }
+        self.position = self.position.min(state.last_seq);
+        if is_new || is_first {
+            let past = state.last_seq.saturating_sub(PAST_MAX);
+            self.position =
+                self.position.max(past).max(state.first_seq.saturating_sub(1)).min(state.last_seq);
+        }
+        self.created.clone_from(&reply.created);
+        self.target = state.last_seq;
+        self.lag = state.last_seq - self.position;
+        let create = format!("$JS.API.CONSUMER.CREATE.{}.{}.{}", subjects.stream, self.name, subjects.room);
+        let body = api::create_consumer(subjects, &self.name, self.position + 1);
+        self.request(out, subjects, (&create, About::Consumer), &body);
+        self.stage = Stage::Opening(now + ANSWER_TIMEOUT);
+        if is_lost {
+            return Ok(News::OtherLog);
+        }
+        if reply.did_create {
+            return Ok(News::Created);
+        }
+        let what = api::differences(config, wanted);
+        if what.is_empty() || std::mem::replace(&mut self.has_told_differences, true) {
+            return Ok(News::Nothing);
+        }
+        Ok(News::Differs(what))
+    }
+
+    fn opened(
+        &mut self,
+        message: &Message<'_>,
+        subjects: &Subjects,
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) -> Result<News, Why> {
+        if message.status() == 503 {
+            return Err(Why::NoJetStream);
+        }
+        let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
+        if let Some(error) = &reply.error {
+            return Err(why(error));
+        }
+        self.lag = reply.num_pending;
+        self.retry = RETRY_MIN;
+        (self.delivered, self.outstanding) = (0, 0);
+        (self.is_big, self.has_moved) = (false, false);
+        self.stage = Stage::Reading(now);
+        self.pull(subjects, out);
+        Ok(News::Nothing)
+    }
+
+    fn pull(&mut self, subjects: &Subjects, out: &mut Vec<u8>) {
+        let next = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", subjects.stream, self.name);
+        self.request(out, subjects, (&next, About::Log), &api::pull(self.is_big));
+        self.outstanding += if self.is_big { 1 } else { PULL_MESSAGES };
+        self.has_moved = false;
+    }
+
+    /// Something from the consumer. An error: there is doubt, and it must be made anew.
+    pub fn delivered(
+        &mut self,
+        generation: Option<u64>,
+        message: &Message<'_>,
+        subjects: &Subjects,
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Got, ()> {
+        if !matches!(self.stage, Stage::Reading(_)) {
+            return Ok(Got::Nothing);
+        }
+        let Some(delivered) = Delivered::read(message.reply) else {
+            let is_current = generation == Some(self.generation);
+            return if is_current { self.control(message, subjects, out, now) } else { Ok(Got::Nothing) };
+        };
+        if delivered.consumer != self.name.as_bytes() {
+            return Ok(Got::Nothing);
+        }
+        if delivered.delivered != self.delivered + 1 {
+            return Err(());
+        }
+        self.stage = Stage::Reading(now);
+        self.delivered += 1;
+        self.lag = delivered.pending;
+        self.has_moved = true;
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.is_big = false;
+        if self.outstanding <= PULL_MESSAGES / 2 {
+            self.pull(subjects, out);
+        }
+        if delivered.sequence <= self.position {
+            return Ok(Got::Nothing);
+        }
+        self.position = delivered.sequence;
+        Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time } })
+    }
+
+    /// What the server itself says.
+    fn control(
+        &mut self,
+        message: &Message<'_>,
+        subjects: &Subjects,
+        out: &mut Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Got, ()> {
+        let about = message.description().to_ascii_lowercase();
+        let says = |word: &[u8]| about.windows(word.len()).any(|part| part == word);
+        match message.status() {
+            100 => {
+                // Messages were lost on the way.
+                if message.field(b"Nats-Last-Consumer").is_some_and(|last| last != self.delivered) {
+                    return Err(());
+                }
+                self.stage = Stage::Reading(now);
+            }
+            404 | 408 => self.ended(message, subjects, out),
+            409 if says(b"message size exceeds maxbytes") => {
+                self.is_big = !self.has_moved;
+                self.ended(message, subjects, out);
+            }
+            409 if says(b"batch completed") => self.ended(message, subjects, out),
+            _ => return Err(()),
+        }
+        Ok(Got::Nothing)
+    }
+
+    /// A pull has ended.
+    fn ended(&mut self, message: &Message<'_>, subjects: &Subjects, out: &mut Vec<u8>) {
+        let left = message.field(b"Nats-Pending-Messages").unwrap_or(self.outstanding);
+        self.outstanding = self.outstanding.saturating_sub(left);
+        if self.outstanding <= PULL_MESSAGES / 2 {
+            self.pull(subjects, out);
+        }
+    }
+
+    /// When it must be looked at.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Idle => None,
+            Stage::Pausing(at) | Stage::Asking(at) | Stage::Making(at) | Stage::Opening(at) => Some(at),
+            Stage::Reading(heard) => Some(heard + CONSUMER_SILENCE),
+        }
+    }
+
+    /// Whether it must be started anew now, and if an answer is missing, the reason.
+    pub fn is_due(&self, now: Timestamp) -> Option<Option<Why>> {
+        if self.deadline().is_none_or(|at| now < at) {
+            return None;
+        }
+        Some(match self.stage {
+            Stage::Asking(_) | Stage::Making(_) | Stage::Opening(_) => Some(Why::NoQuorum),
+            _ => None,
+        })
+    }
+}
+
+/// The reason in an error of JetStream.
+fn why(error: &api::ApiError) -> Why {
+    match error.err_code {
+        api::UNAVAILABLE => Why::NoQuorum,
+        code if api::NOT_ENABLED.contains(&code) => Why::NoJetStream,
+        _ => Why::Stream(error.description.clone()),
+    }
+}

@@ -1,0 +1,185 @@
+//! Which server to try next: the configured ones, then those that a cluster has named, each round in another order, with a
+//! pause after each round. Knows addresses and time; opens nothing.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::message::Timestamp;
+use super::bounds::{DIAL_MAX, DIAL_MIN, REFUSED_PAUSE, TOLD_SERVERS_MAX};
+use super::chance::Chance;
+use super::settings::Server;
+use super::wire::info::host_and_port;
+
+/// All servers.
+#[derive(Debug)]
+pub struct Servers {
+    configured: Vec<Server>,
+    told: Vec<Server>,
+    /// Those of this round that were not tried yet.
+    round: VecDeque<Server>,
+    /// Before this time none is tried.
+    at: Timestamp,
+    pause: Duration,
+    /// Those that refused our credentials, and until when they are left alone.
+    refused: Vec<(Server, Timestamp)>,
+}
+
+impl Servers {
+    pub fn new(configured: Vec<Server>, now: Timestamp) -> Servers {
+        Servers {
+            configured,
+            told: Vec::new(),
+            round: VecDeque::new(),
+            at: now,
+            pause: DIAL_MIN,
+            refused: Vec::new(),
+        }
+    }
+
+    /// When the next one may be tried.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The next one, but not `except`, which is about to close.
+    pub fn next(&mut self, except: Option<&Server>, chance: &mut Chance, now: Timestamp) -> Option<Server> {
+        if now < self.at {
+            return None;
+        }
+        self.refused.retain(|(_, until)| *until > now);
+        if self.round.is_empty() {
+            for part in [&self.configured, &self.told] {
+                let mut part = part.clone();
+                chance.shuffle(&mut part);
+                let fresh =
+                    part.into_iter().filter(|server| !self.round.iter().any(|other| is_same(other, server)));
+                let fresh: Vec<Server> = fresh.collect();
+                self.round.extend(fresh);
+            }
+        }
+        while let Some(server) = self.round.pop_front() {
+            let is_refused = self.refused.iter().any(|(other, _)| is_same(other, &server));
+            if !is_refused && except.is_none_or(|except| !is_same(except, &server)) {
+                return Some(server);
+            }
+        }
+        let refused = self.refused.iter().map(|(_, until)| *until).min();
+        self.wait(refused.filter(|_| except.is_none()), chance, now);
+        None
+    }
+
+    /// A server could not be reached, or was lost: the next one of this round at once, and after a round a pause.
+    pub fn failed(&mut self, chance: &mut Chance, now: Timestamp) {
+        if self.round.is_empty() { self.wait(None, chance, now) } else { self.at = now }
+    }
+
+    fn wait(&mut self, until: Option<Timestamp>, chance: &mut Chance, now: Timestamp) {
+        let pause = self.pause / 2 + chance.share(self.pause / 2);
+        self.at = until.unwrap_or(now + pause).max(now + pause);
+        self.pause = (self.pause * 2).min(DIAL_MAX);
+    }
+
+    /// A server refused our credentials.
+    pub fn refused(&mut self, server: Server, now: Timestamp) {
+        self.refused.push((server, now + REFUSED_PAUSE));
+    }
+
+    /// The server that we have is about to close.
+    pub fn hurry(&mut self, now: Timestamp) {
+        self.at = now;
+    }
+
+    /// A connection has lasted.
+    pub fn lasted(&mut self) {
+        self.pause = DIAL_MIN;
+        self.round.clear();
+    }
+
+    /// What a server says about its cluster.
+    pub fn told(&mut self, by: &Server, urls: &[String]) {
+        if urls.is_empty() {
+            return;
+        }
+        let known = |(host, port): (&str, u16)| {
+            let is_address = host.parse::<IpAddr>().is_ok();
+            Server {
+                host: host.to_owned(),
+                port,
+                encrypt: by.encrypt,
+                name: if is_address { by.name.clone() } else { host.to_owned() },
+            }
+        };
+        self.told =
+            urls.iter().filter_map(|url| host_and_port(url)).map(known).take(TOLD_SERVERS_MAX).collect();
+        // One that was configured with a name of its own keeps it.
+        self.told.retain(|server| !self.configured.iter().any(|other| is_same(other, server)));
+    }
+
+    /// Another configuration.
+    pub fn configure(&mut self, configured: Vec<Server>, now: Timestamp) {
+        *self = Servers::new(configured, now);
+    }
+}
+
+fn is_same(one: &Server, other: &Server) -> bool {
+    one.host == other.host && one.port == other.port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Encrypt;
+    use super::*;
+
+    fn server(host: &str) -> Server {
+        Server::new(host, 4222, Encrypt::Always)
+    }
+
+    #[test]
+    fn every_server_is_tried_once_a_round_and_rounds_have_growing_pauses() {
+        let (mut chance, mut now) = (Chance::new(1), Timestamp::at(0));
+        let mut servers = Servers::new(vec![server("a"), server("b")], now);
+        servers.told(&server("a"), &["10.0.0.1:4222".into(), "a:4222".into(), "wrong".into()]);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let mut round = Vec::new();
+            for _ in 0..3 {
+                let next = servers.next(None, &mut chance, now).expect("at once within a round");
+                round.push((next.host, next.name));
+                servers.failed(&mut chance, now);
+            }
+            assert_eq!(round[2], ("10.0.0.1".into(), "a".into()), "those of the cluster come last");
+            round.sort();
+            assert_eq!(round[1..], [("a".into(), "a".into()), ("b".into(), "b".into())]);
+            assert_eq!(servers.next(None, &mut chance, now), None);
+            pauses.push(servers.at().since(now));
+            now = servers.at();
+        }
+        assert!(pauses[0] <= DIAL_MIN && pauses[8] >= DIAL_MAX / 2 && pauses[8] <= DIAL_MAX, "{pauses:?}");
+        servers.lasted();
+        servers.failed(&mut chance, now);
+        assert!(servers.at().since(now) <= DIAL_MIN);
+    }
+
+    #[test]
+    fn server_that_refuses_credentials_is_left_alone_for_a_while() {
+        let (mut chance, mut now) = (Chance::new(1), Timestamp::at(0));
+        let mut servers = Servers::new(vec![server("a")], now);
+        let refusing = servers.next(None, &mut chance, now).unwrap();
+        servers.refused(refusing, now);
+        servers.failed(&mut chance, now);
+        while servers.at() < Timestamp::at(0) + REFUSED_PAUSE {
+            now = servers.at();
+            assert_eq!(servers.next(None, &mut chance, now), None, "{now:?}");
+        }
+        now = servers.at();
+        assert_eq!(servers.next(None, &mut chance, now), Some(server("a")));
+    }
+
+    #[test]
+    fn server_that_is_about_to_close_is_not_chosen_again() {
+        let (mut chance, now) = (Chance::new(1), Timestamp::at(0));
+        let mut servers = Servers::new(vec![server("a"), server("b")], now);
+        assert_eq!(servers.next(Some(&server("a")), &mut chance, now), Some(server("b")));
+    }
+}

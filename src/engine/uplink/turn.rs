@@ -1,0 +1,115 @@
+//! What follows from all that has come: the next batch, signs of life, and what members are told.
+
+use super::super::message::Timestamp;
+use super::batch::{Item, write};
+use super::machine::{Farewell, Uplink};
+use super::subjects::About;
+
+impl Uplink {
+    /// When [`tick`](Self::tick) must be called.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let links = self.links.iter().filter_map(|link| link.deadline());
+        let dial = self.wants_link().then(|| self.servers.at());
+        let is_caught_up = self.reader.is_caught_up();
+        let presence = self.active.map(|_| self.presence.deadline(is_caught_up));
+        let batch = self.publisher.deadline().filter(|_| self.may_send());
+        let others = [
+            dial,
+            presence,
+            batch,
+            self.reader.deadline(),
+            self.whispers.deadline(),
+            self.health.deadline(self.signs()),
+        ];
+        links.chain(others.into_iter().flatten()).min()
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp) {
+        let mut ended = Vec::new();
+        for link in &mut self.links {
+            if let Err(why) = link.tick(now) {
+                ended.push((link.id, why));
+            }
+        }
+        for (id, why) in ended {
+            self.end(id, why, now);
+        }
+        self.whispers.tick(now, &mut self.events);
+        if let Some(at) = self.active_at()
+            && let Some(why) = self.reader.is_due(now)
+        {
+            if why.is_some() {
+                self.health.room = why;
+            }
+            let link = &mut self.links[at];
+            self.reader.start(link.id, &self.subjects, link.out(), now);
+        }
+        if self.active.is_some() && self.presence.is_alive_due(now) {
+            let subject = self.subjects.alive_of(self.ledger.own);
+            self.publish_aside(&subject, &[]);
+        }
+        if self.reader.is_caught_up() {
+            self.presence.scan(&self.ledger, &mut self.chance, now);
+        }
+        self.settle(now);
+    }
+
+    fn active_at(&self) -> Option<usize> {
+        let active = self.active?;
+        self.links.iter().position(|link| link.id == active)
+    }
+
+    /// Whether a batch may go out: the log was read, so that we would know if we were declared gone.
+    fn may_send(&self) -> bool {
+        self.reader.is_caught_up() && self.active_at().is_some_and(|at| !self.links[at].is_crowded())
+    }
+
+    /// Does all that can be done now.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        if let Some(at) = self.active_at()
+            && self.may_send()
+        {
+            if !self.publisher.is_busy() {
+                self.begin(now);
+            }
+            let link = &mut self.links[at];
+            let id = link.id;
+            let reply = |number| self.subjects.answer(id, About::Batch, number);
+            self.publisher.send(self.ledger.own, (&self.subjects.room, reply), link.out(), now);
+        }
+        let signs = self.signs();
+        self.health.check(signs, self.reader.position, now, &mut self.events);
+    }
+
+    /// Begins the next batch, if there is anything to say. Everything of ours before it was heard.
+    fn begin(&mut self, now: Timestamp) {
+        self.limit();
+        if self.rolls.is_empty() {
+            self.rolls.extend(self.presence.roll(&self.ledger, now));
+        }
+        if let Some(part) = self.rolls.pop_front() {
+            self.publisher.begin(part, false, now);
+            return;
+        }
+        if self.farewell == Farewell::Wanted && self.publisher.is_empty() {
+            let mut last = Vec::new();
+            write(&mut last, Item::Gone(self.ledger.own));
+            self.publisher.begin(last, false, now);
+            return;
+        }
+        if self.farewell == Farewell::Said {
+            return;
+        }
+        let control = self.presence.control(&self.ledger, now);
+        let is_sure = self.presence.is_sure(&self.ledger, now);
+        self.publisher.begin(control, is_sure, now);
+    }
+
+    /// A batch fits into a message of the server and of the stream.
+    fn limit(&mut self) {
+        let server = self.active_at().map_or(0, |at| self.links[at].info.max_payload);
+        let bounds = [server, self.reader.message_bytes_max].into_iter().filter(|bound| *bound > 0);
+        self.publisher.set_limit(bounds.min().unwrap_or(u64::MAX));
+    }
+}
