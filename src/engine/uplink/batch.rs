@@ -72,7 +72,12 @@ pub enum Item<'a> {
     /// Asks an instance for its list.
     Ask(InstanceId),
     /// An instance is gone.
-    Gone(InstanceId),
+    Gone {
+        /// Which.
+        instance: InstanceId,
+        /// How many entries of it are in the log.
+        entries: u64,
+    },
 }
 
 /// Appends an item.
@@ -95,7 +100,11 @@ pub fn write(out: &mut Vec<u8>, item: Item<'_>) {
             out.push(u8::from(is_first) | u8::from(is_last) << 1);
             out.extend_from_slice(names);
         }
-        Item::Ask(instance) | Item::Gone(instance) => out.extend_from_slice(&instance.0),
+        Item::Ask(instance) => out.extend_from_slice(&instance.0),
+        Item::Gone { instance, entries } => {
+            out.extend_from_slice(&instance.0);
+            out.extend_from_slice(&entries.to_le_bytes());
+        }
     }
     let length = u16::try_from(out.len() - start - 3).expect("names and texts are bounded");
     out[start + 1..start + 3].copy_from_slice(&length.to_le_bytes());
@@ -117,7 +126,7 @@ const fn kind(item: Item<'_>) -> u8 {
         Item::Hello { .. } => 6,
         Item::Roll { .. } => 7,
         Item::Ask(_) => 8,
-        Item::Gone(_) => 9,
+        Item::Gone { .. } => 9,
     }
 }
 
@@ -138,7 +147,7 @@ pub fn items(mut rest: &[u8]) -> impl Iterator<Item = Item<'_>> {
 
 fn read(kind: u8, body: &[u8]) -> Option<Item<'_>> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
-    let instance = || body.try_into().ok().map(InstanceId);
+    let instance = || Some(InstanceId(body.get(..16)?.try_into().ok()?));
     let number = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
     Some(match kind {
         1 => Item::Entry(Entry::Joined(text(body)?)),
@@ -155,7 +164,7 @@ fn read(kind: u8, body: &[u8]) -> Option<Item<'_>> {
             Item::Roll { is_first: flags & 1 != 0, is_last: flags & 2 != 0, names }
         }
         8 => Item::Ask(instance()?),
-        9 => Item::Gone(instance()?),
+        9 => Item::Gone { instance: instance()?, entries: number(16)? },
         _ => return None,
     })
 }
@@ -200,7 +209,7 @@ mod tests {
             Item::Hello { count: 2, digest: 77 },
             Item::Roll { is_first: true, is_last: false, names: &list },
             Item::Ask(InstanceId([1; 16])),
-            Item::Gone(InstanceId([2; 16])),
+            Item::Gone { instance: InstanceId([2; 16]), entries: 7 },
         ];
         let mut bytes = head.write().to_vec();
         for item in written {

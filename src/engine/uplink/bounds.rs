@@ -78,6 +78,9 @@ pub const RESEND_MIN: Duration = Duration::from_millis(100);
 /// See [`RESEND_MIN`].
 pub const RESEND_MAX: Duration = Duration::from_secs(2);
 
+/// The pause after a batch that the server will never take.
+pub const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// The time between two pings of ours.
 pub const PING_INTERVAL: Duration = Duration::from_secs(2);
 

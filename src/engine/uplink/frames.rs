@@ -80,7 +80,7 @@ impl Uplink {
     fn forbidden(&mut self, id: LinkId, text: &str, now: Timestamp) {
         let why = Why::NoRight(text.to_owned());
         if text.contains(&format!("\"{}\"", self.subjects.room)) {
-            self.publisher.refuse(&why, &mut self.events);
+            self.publisher.refuse(&why, now, &mut self.events);
             self.health.room = Some(why);
         } else if self.active == Some(id) && (text.contains("\"$JS.") || text.contains("\"_INBOX.")) {
             self.health.room = Some(why);

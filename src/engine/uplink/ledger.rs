@@ -129,8 +129,8 @@ impl Ledger {
                     self.roll(place, (is_first, is_last), names, events)
                 }
                 Item::Ask(instance) => applied.is_asked |= instance == self.own,
-                Item::Gone(instance) => {
-                    if let Some(members) = self.bury(instance, place, events) {
+                Item::Gone { instance, entries } => {
+                    if let Some(members) = self.bury((instance, entries), place, events) {
                         applied.gone = (instance == self.own).then_some(members).or(applied.gone);
                     }
                 }
@@ -270,15 +270,25 @@ impl Ledger {
     }
 
     /// An instance is declared gone. It is so if it says so itself, or was silent long enough by the log's clock.
-    fn bury(&mut self, instance: InstanceId, place: Place, events: &mut Events) -> Option<Vec<Box<str>>> {
+    fn bury(
+        &mut self,
+        (instance, entries): (InstanceId, u64),
+        place: Place,
+        events: &mut Events,
+    ) -> Option<Vec<Box<str>>> {
         let row = self.instances.get_mut(&instance).filter(|row| row.gone.is_none())?;
         let silence = Duration::from_nanos(place.time.saturating_sub(row.stored));
         if instance != place.instance && silence < SILENCE_IN_LOG {
             return None;
         }
         row.gone = Some(place.time);
+        let missed = entries.saturating_sub(row.entries);
         row.roll = None;
         let is_own = instance == self.own;
+        if missed > 0 && !is_own {
+            self.missed += missed;
+            events.missed(missed);
+        }
         events.gone(instance, is_own);
         let members = self.members.of(instance);
         for name in &members {

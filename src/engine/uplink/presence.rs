@@ -25,6 +25,8 @@ pub struct Presence {
     since: Timestamp,
     /// Until then our members wait, if those of others are not known.
     doubt_until: Timestamp,
+    /// They do.
+    is_waiting: bool,
     /// What is said of others, and when it may be said again.
     motions: Vec<u8>,
     again: BTreeMap<InstanceId, Timestamp>,
@@ -40,6 +42,7 @@ impl Presence {
             roll_at: now,
             since: now,
             doubt_until: now,
+            is_waiting: false,
             motions: Vec::new(),
             again: BTreeMap::new(),
         }
@@ -66,8 +69,11 @@ impl Presence {
     }
 
     /// Whether our members may come and speak: those of all others are known, or it takes too long.
-    pub fn is_sure(&self, ledger: &Ledger, now: Timestamp) -> bool {
-        now >= self.doubt_until || ledger.instances.values().all(|row| row.is_sure || row.gone.is_some())
+    pub fn is_sure(&mut self, ledger: &Ledger, now: Timestamp) -> bool {
+        let is_sure =
+            now >= self.doubt_until || ledger.instances.values().all(|row| row.is_sure || row.gone.is_some());
+        self.is_waiting = !is_sure;
+        is_sure
     }
 
     /// Whether a sign of life past the log is due.
@@ -94,7 +100,8 @@ impl Presence {
             }
             self.again.insert(*id, now + MOTION_INTERVAL + chance.share(SPREAD));
             if self.motions.len() < BATCH_BYTES_MAX / 4 {
-                write(&mut self.motions, if is_silent { Item::Gone(*id) } else { Item::Ask(*id) });
+                let gone = Item::Gone { instance: *id, entries: row.entries };
+                write(&mut self.motions, if is_silent { gone } else { Item::Ask(*id) });
             }
         }
     }
@@ -134,12 +141,13 @@ impl Presence {
         parts.into_iter().enumerate().map(item).collect()
     }
 
-    /// When something is due, while a connection stands.
-    pub fn deadline(&self, is_caught_up: bool) -> Timestamp {
-        if !is_caught_up {
-            return self.alive_at;
-        }
-        let roll = if self.is_roll_due { self.roll_at } else { self.alive_at };
-        self.alive_at.min(self.hello_at).min(self.scan_at).min(roll)
+    /// When something is due, while a connection stands: others are looked at when the log was read, and a batch can begin
+    /// when none is under way.
+    pub fn deadline(&self, is_caught_up: bool, may_begin: bool) -> Timestamp {
+        let scan = is_caught_up.then_some(self.scan_at);
+        let hello = may_begin.then_some(self.hello_at);
+        let roll = (may_begin && self.is_roll_due).then_some(self.roll_at);
+        let doubt = (may_begin && self.is_waiting).then_some(self.doubt_until);
+        [scan, hello, roll, doubt].into_iter().flatten().fold(self.alive_at, Timestamp::min)
     }
 }

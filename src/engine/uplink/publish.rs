@@ -13,9 +13,10 @@ use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
 use super::batch::{HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
-    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, RESEND_MAX, RESEND_MIN, TEXT_BYTES_MAX,
+    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
+    TEXT_BYTES_MAX,
 };
-use super::event::Entry;
+use super::event::{Entry, LogEvent};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::why::Why;
@@ -93,6 +94,8 @@ pub struct Publisher {
     count: u64,
     /// The most bytes of a batch.
     limit: usize,
+    /// After a refusal the next batch waits until then.
+    held_until: Option<Timestamp>,
     /// Batches of ours that the log has.
     pub published: u64,
     /// Entries that were refused.
@@ -201,6 +204,7 @@ impl Publisher {
     /// Begins the next batch: `control`, and if members may speak, what they said. Whether there was anything.
     pub fn begin(&mut self, control: Vec<u8>, may_speak: bool, now: Timestamp) -> bool {
         debug_assert!(self.flight.is_none());
+        self.held_until = None;
         let chunk = if may_speak { self.chunks.pop_front().unwrap_or_default() } else { Chunk::default() };
         if control.is_empty() && chunk.count == 0 {
             return false;
@@ -279,7 +283,7 @@ impl Publisher {
                 None
             }
             Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
-                self.refuse(&Why::NotStored(error.description), events);
+                self.refuse(&Why::NotStored(error.description), now, events);
                 None
             }
             reply => {
@@ -291,20 +295,35 @@ impl Publisher {
         }
     }
 
-    /// The server will never take the batch under way: its authors are told.
-    pub fn refuse(&mut self, why: &Why, events: &mut Events) {
+    /// The server will never take the batch under way: its authors are told. That somebody has left must be said all the same.
+    pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) {
         let Some(flight) = self.flight.take() else { return };
-        self.refused += flight.chunk.count;
+        let mut left = Chunk::default();
         for item in items(&flight.chunk.bytes) {
-            if let Item::Entry(entry) = item {
-                events.refused(entry, why.clone());
+            match item {
+                Item::Entry(Entry::Left(_)) => {
+                    write(&mut left.bytes, item);
+                    left.count += 1;
+                }
+                Item::Entry(entry) => events.refused(entry, why.clone()),
+                _ => {}
             }
         }
-        if flight.chunk.count > 0 {
-            let entries = flight.chunk.count as usize;
-            events.log(super::event::LogEvent::Refused { entries, why: why.clone() });
+        let refused = flight.chunk.count - left.count;
+        self.refused += refused;
+        if refused > 0 {
+            events.log(LogEvent::Refused { entries: refused as usize, why: why.clone() });
         }
+        if left.count > 0 {
+            self.chunks.push_front(left);
+        }
+        self.held_until = Some(now + REFUSAL_PAUSE);
         self.count_all();
+    }
+
+    /// Until when no batch may begin.
+    pub fn held_until(&self) -> Option<Timestamp> {
+        self.held_until
     }
 
     /// A batch of ours was heard from the log.
@@ -325,7 +344,11 @@ impl Publisher {
             return;
         }
         if flight.is_last {
-            self.refuse(&Why::NotStored("it was trimmed from the log before it was read".into()), events);
+            self.refuse(
+                &Why::NotStored("it was trimmed from the log before it was read".into()),
+                now,
+                events,
+            );
         } else {
             flight.is_last = true;
             flight.phase = Phase::Waiting(now);

@@ -11,8 +11,11 @@ impl Uplink {
         let links = self.links.iter().filter_map(|link| link.deadline());
         let dial = self.wants_link().then(|| self.servers.at());
         let is_caught_up = self.reader.is_caught_up();
-        let presence = self.active.map(|_| self.presence.deadline(is_caught_up));
-        let batch = self.publisher.deadline().filter(|_| self.may_send());
+        let held = self.publisher.held_until();
+        let may_begin =
+            self.may_send() && !self.publisher.is_busy() && held.is_none() && self.farewell != Farewell::Said;
+        let presence = self.active.map(|_| self.presence.deadline(is_caught_up, may_begin));
+        let batch = self.publisher.deadline().or(held).filter(|_| self.may_send());
         let others = [
             dial,
             presence,
@@ -70,7 +73,7 @@ impl Uplink {
         if let Some(at) = self.active_at()
             && self.may_send()
         {
-            if !self.publisher.is_busy() {
+            if !self.publisher.is_busy() && self.publisher.held_until().is_none_or(|at| at <= now) {
                 self.begin(now);
             }
             let link = &mut self.links[at];
@@ -94,7 +97,8 @@ impl Uplink {
         }
         if self.farewell == Farewell::Wanted && self.publisher.is_empty() {
             let mut last = Vec::new();
-            write(&mut last, Item::Gone(self.ledger.own));
+            let entries = self.ledger.instances.get(&self.ledger.own).map_or(0, |row| row.entries);
+            write(&mut last, Item::Gone { instance: self.ledger.own, entries });
             self.publisher.begin(last, false, now);
             return;
         }
