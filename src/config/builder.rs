@@ -99,7 +99,7 @@ impl<'t> Builder<'t> {
     /// The services that a key in this table applies to.
     pub(super) fn services(&mut self, table: Table) -> &mut [ServiceBuilder] {
         match table {
-            Table::Log | Table::Tls => &mut [],
+            Table::Log | Table::Tls | Table::Nats => &mut [],
             Table::Limits => &mut self.services,
             Table::Service(service) => std::slice::from_mut(&mut self.services[service as usize]),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::tls_files::TlsFiles;
+use super::uplink::Nats;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;
@@ -32,6 +33,8 @@ pub struct Config {
     pub transcript: Option<PathBuf>,
     /// The files for TLS endpoints.
     pub tls: TlsFiles,
+    /// The servers that keep the log of a shared room.
+    pub nats: Nats,
     /// The settings of the engine.
     pub settings: Settings,
     /// The endpoints, by service in the order of [`Service::ALL`], then in the order of the file; no two conflict.

@@ -7,6 +7,7 @@ use log::LevelFilter;
 
 use super::checked::{Config, Listen};
 use super::tls_files::TlsFiles;
+use super::uplink::Nats;
 use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;
@@ -57,6 +58,7 @@ impl Config {
             without_effect: Vec::new(),
             transcript: None,
             tls: TlsFiles::default(),
+            nats: Nats::default(),
             settings: Settings::default(),
             listens: Vec::new(),
         }

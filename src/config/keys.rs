@@ -3,6 +3,9 @@
 use super::builder::Builder;
 use super::listen::listen;
 use super::names::allow_names;
+use super::nats::{
+    ca, credentials, handshake_first, house, max_age, max_bytes, max_messages, replicas, room, servers,
+};
 use super::page::{hosts, metrics, origins};
 use super::readers::*;
 use super::table::Table;
@@ -41,6 +44,15 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "client_ca", within: Scope::Tls, read: client_ca },
     Key { name: "client_crl", within: Scope::Tls, read: client_crl },
     Key { name: "minimum", within: Scope::Tls, read: minimum },
+    Key { name: "servers", within: Scope::Nats, read: servers },
+    Key { name: "house", within: Scope::Nats, read: house },
+    Key { name: "credentials", within: Scope::Nats, read: credentials },
+    Key { name: "ca", within: Scope::Nats, read: ca },
+    Key { name: "handshake_first", within: Scope::Nats, read: handshake_first },
+    Key { name: "replicas", within: Scope::Nats, read: replicas },
+    Key { name: "max_age", within: Scope::Nats, read: max_age },
+    Key { name: "max_messages", within: Scope::Nats, read: max_messages },
+    Key { name: "max_bytes", within: Scope::Nats, read: max_bytes },
     Key { name: "listen", within: Scope::Services, read: listen },
     Key { name: "mode", within: Scope::Services, read: mode },
     Key { name: "group", within: Scope::Services, read: group },
@@ -51,6 +63,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "history", within: Scope::Only(Service::Chat), read: history },
     Key { name: "transcript", within: Scope::Only(Service::Chat), read: transcript },
     Key { name: "passphrase", within: Scope::Only(Service::Chat), read: passphrase },
+    Key { name: "room", within: Scope::Only(Service::Chat), read: room },
     Key { name: "name_timeout", within: Scope::Only(Service::Chat), read: name_timeout },
     Key { name: "max_machines", within: Scope::Only(Service::Stats), read: max_machines },
     Key { name: "max_watchers", within: Scope::Only(Service::Watch), read: max_watchers },
@@ -74,6 +87,7 @@ enum Scope {
     Log,
     Limits,
     Tls,
+    Nats,
     Services,
     LimitsAndServices,
     /// The services that expect a message and have no other timeout for the first one.
@@ -86,7 +100,7 @@ enum Scope {
 impl Scope {
     fn has(self, table: Table) -> bool {
         match (self, table) {
-            (Scope::Log, Table::Log) | (Scope::Tls, Table::Tls) => true,
+            (Scope::Log, Table::Log) | (Scope::Tls, Table::Tls) | (Scope::Nats, Table::Nats) => true,
             (Scope::Limits | Scope::LimitsAndServices, Table::Limits) => true,
             (Scope::LimitsAndAwaiting | Scope::LimitsAndListening, Table::Limits) => true,
             (Scope::LimitsAndListening, Table::Service(service)) => service.facts().first != First::Nothing,

@@ -8,6 +8,7 @@ mod defaults;
 mod keys;
 mod listen;
 mod names;
+mod nats;
 mod networks;
 mod page;
 mod parse;
@@ -19,6 +20,7 @@ mod syntax;
 mod table;
 mod tls;
 mod tls_files;
+mod uplink;
 mod users;
 mod value;
 
@@ -28,6 +30,7 @@ pub use checked::{Config, Errors, Listen};
 pub use keys::{keys, without_effect};
 pub use read::FILE_BYTES_MAX;
 pub use tls_files::{TlsFiles, TlsVersion};
+pub use uplink::{Nats, NatsServer};
 
 impl Config {
     /// Reads a regular file of at most [`FILE_BYTES_MAX`] bytes. Never blocks, whatever is at that path.

@@ -8,12 +8,13 @@ pub(super) enum Table {
     Log,
     Limits,
     Tls,
+    Nats,
     Service(Service),
 }
 
 impl Table {
     pub(super) fn all() -> impl Iterator<Item = Table> {
-        [Table::Log, Table::Limits, Table::Tls]
+        [Table::Log, Table::Limits, Table::Tls, Table::Nats]
             .into_iter()
             .chain(Service::ALL.into_iter().map(Table::Service))
     }
@@ -23,6 +24,7 @@ impl Table {
             Table::Log => "log",
             Table::Limits => "limits",
             Table::Tls => "tls",
+            Table::Nats => "nats",
             Table::Service(service) => service.name(),
         }
     }

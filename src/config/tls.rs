@@ -13,7 +13,7 @@ use super::value::{Text, Value, typed};
 /// The most further certificates. Guessed.
 const CERTIFICATES_MAX: usize = 64;
 
-fn path(value: Value<'_>) -> Result<Option<PathBuf>, String> {
+pub(super) fn path(value: Value<'_>) -> Result<Option<PathBuf>, String> {
     let right = || {
         "it must be an absolute path, or one in the credentials directory, for example \"/etc/ipcd/tls/key.pem\" or \"%d/key.pem\""
             .to_owned()

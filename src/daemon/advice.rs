@@ -39,6 +39,7 @@ pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
     let certificates = super::certificates::read(&config)?.warnings;
     #[cfg(not(feature = "tls"))]
     let certificates = Vec::new();
+    super::nats::read(&config).map(drop)?;
     let warnings =
         of_services(&config).into_iter().chain(of_this_machine(&config)).chain(certificates).collect();
     Ok(Checked { verdict, warnings })

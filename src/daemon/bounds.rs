@@ -6,6 +6,8 @@ use crate::engine::encryption;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 use crate::engine::memory::{self, Part};
 use crate::engine::record::piece;
+#[cfg(feature = "nats")]
+use crate::engine::uplink::bounds as uplink;
 use crate::reactor;
 use crate::transport::rings;
 use crate::transport::sockopt::KERNEL_BYTES;
@@ -32,6 +34,11 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             name: "shared memory",
             bytes: connections.min(settings.sharing_max) * rings::BYTES,
         });
+    }
+    #[cfg(feature = "nats")]
+    if settings.is_room_shared {
+        let bytes = uplink::MEMORY_BYTES_MAX + uplink::MEMBERS_MAX * uplink::MEMBER_BYTES;
+        parts.push(Part { name: "the shared room", bytes });
     }
     let sum: usize = parts.iter().map(|part| part.bytes).sum();
     parts.push(Part { name: "the allocator's own", bytes: sum / ALLOCATOR_SHARE });

@@ -37,6 +37,7 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings.site.files = page::files();
     settings.site.token = page::token();
     settings.pid = Some(std::process::id());
+    settings.is_room_shared = !config.nats.room.is_empty();
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();
     settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);

@@ -12,8 +12,17 @@ mod failure;
 mod figures;
 mod file;
 mod handover;
+#[cfg(any(feature = "nats", feature = "tls"))]
+mod key_file;
 mod limits;
 mod listens;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(not(feature = "nats"))]
+#[path = "no_nats.rs"]
+mod nats;
+#[cfg(feature = "nats")]
+mod nkey;
 mod notify;
 mod page;
 mod queues;
@@ -22,6 +31,8 @@ mod record;
 mod reload;
 #[cfg(feature = "tls")]
 mod renewal;
+#[cfg(feature = "nats")]
+mod sharing;
 mod status;
 pub mod stdio;
 mod summary;
@@ -124,6 +135,9 @@ struct Daemon {
     #[cfg(feature = "tls")]
     dates_due: Option<Timestamp>,
     config: Config,
+    /// What the shared room is made of, if there is one.
+    #[cfg(feature = "nats")]
+    likeness: Option<nats::Likeness>,
     reactor: Reactor,
     /// Listening sockets that were handed over and do not have an endpoint yet.
     handed: Vec<(ResolvedEndpoint, Listener)>,
@@ -147,6 +161,7 @@ impl Daemon {
         let config = configuration(run.config.as_deref())?;
         #[cfg(feature = "tls")]
         let certificates = certificates::read(&config)?;
+        let shared = nats::read(&config)?;
         allocator::give_large_pieces_their_own_pages();
         host::log::init(config.log_level, run.log_level);
         let (manager, trouble) = Manager::find();
@@ -174,6 +189,8 @@ impl Daemon {
             peak: 0,
             status: Status::begun(reactor.now()),
             config: config.clone(),
+            #[cfg(feature = "nats")]
+            likeness: None,
             reactor,
             handed: taken_over.listeners,
             units: taken_over.units,
@@ -195,7 +212,11 @@ impl Daemon {
         daemon.reactor.reconfigure(settings(&config, &wanted));
         let connections = handover::unpack(taken_over.fd_bundles);
         let kept = connections.len();
-        daemon.reactor.restore(taken_over.record, connections);
+        #[cfg(feature = "nats")]
+        let record = daemon.begin_sharing(shared, taken_over.record);
+        #[cfg(not(feature = "nats"))]
+        let (nats::Nothing, record) = (shared, taken_over.record);
+        daemon.reactor.restore(record, connections);
         handover::forget(&daemon.manager);
         advice::of_services(&config).iter().for_each(|line| log::warn!("{line}"));
         if daemon.manager.is_there() {
@@ -274,6 +295,8 @@ impl Daemon {
             #[cfg(feature = "tls")]
             self.look_at_dates();
         }
+        #[cfg(feature = "nats")]
+        self.part_from_others()?;
         self.write_transcript();
         log::info!("stopped");
         Ok(())

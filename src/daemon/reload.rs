@@ -4,7 +4,7 @@
 use super::certificates;
 use super::limits::settings;
 use super::listens::{ListenSpec, wanted};
-use super::{Daemon, advice, configuration};
+use super::{Daemon, advice, configuration, nats};
 use crate::endpoint::ResolvedEndpoint;
 use crate::host;
 use crate::os_error::describe;
@@ -50,6 +50,8 @@ impl Daemon {
         #[cfg(feature = "tls")]
         let certificates = certificates::read(&config)
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
+        let shared = nats::read(&config)
+            .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
         self.open(&wanted)?;
@@ -77,6 +79,10 @@ impl Daemon {
         host::log::set_level(config.log_level);
         let settings = settings(&config, &wanted);
         self.reactor.reconfigure(settings);
+        #[cfg(feature = "nats")]
+        self.change_sharing(shared);
+        #[cfg(not(feature = "nats"))]
+        let nats::Nothing = shared;
         self.reactor.begin_pairs();
         self.config = config.clone();
         Ok(())

@@ -2,6 +2,8 @@
 //! after the session's own step, in order.
 
 use super::message::{ConnectionId, RemoteAddress, Request};
+#[cfg(feature = "nats")]
+use super::room::MemberId;
 use super::service::control::Order;
 
 /// One effect.
@@ -26,6 +28,12 @@ pub(super) enum SessionEvent {
     GoOn,
     /// Its partner has left.
     Left,
+    /// It is in the room, at its place in the log of all machines; with what it said behind its name.
+    #[cfg(feature = "nats")]
+    Joined(MemberId, Box<str>),
+    /// Somebody else has its name there; with lines that it was not sent yet.
+    #[cfg(feature = "nats")]
+    NameTaken(Box<str>, Vec<u8>),
     /// Another connection is this member now; with the rest of a line that was sent in part.
     Replaced(Vec<u8>),
 }

@@ -61,6 +61,9 @@ pub(super) struct EngineState {
     pub(super) stop: Option<Stop>,
     /// The memory of all connections' queues, without their part of the room.
     pub(super) held: usize,
+    /// What happened on the way to other machines, for the log.
+    #[cfg(feature = "nats")]
+    pub(super) link_events: VecDeque<super::uplink::LogEvent>,
 }
 
 /// The daemon is stopping.

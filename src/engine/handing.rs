@@ -90,7 +90,14 @@ impl<'e> Handing<'e> {
         let bindings = self.bindings.iter().map(|binding| Binding::clone(binding)).collect();
         let (base, log) = self.engine.shared.room.save_log();
         let history = self.engine.shared.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
-        Piece::new(&Said::Head { now: self.now, bindings, base }, [log, history, Vec::new()])
+        let head = Said::Head {
+            now: self.now,
+            bindings,
+            base,
+            #[cfg(feature = "nats")]
+            shared: self.engine.save_shared().map(Box::new),
+        };
+        Piece::new(&head, [log, history, Vec::new()])
     }
 
     /// A piece for each machine that reports.

@@ -8,6 +8,7 @@ use super::connection_counts::ConnectionCounts;
 use super::counters::{Counters, ErrorKind, ServiceCounters};
 use super::figures::Figures;
 use super::message::{Dropped, Timestamp};
+use super::room_report::RoomReport;
 use super::service::Service;
 
 /// What is told.
@@ -23,6 +24,8 @@ pub struct Snapshot<'a> {
     pub connections: &'a ConnectionCounts,
     /// Members of the room, and bytes of what was said in it.
     pub room: (usize, usize),
+    /// The room, if other machines share it.
+    pub shared_room: Option<RoomReport>,
     /// About the process.
     pub figures: Figures,
     /// The most memory that peers can make the daemon hold, in bytes.
@@ -123,11 +126,54 @@ pub fn text(form: Form, snapshot: &Snapshot<'_>) -> String {
         "What was said in the chat room and is still to be sent or shown.",
         bytes,
     );
+    if let Some(room) = &snapshot.shared_room {
+        write_shared_room(&mut text, room);
+    }
     write_process(&mut text, snapshot);
     if form == Form::OpenMetrics {
         text.line("# EOF");
     }
     text.out
+}
+
+/// The room that other machines share.
+fn write_shared_room(text: &mut Text, room: &RoomReport) {
+    let is_whole = u8::from(room.state == "whole");
+    text.gauge(
+        "ipcd_shared_room_whole",
+        None,
+        "1 if what is said reaches all machines of the room, or 0.",
+        is_whole,
+    );
+    let help = "Time between the last ping to the server and its answer; NaN before the first.";
+    let time = room.round_trip.unwrap_or(f64::NAN);
+    text.gauge("ipcd_shared_room_round_trip_seconds", Some("seconds"), help, time);
+    for (name, help, value) in [
+        ("ipcd_shared_room_machines", "Daemons that share the room.", room.machines as u64),
+        ("ipcd_shared_room_members", "Members of the room on all machines.", room.members as u64),
+        (
+            "ipcd_shared_room_waiting",
+            "Lines that are not in the log yet.",
+            (room.unacknowledged + room.queued) as u64,
+        ),
+        ("ipcd_shared_room_sequence", "The last message of the log that was read.", room.sequence),
+        ("ipcd_shared_room_lag", "Messages of the log that were not read yet.", room.lag),
+    ] {
+        text.gauge(name, None, help, value);
+    }
+    for (name, help, value) in [
+        ("ipcd_shared_room_reconnects", "Connections to servers after the first.", room.reconnects),
+        ("ipcd_shared_room_published", "Messages to the log that it has.", room.published),
+        ("ipcd_shared_room_refused", "Lines that the servers refused.", room.refused),
+        (
+            "ipcd_shared_room_missed",
+            "Lines that were deleted from the log before they were read.",
+            room.missed,
+        ),
+    ] {
+        text.family(name, Kind::Counter, None, help);
+        text.line(format_args!("{name}_total {value}"));
+    }
 }
 
 fn write_services(text: &mut Text, snapshot: &Snapshot<'_>) {
@@ -234,6 +280,7 @@ mod tests {
             counters,
             connections: &connections,
             room: (4, 5),
+            shared_room: None,
             figures,
             memory_max: Some(6),
         };

@@ -87,6 +87,8 @@ mod id;
 mod inspect;
 pub mod json;
 pub mod limits;
+#[cfg(feature = "nats")]
+pub mod linking;
 pub mod looks;
 mod machines;
 pub mod memory;
@@ -107,6 +109,7 @@ mod ready_list;
 pub mod record;
 mod reporting;
 mod room;
+pub mod room_report;
 mod roster;
 pub mod service;
 mod session;
@@ -117,6 +120,7 @@ mod timer_queue;
 mod transcript;
 pub mod transport;
 mod turn;
+#[cfg(feature = "nats")]
 pub mod uplink;
 pub mod words;
 pub mod wrong_protocol;
@@ -199,6 +203,8 @@ impl Engine {
                 refused_lingering: 0,
                 stop: None,
                 held: 0,
+                #[cfg(feature = "nats")]
+                link_events: VecDeque::new(),
             },
             sessions: SessionTable::default(),
             timers: TimerQueue::default(),

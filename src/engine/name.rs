@@ -137,6 +137,11 @@ impl Key {
     pub fn new(text: &str) -> Key {
         Key(looks::fold(text))
     }
+
+    /// The folded text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The keys of a text's beginnings that end with a word, shortest first, each with where it ends. A name has single

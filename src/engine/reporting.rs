@@ -5,6 +5,7 @@ use super::codec::{Encoding, prefixed, websocket};
 use super::figures::{FIGURES_AGE_MAX, Figures};
 use super::message::{ConnectionId, Timestamp};
 use super::metrics::{self, Snapshot};
+use super::room_report::RoomReport;
 use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
@@ -186,10 +187,22 @@ impl Engine {
             counters: &shared.counters,
             connections: &shared.connection_counts,
             room: (shared.room.len(), shared.room.log_bytes()),
+            shared_room: self.shared_room(),
             figures: shared.figures.as_ref().map(|(_, figures)| figures.clone()).unwrap_or_default(),
             memory_max: shared.settings.memory_bytes_max,
         };
         request.write(&metrics::text(request.form, &snapshot), out);
+    }
+
+    /// The state of a room that other machines share.
+    #[cfg(feature = "nats")]
+    fn shared_room(&self) -> Option<RoomReport> {
+        self.room_report()
+    }
+
+    #[cfg(not(feature = "nats"))]
+    fn shared_room(&self) -> Option<RoomReport> {
+        None
     }
 
     fn write_head(&self, now: Timestamp, out: &mut Vec<u8>) {
@@ -203,7 +216,15 @@ impl Engine {
         let room = (shared.room.len(), shared.room.log_bytes());
         let uptime = now.since(Timestamp::default());
         let daemon = (shared.settings.pid, shared.settings.memory_bytes_max);
-        status::write_head(out, daemon, (figures, now), uptime, room, &shared.counters, services);
+        status::write_head(
+            out,
+            daemon,
+            (figures, now),
+            uptime,
+            (room, self.shared_room()),
+            &shared.counters,
+            services,
+        );
     }
 
     /// Shows events to watchers.

@@ -2,6 +2,8 @@
 //! slow member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a
 //! socket.
 
+#[cfg(not(feature = "nats"))]
+mod alone;
 mod check;
 mod delivery;
 mod history;
@@ -10,6 +12,13 @@ mod member;
 mod offer;
 mod progress;
 mod saved;
+#[cfg(feature = "nats")]
+mod shared;
+#[cfg(not(feature = "nats"))]
+#[path = "room/unshared.rs"]
+mod shared;
+#[cfg(feature = "nats")]
+mod sharing;
 mod timeline;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -22,17 +31,22 @@ use super::limits::{NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
 use super::message::ConnectionId;
 use super::name::{Key, Name};
-use timeline::{Entry, Proposed, Timeline};
+use timeline::{Entry, Timeline};
 
 pub use member::MemberId;
 use member::{DirectMessage, Member};
 pub use offer::Offer;
 pub use progress::{SavedLog, SavedProgress};
+#[cfg(feature = "nats")]
+pub use shared::Consequence;
+use shared::Shared;
 
 /// The room.
 #[derive(Debug, Default)]
 pub struct Room {
     timeline: Timeline,
+    /// What makes it a room of several machines; `None`: it is this daemon's alone.
+    shared: Option<Box<Shared>>,
     members: Slab<Member>,
     keys: HashMap<Key, MemberId>,
     /// The looks of the members' names.
@@ -98,7 +112,14 @@ impl Room {
 
     /// Whether a member has that name, or one that can be taken for it.
     pub fn has(&self, name: &Name) -> bool {
-        self.keys.contains_key(&name.key) || name.looks.each().iter().any(|look| self.looks.contains(look))
+        self.keys.contains_key(&name.key)
+            || name.looks.each().iter().any(|look| self.looks.contains(look))
+            || self.is_held_elsewhere(name)
+    }
+
+    /// Whether exactly this name is taken.
+    pub fn is_taken(&self, key: &Key) -> bool {
+        self.keys.contains_key(key) || self.is_named_elsewhere(key)
     }
 
     /// The member with that name.
@@ -119,6 +140,23 @@ impl Room {
     /// Its bytes, with a line end each.
     pub fn history_bytes(&self) -> usize {
         self.timeline.history.bytes() + self.timeline.history.len()
+    }
+
+    /// Lets a member in, with what it has said behind its name. `None`: it is in once its place in the log of several
+    /// machines is known; [`poll_shared`](Self::poll_shared) tells.
+    pub fn enter(
+        &mut self,
+        peer: ConnectionId,
+        name: Name,
+        rest: &str,
+        claim: Option<Claim>,
+    ) -> Option<MemberId> {
+        if self.must_wait(peer, &name, rest, claim.as_ref()) {
+            return None;
+        }
+        let member_id = self.join(peer, name);
+        self.members[member_id.0].claim = claim.map(Box::new);
+        Some(member_id)
     }
 
     /// Lets a member in; all other members hear of it, and the newcomer hears everything from now on.
@@ -257,18 +295,27 @@ impl Room {
 
     /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
     pub fn broadcast(&mut self, member_id: MemberId, text: &[u8]) {
-        let prefix = &self.members[member_id.0].prefix;
-        match self.timeline.propose(Entry::Said { prefix, text }, true) {
-            Proposed::Committed => self.mark_pending(),
+        if self.timeline.is_special() {
+            return self.broadcast_specially(member_id, text);
         }
+        let prefix = &self.members[member_id.0].prefix;
+        self.timeline.say(prefix, text);
+        self.mark_pending();
+    }
+
+    /// The same with a transcript, or in a room of several machines.
+    #[cold]
+    #[inline(never)]
+    fn broadcast_specially(&mut self, member_id: MemberId, text: &[u8]) {
+        let prefix = std::mem::take(&mut self.members[member_id.0].prefix);
+        self.propose(Entry::Said { prefix: &prefix, text });
+        self.members[member_id.0].prefix = prefix;
     }
 
     /// Everyone hears a member's action, likewise.
     pub fn emote(&mut self, member_id: MemberId, text: &str) {
-        let name = &self.members[member_id.0].name.shown;
-        match self.timeline.propose(Entry::Acted { name, text }, true) {
-            Proposed::Committed => self.mark_pending(),
-        }
+        let name = self.members[member_id.0].name.shown.clone();
+        self.propose(Entry::Acted { name: &name, text });
     }
 
     /// Everybody hears a line that no member says. A newcomer may be shown it later.
@@ -278,7 +325,7 @@ impl Room {
 
     /// Only the transcript has this line.
     pub fn write_down(&mut self, line: &str) {
-        self.timeline.transcript.add(&[line.as_bytes()]);
+        self.timeline.write_down(line);
     }
 
     /// The connection of a member.
@@ -293,12 +340,12 @@ impl Room {
 
     /// Whether there is a transcript.
     pub fn keep_transcript(&mut self, is_kept: bool) {
-        self.timeline.transcript.keep(is_kept);
+        self.timeline.keep_transcript(is_kept);
     }
 
     /// The next line to write down.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
-        self.timeline.transcript.poll()
+        self.timeline.poll_transcript()
     }
 
     /// The members of the room, by name.
@@ -306,12 +353,15 @@ impl Room {
         self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
     }
 
-    /// Proposes what no member says.
+    /// Everybody hears an entry: now, or when it comes back from the log of several machines.
     fn propose(&mut self, entry: Entry<'_>) {
+        if self.propose_to_log(entry) {
+            return;
+        }
         let is_heard = !self.members.is_empty();
-        match self.timeline.propose(entry, is_heard) {
-            Proposed::Committed if is_heard => self.mark_pending(),
-            Proposed::Committed => {}
+        self.timeline.commit(entry, is_heard);
+        if is_heard {
+            self.mark_pending();
         }
     }
 
@@ -346,20 +396,12 @@ impl Room {
 
     /// `alice, bob (2)`, in the order in which they came.
     pub fn who(&self) -> String {
+        if let Some(shared) = self.shared.as_deref() {
+            return listed(shared.names());
+        }
         let mut members: Vec<&Member> = self.members.iter().map(|(_, member)| member).collect();
         members.sort_unstable_by_key(|member| member.joined);
-        let mut list = String::new();
-        for member in members {
-            if list.len() > WHO_BYTES_MAX {
-                list.push_str(", …");
-                break;
-            }
-            if !list.is_empty() {
-                list.push_str(", ");
-            }
-            list.push_str(&member.name.shown);
-        }
-        format!("{list} ({})", self.members.len())
+        listed(members.iter().map(|member| &*member.name.shown))
     }
 
     /// Everybody in the room.
@@ -367,6 +409,22 @@ impl Room {
     pub fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         self.members.iter().map(|(_, member)| member.peer)
     }
+}
+
+/// Names with commas in between, and how many there are.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let (mut list, mut count) = (String::new(), 0);
+    for name in names {
+        count += 1;
+        if list.len() > WHO_BYTES_MAX {
+            continue;
+        }
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        list.push_str(if list.len() > WHO_BYTES_MAX { "…" } else { name });
+    }
+    format!("{list} ({count})")
 }
 
 /// The memory of a member beside its session and its direct messages: its entry in the table, its name as displayed, before

@@ -31,6 +31,12 @@ impl Transcript {
         }
     }
 
+    /// Whether there is one.
+    #[cfg(feature = "nats")]
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// The room hears these pieces, one line together.
     pub(super) fn add(&mut self, pieces: &[&[u8]]) {
         if !self.is_kept {

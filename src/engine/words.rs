@@ -85,6 +85,44 @@ pub const CLOSED: &str = "Error: the administrator closed your connection";
 /// Sent to a member when it is unmuted.
 pub const UNMUTED: &str = "You are no longer muted.";
 
+/// What members of a shared room hear when the other machines cannot be reached.
+pub const CUT_OFF: &str =
+    "This room is cut off from its other machines; what you say is kept until it is whole again.";
+
+/// The same for somebody who has just given a name.
+pub const CUT_OFF_BEFORE: &str =
+    "This room is cut off from its other machines; you join it when it is whole again.";
+
+/// What they hear when it is over.
+pub const WHOLE_AGAIN: &str = "This room is whole again.";
+
+/// What they hear when the log of a shared room was lost.
+pub const HISTORY_LOST: &str = "The history of this room was lost; it goes on.";
+
+/// What they hear when the room is not shared any more.
+pub const ALONE: &str = "This room is no longer shared with other machines.";
+
+/// What they hear when messages were deleted before they came here.
+pub fn missed(count: u64) -> String {
+    match count {
+        1 => "One message was missed here.".to_owned(),
+        count => format!("{count} messages were missed here."),
+    }
+}
+
+/// The error, without [`ERROR`], for a message that the log of a shared room does not take.
+pub fn refused(why: &str) -> String {
+    format!("your message was not accepted: {why}")
+}
+
+/// The error, without [`ERROR`], for a private message that did not arrive elsewhere.
+pub fn undelivered(to: &str, why: &str) -> String {
+    format!("your message to {to} did not arrive: {why}")
+}
+
+/// The beginning of what the sender of a private message sees of it.
+pub const YOU_TO: &str = "you (to ";
+
 /// A time in words, rounded up to seconds: `1 hour 5 minutes`.
 pub fn spelled(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);

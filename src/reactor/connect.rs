@@ -61,6 +61,15 @@ impl Attempts {
         std::mem::take(&mut self.settled)
     }
 
+    /// Takes those of these attempts that are decided.
+    #[cfg(feature = "nats")]
+    pub(super) fn take_settled_if(
+        &mut self,
+        is_meant: impl Fn(Attempt) -> bool,
+    ) -> Vec<(Attempt, io::Result<Connection>)> {
+        self.settled.extract_if(.., |(attempt, _)| is_meant(*attempt)).collect()
+    }
+
     /// Begins an attempt.
     pub(super) fn begin(
         &mut self,

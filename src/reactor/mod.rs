@@ -8,12 +8,18 @@ mod clock;
 mod connect;
 mod datagrams;
 mod handshakes;
+#[cfg(feature = "nats")]
+mod link;
+#[cfg(feature = "nats")]
+mod links;
 mod listeners;
 mod names;
 mod pair_endpoint;
 mod pairs;
 mod readiness;
 mod report;
+#[cfg(feature = "nats")]
+mod resolve;
 mod restart;
 mod rings;
 mod signals;
@@ -126,6 +132,9 @@ pub struct Reactor {
     drained: HashMap<ConnectionId, Timestamp>,
     watched: Watched,
     attempts: Attempts,
+    /// The connections that the engine asks for.
+    #[cfg(feature = "nats")]
+    links: links::Links,
     report: EventLog,
     pairs: Vec<PairEndpoint>,
     /// Why a pair of descriptors failed.
@@ -176,6 +185,8 @@ impl Reactor {
             drained: HashMap::new(),
             watched: Watched::default(),
             attempts: Attempts::default(),
+            #[cfg(feature = "nats")]
+            links: links::Links::default(),
             report: EventLog::default(),
             pairs: Vec::new(),
             failure: None,
@@ -211,6 +222,10 @@ impl Reactor {
         // Before deadlines, so that timely input counts even if this turn is late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
+        #[cfg(feature = "nats")]
+        if self.has_links() {
+            self.look_at_links(now);
+        }
         self.report.take(now, &mut self.engine);
         self.finish(now);
         self.report.settle(now);
@@ -256,6 +271,8 @@ impl Reactor {
             self.report.deadline(),
             quiescing,
             parting,
+            #[cfg(feature = "nats")]
+            self.link_deadline(),
             latest,
         ];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
@@ -268,6 +285,10 @@ impl Reactor {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
                 source @ (Source::ListenerSlot(_) | Source::Attempt(_)) => self.ready.push(source),
+                #[cfg(feature = "nats")]
+                source @ Source::Link(_) => self.ready.push(source),
+                #[cfg(feature = "nats")]
+                Source::Resolver => {} // its answers are looked for in each turn with a room to share
                 Source::ConnectionId(peer) => {
                     let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
                     let failed = event.is_error();
@@ -329,6 +350,10 @@ impl Reactor {
                 }
                 Some(Source::ConnectionId(peer)) => self.read(now, peer),
                 Some(Source::Attempt(attempt)) => self.attempts.settle(self.poll.registry(), attempt),
+                #[cfg(feature = "nats")]
+                Some(Source::Link(link)) => self.drive_link(now, link),
+                #[cfg(feature = "nats")]
+                Some(Source::Resolver) => {}
                 Some(Source::Signals) | None => {}
             }
             self.report.take(now, &mut self.engine);

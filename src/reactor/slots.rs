@@ -19,6 +19,12 @@ use crate::wire::Wire;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt(pub(super) usize);
 
+#[cfg(feature = "nats")]
+impl Attempt {
+    /// No attempt has this number.
+    pub(super) const NONE: Attempt = Attempt(0);
+}
+
 /// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -28,6 +34,12 @@ pub(super) enum Source {
     ConnectionId(ConnectionId),
     /// A connection that is being made.
     Attempt(Attempt),
+    /// A connection that the engine has asked for.
+    #[cfg(feature = "nats")]
+    Link(u32),
+    /// Names that were looked up.
+    #[cfg(feature = "nats")]
+    Resolver,
 }
 
 /// Tokens from here on are not peers: a generation has 31 bits.
@@ -36,12 +48,23 @@ const LISTENERS: u64 = 1 << 63;
 /// Higher numbers are not listeners either.
 const ATTEMPTS: u64 = LISTENERS | 1 << 62;
 
+/// Nor are these.
+#[cfg(feature = "nats")]
+const LINKS: u64 = ATTEMPTS | 1 << 61;
+
+#[cfg(feature = "nats")]
+const RESOLVER: u64 = u64::MAX - 1;
+
 impl Source {
     pub(super) fn token(self) -> Token {
         Token(match self {
             Source::Signals => u64::MAX,
             Source::ListenerSlot(listener_slot) => LISTENERS | listener_slot as u64,
             Source::Attempt(Attempt(number)) => ATTEMPTS | number as u64,
+            #[cfg(feature = "nats")]
+            Source::Link(number) => LINKS | u64::from(number),
+            #[cfg(feature = "nats")]
+            Source::Resolver => RESOLVER,
             Source::ConnectionId(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
         } as usize)
     }
@@ -49,6 +72,10 @@ impl Source {
     pub(super) fn of(token: Token) -> Source {
         match token.0 as u64 {
             u64::MAX => Source::Signals,
+            #[cfg(feature = "nats")]
+            RESOLVER => Source::Resolver,
+            #[cfg(feature = "nats")]
+            bits if bits >= LINKS => Source::Link(bits as u32),
             bits if bits >= ATTEMPTS => Source::Attempt(Attempt((bits & !ATTEMPTS) as usize)),
             bits if bits >= LISTENERS => Source::ListenerSlot((bits & !LISTENERS) as usize),
             bits => {
@@ -348,6 +375,12 @@ mod tests {
             Source::ListenerSlot(4711),
             Source::Attempt(Attempt(1)),
             Source::Attempt(Attempt(4711)),
+            #[cfg(feature = "nats")]
+            Source::Link(0),
+            #[cfg(feature = "nats")]
+            Source::Link(u32::MAX),
+            #[cfg(feature = "nats")]
+            Source::Resolver,
             Source::ConnectionId(ConnectionId { index: 0, generation: 1 }),
             Source::ConnectionId(ConnectionId { index: u32::MAX, generation: u32::MAX >> 1 }),
         ] {

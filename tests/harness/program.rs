@@ -14,13 +14,14 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("bash", "bash"),
     ("certbot", "certbot"),
     ("curl", "curl"),
     ("gnutls-cli", "gnutls-bin"),
     ("inetutils-telnet", "inetutils-telnet"),
     ("ip", "iproute2"),
+    ("nats-server", "nats-server"),
     ("nc", "netcat-openbsd"),
     ("ncat", "ncat"),
     ("node", "nodejs"),

@@ -14,6 +14,8 @@ mod harness;
 mod metrics;
 mod netcat;
 mod page;
+#[cfg(all(feature = "nats", feature = "tls"))]
+mod rooms;
 mod telnet;
 #[cfg(feature = "tls")]
 mod tls;

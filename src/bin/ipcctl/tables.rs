@@ -60,6 +60,7 @@ pub(crate) fn show(report: &Value, width: Option<usize>) -> String {
             Some(count) => format!("{count} log lines dropped"),
         },
     ));
+    text += &fill(&shared_room(&report["shared_room"]));
     let rate = |value: &Value| value.as_f64().map_or_else(|| cell(value), |rate| format!("{rate:.1}"));
     let rows = list("services").map(|one| {
         [
@@ -84,6 +85,36 @@ pub(crate) fn show(report: &Value, width: Option<usize>) -> String {
     let turns = Turns::of(&report["turns"]);
     text += &fill(&format!("\n\n{}", turns.summary()));
     text + &table(TURNS.map(column), &turns.rows(), width)
+}
+
+/// The room that other machines share; nothing if there is none.
+fn shared_room(room: &Value) -> String {
+    if room.is_null() {
+        return String::new();
+    }
+    let count = |name: &str| room[name].as_u64().unwrap_or(0);
+    let of = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let mut text = format!(
+        "\nthe room is {}: {} on {}, through {}",
+        cell(&room["state"]),
+        of(count("members"), "member", "members"),
+        of(count("machines"), "machine", "machines"),
+        cell(&room["server"]),
+    );
+    if let Some(time) = room["round_trip"].as_f64() {
+        text += &format!(" ({:.1} ms)", time * 1e3);
+    }
+    if let Some(reason) = room["reason"].as_str() {
+        text += &format!("; {}", clean(reason.as_bytes()));
+    }
+    let waiting = count("unacknowledged") + count("queued");
+    text + &format!(
+        "; read up to {}, {} behind; {} on the way; {}",
+        count("sequence"),
+        count("lag"),
+        of(waiting, "line", "lines"),
+        of(count("reconnects"), "reconnect", "reconnects"),
+    )
 }
 
 fn column((heading, turn): (&'static str, u8)) -> Column {

@@ -48,7 +48,7 @@ history = "inside a table that is not understood"
 [mux]
 "#;
     let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
-f:2:1: unknown key "colour"; known tables: [log], [limits], [tls], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux], [page]
+f:2:1: unknown key "colour"; known tables: [log], [limits], [tls], [nats], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux], [page]
 f:3:1: mux is 7; it must be a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is not a number; write text in quotes: "loud"

@@ -148,6 +148,8 @@ pub struct Settings {
     pub sharing_max: usize,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,
+    /// Whether other machines share the room, for the sum of all bounds.
+    pub is_room_shared: bool,
     /// Whether every message is reported as a [`EventKind::Said`](crate::engine::message::EventKind::Said) (log level debug).
     pub report_messages: bool,
 }
@@ -187,6 +189,7 @@ impl Default for Settings {
             memory_bytes_max: None,
             sharing_max: usize::MAX,
             pid: None,
+            is_room_shared: false,
             report_messages: false,
         }
     }

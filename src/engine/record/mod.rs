@@ -42,6 +42,10 @@ pub struct Record {
     /// Messages of the room that were not yet sent to all of its members.
     #[serde(skip)]
     pub log: SavedLog,
+    /// What makes the room one of several machines.
+    #[cfg(feature = "nats")]
+    #[serde(skip)]
+    pub shared: Option<Box<super::linking::SavedShared>>,
     /// The machines that report, by name.
     pub machines: Vec<(String, Machine)>,
     /// The sessions, each with the number by which its descriptor is found again.
@@ -123,6 +127,8 @@ pub(super) enum SavedState {
     Mux,
     Page,
     Nameless(Timestamp),
+    /// It has given this name, and said this behind it; it is not in the log of all machines yet.
+    Joining(String, String),
     /// It is asked for the room's passphrase, or has said it.
     Guest(Timestamp, Guest),
     Member {

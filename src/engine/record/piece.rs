@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SavedSession;
 use crate::engine::limits::Settings;
+#[cfg(feature = "nats")]
+use crate::engine::linking::SavedShared;
 use crate::engine::machines::{self, Machine};
 use crate::engine::message::{Binding, Timestamp};
 use crate::engine::service::Service;
@@ -45,6 +47,10 @@ pub(in crate::engine) enum Said {
         #[serde(rename = "doors")] // as records of earlier versions have it
         bindings: Vec<Binding>,
         base: u64,
+        /// What makes the room one of several machines.
+        #[cfg(feature = "nats")]
+        #[serde(default)]
+        shared: Option<Box<SavedShared>>,
     },
     /// A machine. Beside it: its last report.
     Machine(String, Machine),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
 use super::{BindingOf, Record};
-use crate::engine::message::Binding;
+use crate::engine::message::{Binding, Timestamp};
 
 /// Takes pieces until the last one.
 #[derive(Debug, Default)]
@@ -28,12 +28,12 @@ impl Reader {
         let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let [first, second, third] = runs;
         match (said, &self.bindings) {
-            (Said::Head { now, bindings, base }, None) => {
-                let history = String::from_utf8(second).map_err(|_| "its history is not text")?;
-                self.record.now = now;
-                self.record.history = history.lines().map(str::to_owned).collect();
-                (self.record.log.base, self.record.log.bytes) = (base, first);
-                self.bindings = Some(bindings.into_iter().map(Rc::new).collect());
+            #[cfg(not(feature = "nats"))]
+            (Said::Head { now, bindings, base }, None) => self.begin(now, bindings, base, first, second)?,
+            #[cfg(feature = "nats")]
+            (Said::Head { now, bindings, base, shared }, None) => {
+                self.begin(now, bindings, base, first, second)?;
+                self.record.shared = shared;
             }
             (Said::Machine(host, mut machine), Some(_)) => {
                 machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is not text")?;
@@ -62,6 +62,23 @@ impl Reader {
             (Said::Head { .. }, Some(_)) => return Err("it begins a second time".to_owned()),
             (_, None) => return Err("it does not begin with its head".to_owned()),
         }
+        Ok(())
+    }
+
+    /// The first piece.
+    fn begin(
+        &mut self,
+        now: Timestamp,
+        bindings: Vec<Binding>,
+        base: u64,
+        log: Vec<u8>,
+        history: Vec<u8>,
+    ) -> Result<(), String> {
+        let history = String::from_utf8(history).map_err(|_| "its history is not text")?;
+        self.record.now = now;
+        self.record.history = history.lines().map(str::to_owned).collect();
+        (self.record.log.base, self.record.log.bytes) = (base, log);
+        self.bindings = Some(bindings.into_iter().map(Rc::new).collect());
         Ok(())
     }
 

@@ -167,7 +167,7 @@ impl Room {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
         }
-        self.timeline.fresh = 0;
+        self.timeline.fresh = self.timeline.fresh_floor;
         if self.blocked == 0 {
             return Vec::new();
         }

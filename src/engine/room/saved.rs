@@ -67,6 +67,7 @@ impl Room {
     pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<MemberId> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);
+        self.join_again(&name.shown);
         Some(self.admit(peer, name, joined))
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::claim::Claim;
 use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::message::{ConnectionId, RemoteAddress};
-use crate::engine::name::{Name, beginnings, is_name_char};
+use crate::engine::name::{Key, Name, beginnings, is_name_char};
 use crate::engine::room::{MemberId, Room};
 use crate::engine::text::{clean, is_plain, quote};
 use crate::engine::words::{self, is_quit};
@@ -44,6 +44,8 @@ pub enum Outcome {
     Done,
     /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
     Joined(MemberId, String),
+    /// The visitor has a name, and is in the room as soon as the log of all machines has it there.
+    Waits,
     /// The visitor has proved that it is this member; its connection was `from` until now, and `begun` is the rest of
     /// a line that was sent there in part.
     Returned {
@@ -96,9 +98,12 @@ pub fn handle_name(
     }
     match name {
         Err(why) => Outcome::Erred(why.to_string()),
-        Ok(name) if room.member_id_of(&name.key).is_some() => Outcome::Erred(words::taken(&name.shown)),
+        Ok(name) if room.is_taken(&name.key) => Outcome::Erred(words::taken(&name.shown)),
         Ok(name) if room.has(&name) => Outcome::Erred(words::alike(&name.shown)),
-        Ok(name) => Outcome::Joined(room.join(peer, name), rest.to_owned()),
+        Ok(name) => match room.enter(peer, name, rest, None) {
+            Some(member_id) => Outcome::Joined(member_id, rest.to_owned()),
+            None => Outcome::Waits,
+        },
     }
 }
 
@@ -155,17 +160,18 @@ fn show_key(
             Ok(Outcome::Returned { member_id, from, begun })
         }
         Some(_) => Err(words::not_the_key(&name.shown)),
+        None if room.is_taken(&name.key) => Err(words::not_the_key(&name.shown)),
         None if room.has(&name) => Err(words::alike(&name.shown)),
-        None => {
-            let member_id = room.join(peer, name);
-            room.set_claim(member_id, claim);
-            Ok(Outcome::Joined(member_id, String::new()))
-        }
+        None => Ok(match room.enter(peer, name, "", Some(claim)) {
+            Some(member_id) => Outcome::Joined(member_id, String::new()),
+            None => Outcome::Waits,
+        }),
     }
 }
 
 /// Lets in a client that cannot be asked for another name: if `wanted` is taken it becomes `wanted-2`, and so on.
-pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
+/// `None`: it is in as soon as the log of all machines has it there.
+pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Option<MemberId> {
     let mut number = 1;
     let name = loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -177,7 +183,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
             None => number += 1,
         }
     };
-    room.join(peer, name)
+    room.enter(peer, name, "", None)
 }
 
 /// Says a message in the room unchanged, whatever it begins with.
@@ -278,8 +284,8 @@ pub fn is_private_behind_name(message: &[u8]) -> bool {
 /// bobby does not go to bob.
 fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and a text, for example: /msg bob hi";
-    let named = beginnings(text).filter_map(|(end, key)| Some((end, room.member_id_of(&key)?))).last();
-    let Some((end, to)) = named else {
+    let is_member = |key: &Key| room.member_id_of(key).is_some() || room.is_elsewhere(key);
+    let Some((end, key)) = beginnings(text).filter(|(_, key)| is_member(key)).last() else {
         let name = text.split_whitespace().next().ok_or(USAGE)?;
         return Err(format!("nobody here is called '{}' (try /who)", quote(name.as_bytes())));
     };
@@ -287,6 +293,9 @@ fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), Strin
     if words.is_empty() {
         return Err(USAGE.to_owned());
     }
+    let Some(to) = room.member_id_of(&key) else {
+        return room.whisper_elsewhere(member_id, &key, words).unwrap_or_else(|| Err(USAGE.to_owned()));
+    };
     let (to_them, to_us) = (
         format!("{} (to you): {words}", room.name(member_id)),
         format!("you (to {}): {words}", room.name(to)),

@@ -12,6 +12,7 @@ use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
 use crate::engine::message::{Dropped, Timestamp};
+use crate::engine::room_report::RoomReport;
 use crate::engine::text::trim;
 use crate::engine::words::CLIENTS;
 
@@ -71,6 +72,8 @@ pub struct Head<'a> {
     uptime: f64,
     members: usize,
     room_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_room: Option<RoomReport>,
     memory_max: Option<usize>,
     memory_used: Option<u64>,
     descriptors: Option<u64>,
@@ -230,7 +233,7 @@ pub fn write_head(
     (pid, memory_max): (Option<u32>, Option<usize>),
     (figures, now): (&Figures, Timestamp),
     uptime: Duration,
-    room: (usize, usize),
+    (room, shared_room): ((usize, usize), Option<RoomReport>),
     counters: &Counters,
     services: impl Iterator<Item = (&'static str, usize, ServiceCounters, [f64; 3])>,
 ) {
@@ -266,6 +269,7 @@ pub fn write_head(
             uptime,
             members,
             room_bytes,
+            shared_room,
             memory_max,
             memory_used: figures.resident_bytes,
             descriptors: figures.descriptors,
@@ -325,7 +329,7 @@ mod tests {
             (Some(7), Some(8)),
             (&figures, Timestamp::at(2_000_000)),
             Duration::from_millis(1500),
-            (2, 3),
+            ((2, 3), None),
             &Counters::default(),
             services.into_iter(),
         );

@@ -1,6 +1,6 @@
 //! A session in the chat: before it has a name, and as a member of the room.
 
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
@@ -8,7 +8,7 @@ use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
-use crate::engine::words::FAREWELL;
+use crate::engine::words::{self, FAREWELL};
 
 impl Dialogue {
     /// Handles its first message, which is its name.
@@ -16,20 +16,38 @@ impl Dialogue {
         let Some(message) = self.ask_passphrase(shared, now, message) else { return };
         let bare = self.kind == Some(FramingMode::Raw);
         match chat::handle_name(&mut shared.room, self.peer, self.remote, &message, bare) {
-            chat::Outcome::Joined(member_id, rest) => {
-                self.welcome(shared, member_id);
-                let name = shared.room.name(member_id).to_owned();
-                self.hint(shared, |shared| diagnosis::of_name(&name, true, self.context(shared)));
-                if !is_empty(rest.as_bytes()) {
-                    self.chat(shared, now, member_id, rest.as_bytes());
-                }
-            }
+            chat::Outcome::Joined(member_id, rest) => self.come_in(shared, now, member_id, &rest),
+            chat::Outcome::Waits => self.wait_to_join(shared),
             chat::Outcome::Returned { member_id, from, begun } => {
                 self.return_to(shared, member_id, from, begun)
             }
             chat::Outcome::Erred(error) => self.refuse_name(shared, &message, error),
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Outcome::Done => {}
+        }
+    }
+
+    /// It is a member of the room now. `rest`: what it said behind its name.
+    pub(super) fn come_in(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        member_id: MemberId,
+        rest: &str,
+    ) {
+        self.welcome(shared, member_id);
+        let name = shared.room.name(member_id).to_owned();
+        self.hint(shared, |shared| diagnosis::of_name(&name, true, self.context(shared)));
+        if !is_empty(rest.as_bytes()) {
+            self.chat(shared, now, member_id, rest.as_bytes());
+        }
+    }
+
+    /// Its name is on the way to the log of all machines.
+    fn wait_to_join(&mut self, shared: &mut EngineState) {
+        self.state = State::Joining;
+        if shared.room.is_cut_off() {
+            self.say(words::CUT_OFF_BEFORE);
         }
     }
 
@@ -62,7 +80,10 @@ impl Dialogue {
             chat::Outcome::Erred(error) => {
                 self.note_error_about(shared, ErrorKind::Command, message, error); // it heard of it in the room
             }
-            chat::Outcome::Done | chat::Outcome::Joined(..) | chat::Outcome::Returned { .. } => {}
+            chat::Outcome::Done
+            | chat::Outcome::Joined(..)
+            | chat::Outcome::Waits
+            | chat::Outcome::Returned { .. } => {}
         }
     }
 }

@@ -192,9 +192,13 @@ impl Dialogue {
         self.phase = Phase::Draining(reason, now);
     }
 
-    /// Leaves its partner and stops watching.
+    /// Leaves its partner and stops watching; does not join any more.
     fn hang_up(&mut self, shared: &mut EngineState) {
         self.look_away(shared);
+        if self.is_joining() {
+            shared.room.forget_newcomer(self.peer);
+            self.state = State::Chat(Err(shared.now));
+        }
         if let State::Talk(talk) = &mut self.state
             && let Some(pair_end) = std::mem::replace(talk, Talk::Over).end()
             && let Some(partner) = shared.talk.leave(pair_end)
@@ -242,7 +246,7 @@ impl Dialogue {
 
     /// Its input has ended, and all of it has been answered.
     fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp, code: Option<u16>) {
-        if self.is_serving() && self.report().is_none() && !self.is_telling() {
+        if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.is_joining() {
             // The end of a standing session comes with its endpoint: writers come and go.
             let reason = match self.transport().lifetime {
                 Lifetime::Endpoint => CloseReason::Withdrawn,
@@ -297,7 +301,7 @@ impl Dialogue {
         let may_be_window = match self.kind {
             Some(kind) => kind == FramingMode::Raw,
             // The user of such a window still types a name.
-            None => matches!(self.state, State::Chat(_)),
+            None => matches!(self.state, State::Chat(_) | State::Joining),
         };
         may_be_window && self.transport().reset && self.service().facts().is_shared
     }

@@ -98,6 +98,8 @@ pub(super) enum State {
     Greeting,
     /// `Err`: it has no name yet, since this time.
     Chat(Result<MemberId, Timestamp>),
+    /// It has a name, and joins the room once the log of all machines says so.
+    Joining,
     /// A service that answers each message by itself.
     Plain(Service),
     Talk(Talk),
@@ -146,7 +148,7 @@ impl Dialogue {
             State::Outside => self.binding.service,
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
-            State::Chat(_) => Service::Chat,
+            State::Chat(_) | State::Joining => Service::Chat,
             State::Plain(service) => service,
             State::Talk(_) => Service::Talk,
             State::Stats(_) => Service::Stats,

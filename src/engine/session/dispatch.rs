@@ -405,7 +405,7 @@ impl Dialogue {
     fn answer(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         match self.state {
             State::Multiply => self.multiply(shared, message),
-            State::Outside | State::Greeting => {}
+            State::Outside | State::Greeting | State::Joining => {}
             State::Chat(Err(_)) => self.name(shared, now, message),
             State::Chat(Ok(member_id)) => self.chat(shared, now, member_id, message),
             State::Plain(service) => self.answer_plainly(shared, now, service, message),

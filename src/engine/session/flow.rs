@@ -104,6 +104,7 @@ impl Session {
             && (self.dialogue.has_own_room(shared) || self.dialogue.transport().lossy)
             && (!self.dialogue.is_blocked() || self.dialogue.transport().lossy)
             && self.dialogue.paced_until(shared).is_none()
+            && !shared.room.is_full()
     }
 }
 
@@ -121,7 +122,7 @@ impl Dialogue {
                 let max = super::talk::line_bytes_max(shared);
                 return shared.talk.has_room(pair_end, max);
             }
-            State::Talk(Talk::Coming | Talk::Meeting(_)) => return false,
+            State::Talk(Talk::Coming | Talk::Meeting(_)) | State::Joining => return false,
             State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
             State::Outside
@@ -168,7 +169,7 @@ impl Dialogue {
     /// The pause between two messages to a client that gets each on its own.
     fn gap(&self, shared: &EngineState) -> Duration {
         let gap = self.settings(shared).raw_gap;
-        if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
+        if matches!(self.state, State::Chat(_) | State::Joining) { gap.min(ROOM_GAP) } else { gap }
     }
 
     /// Takes about `max` bytes of lines from the room.

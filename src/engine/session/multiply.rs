@@ -34,6 +34,7 @@ impl Dialogue {
             }
             State::Greeting
             | State::Chat(_)
+            | State::Joining
             | State::Plain(_)
             | State::Talk(_)
             | State::Stats(_)

@@ -24,6 +24,21 @@ impl Dialogue {
         self.welcome(shared, member_id);
     }
 
+    /// Whether it waits for its place in the log of all machines.
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self.state, State::Joining)
+    }
+
+    /// Somebody elsewhere has its name, or had it first.
+    #[cfg(feature = "nats")]
+    pub(super) fn lose_name_elsewhere(&mut self, shared: &mut EngineState, now: Timestamp, name: &str) {
+        self.state = State::Chat(Err(now));
+        match self.transport().many_writers {
+            true => self.join_as_endpoint(shared), // under another name
+            false => self.err(shared, ErrorKind::Name, words::taken(name)),
+        }
+    }
+
     /// It has joined the room: it gets a confirmation and the history.
     pub(super) fn welcome(&mut self, shared: &mut EngineState, member_id: MemberId) {
         let name = shared.room.name(member_id).to_owned();

@@ -30,6 +30,7 @@ impl Dialogue {
             State::Outside
             | State::Multiply
             | State::Greeting
+            | State::Joining
             | State::Plain(_)
             | State::Stats(_)
             | State::Status(_)

@@ -47,6 +47,10 @@ impl Session {
                 Some(pair_end) => SavedState::Talking(pair_end.line()),
             },
             State::Chat(_) if !self.is_serving() => SavedState::Left,
+            State::Joining => match shared.room.newcomer(dialogue.peer) {
+                Some((name, rest)) => SavedState::Joining(name.to_owned(), rest.to_owned()),
+                None => SavedState::Left,
+            },
             State::Chat(Err(since)) => match shared.guests.get(dialogue.peer) {
                 Some(guest) => SavedState::Guest(*since, guest.clone()),
                 None => SavedState::Nameless(*since),
@@ -105,7 +109,7 @@ impl Session {
         };
         // The bytes that wait may be private; nobody knows any more.
         let mut outbox = saved.outbox;
-        if matches!(state, State::Chat(_)) && !outbox.is_empty() {
+        if matches!(state, State::Chat(_) | State::Joining) && !outbox.is_empty() {
             outbox.confide();
         }
         let is_standing = binding.transport.is_standing();
@@ -167,6 +171,10 @@ fn restore_state(
         SavedState::Parted => State::Talk(Talk::Over),
         SavedState::Left => State::Chat(Err(now)),
         SavedState::Nameless(since) => State::Chat(Err(since)),
+        SavedState::Joining(name, rest) => match shared.room.wait_again(peer, &name, &rest) {
+            true => State::Joining,
+            false => State::Chat(Err(now)),
+        },
         SavedState::Guest(since, guest) => {
             shared.guests.set(peer, guest);
             State::Chat(Err(since))

@@ -6,6 +6,7 @@ use super::dialogue::{Dialogue, Heard, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{Dropped, EventKind, Timestamp};
+use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 
 impl Dialogue {
@@ -20,10 +21,18 @@ impl Dialogue {
     /// Joins the room, under the file's name and without a greeting.
     pub(super) fn join_as_endpoint(&mut self, shared: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
-        let member_id = chat::enter_as(&mut shared.room, self.peer, name);
+        match chat::enter_as(&mut shared.room, self.peer, name) {
+            Some(member_id) => self.be_member_as_endpoint(shared, member_id),
+            None => self.state = State::Joining,
+        }
+    }
+
+    /// It is a member of the room now.
+    pub(super) fn be_member_as_endpoint(&mut self, shared: &mut EngineState, member_id: MemberId) {
         if self.transport().lossy {
             shared.room.set_lossy(member_id);
         }
+        shared.room.set_blocked(member_id, self.is_blocked());
         self.state = State::Chat(Ok(member_id));
         self.note(shared, EventKind::Joined(shared.room.name(member_id).to_owned()));
     }

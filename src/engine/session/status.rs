@@ -75,6 +75,7 @@ impl Session {
             (Phase::Lingering(..), _) => "lingering",
             (Phase::Serving, State::Mux) => "choosing",
             (Phase::Serving, State::Chat(Err(_))) => "naming",
+            (Phase::Serving, State::Joining) => "joining",
             (Phase::Serving, State::Talk(_)) if dialogue.is_alone(shared) => "waiting",
             (Phase::Serving | Phase::Withdrawn, _) => "serving",
         };

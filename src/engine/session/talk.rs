@@ -45,6 +45,20 @@ impl Session {
                 self.dialogue.state = State::Talk(Talk::Over);
                 self.dialogue.finish(shared, now, CloseReason::PartnerLeft, None);
             }
+            #[cfg(feature = "nats")]
+            SessionEvent::Joined(member_id, rest) => {
+                match self.dialogue.transport().many_writers {
+                    true => self.dialogue.be_member_as_endpoint(shared, member_id),
+                    false => self.dialogue.come_in(shared, now, member_id, &rest),
+                }
+                self.resume(shared, now);
+            }
+            #[cfg(feature = "nats")]
+            SessionEvent::NameTaken(name, unsent) => {
+                self.dialogue.outbox.push(&unsent);
+                self.dialogue.lose_name_elsewhere(shared, now, &name);
+                self.resume(shared, now);
+            }
             SessionEvent::Replaced(begun) => self.dialogue.make_way(shared, now, &begun),
         }
     }

@@ -2,6 +2,8 @@
 //! and what is said goes out in one write.
 
 mod acceptor;
+#[cfg(feature = "nats")]
+mod client;
 mod failure;
 mod identity;
 mod material;
@@ -16,6 +18,8 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
 pub use acceptor::{Acceptor, Material, Pair, Rejected, Version, application_protocols};
+#[cfg(feature = "nats")]
+pub use client::{Client, Connector};
 pub use material::Certificates;
 
 use super::Heard;

@@ -1,0 +1,254 @@
+//! The engine and the servers that keep the log of a shared room: what the reactor has to do for it, and what comes of it.
+
+use super::Engine;
+use super::effect::SessionEvent;
+use super::limits::ROOM_BURST_BYTES;
+use super::message::Timestamp;
+use super::room::Consequence;
+use super::room_report::RoomReport;
+use super::service::stats::{self, Message};
+use super::source::Source;
+use super::text::{is_host, quote};
+use super::uplink::{InstanceId, LinkId, LogEvent, SavedUplink, Server, Settings, State, Uplink, Why};
+
+/// Events for the log that are kept until the reactor takes them, which it does in each turn.
+const LINK_EVENTS_MAX: usize = 256;
+
+/// What the reactor is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkRequest {
+    /// Connect; the answer is [`LinkInput::Opened`] or [`LinkInput::Lost`].
+    Connect(LinkId, Server),
+    /// Close it, after what [`Engine::link_output`] has if that can be written at once; then
+    /// [`Engine::forget_link`].
+    Close(LinkId),
+}
+
+/// What happened on a connection to a server.
+#[derive(Debug)]
+pub enum LinkInput<'a> {
+    /// It stands.
+    Opened,
+    /// It is encrypted.
+    Secured,
+    /// Bytes came.
+    Bytes(&'a [u8]),
+    /// So many bytes of [`Engine::link_output`] were taken.
+    Sent(usize),
+    /// It has ended, or could not be made, for this reason; empty: the server closed it without a word.
+    Lost(&'a str),
+}
+
+/// What begins a shared room.
+#[derive(Debug)]
+pub enum Beginning {
+    /// A new instance, with this id; and a number that no other daemon has.
+    New(InstanceId, u64),
+    /// That of the process before a restart.
+    Restored(Box<SavedShared>, InstanceId, u64),
+}
+
+/// A shared room, for the process after a restart.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct SavedShared {
+    uplink: SavedUplink,
+    /// The room has been whole.
+    has_begun: bool,
+    /// Members have been told that it is cut off.
+    is_cut_off: bool,
+}
+
+impl Engine {
+    /// Whether there is a shared room.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.shared.room.shared().is_some()
+    }
+
+    /// Shares the room with other daemons from now on, or as settings say that have changed. Members stay.
+    pub fn share(&mut self, now: Timestamp, settings: Settings, beginning: Beginning) {
+        self.shared.now = now;
+        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+            if uplink.reconfigure(settings.clone(), now) {
+                return self.take_link_events(now);
+            }
+            uplink.farewell(now);
+            self.take_link_events(now);
+        }
+        let (uplink, seen) = match beginning {
+            Beginning::New(instance, seed) => (Uplink::new(settings, instance, seed, now), None),
+            Beginning::Restored(saved, instance, seed) => {
+                let SavedShared { uplink, has_begun, is_cut_off } = *saved;
+                match Uplink::restore(settings.clone(), uplink, seed, now) {
+                    Some(uplink) => (uplink, Some((has_begun, is_cut_off))),
+                    None => (Uplink::new(settings, instance, seed, now), None),
+                }
+            }
+        };
+        self.shared.room.share(uplink, now, seen);
+        self.take_link_events(now);
+    }
+
+    /// The room is this daemon's alone from now on; its members stay. The others are told, as far as that can be sent at once.
+    pub fn stop_sharing(&mut self, now: Timestamp) {
+        for consequence in self.shared.room.stop_sharing() {
+            self.handle_consequence(consequence);
+        }
+        self.apply_effects(now);
+        self.resume_all(now);
+    }
+
+    /// Tells the other daemons that all members here are gone: the daemon is about to end.
+    pub fn part_from_others(&mut self, now: Timestamp) {
+        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+            uplink.farewell(now);
+        }
+    }
+
+    /// Whether nothing waits to be sent to a server that takes it.
+    pub fn is_parted(&self) -> bool {
+        self.shared.room.shared().is_none_or(|shared| shared.uplink.is_flushed())
+    }
+
+    /// The shared room, for the next process.
+    pub fn save_shared(&self) -> Option<SavedShared> {
+        let shared = self.shared.room.shared()?;
+        let (has_begun, is_cut_off) = shared.seen();
+        Some(SavedShared { uplink: shared.uplink.save(), has_begun, is_cut_off })
+    }
+
+    /// The state of the shared room.
+    pub fn room_report(&self) -> Option<RoomReport> {
+        let report = self.shared.room.shared()?.uplink.report();
+        Some(RoomReport {
+            state: match report.state {
+                State::Connecting => "connecting",
+                State::Opening => "opening",
+                State::CatchingUp => "catching up",
+                State::Up => "whole",
+                State::CutOff => "cut off",
+            },
+            reason: report.why.as_ref().map(Why::to_string),
+            server: report.server,
+            server_name: report.server_name.map(|name| quote(name.as_bytes())),
+            server_version: report.version.map(|version| quote(version.as_bytes())),
+            is_encrypted: report.is_encrypted,
+            round_trip: report.round_trip.map(|time| time.as_secs_f64()),
+            unacknowledged: report.unacknowledged,
+            queued: report.queued,
+            queued_bytes: report.queued_bytes,
+            sequence: report.sequence,
+            lag: report.lag,
+            reconnects: report.reconnects,
+            published: report.published,
+            refused: report.refused,
+            missed: report.missed,
+            machines: report.instances,
+            members: report.members,
+        })
+    }
+
+    /// When to call [`tick_links`](Self::tick_links) if nothing else happens before.
+    pub fn link_deadline(&self) -> Option<Timestamp> {
+        self.shared.room.shared()?.uplink.deadline()
+    }
+
+    /// Time has passed.
+    pub fn tick_links(&mut self, now: Timestamp) {
+        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+            uplink.tick(now);
+            self.take_link_events(now);
+        }
+    }
+
+    /// The next thing to do. Call it until it returns `None`.
+    pub fn poll_link(&mut self, now: Timestamp) -> Option<LinkRequest> {
+        let uplink = self.shared.room.uplink_mut(now)?;
+        if let Some(link) = uplink.wants_close() {
+            return Some(LinkRequest::Close(link));
+        }
+        let (link, server) = uplink.dial(now)?;
+        Some(LinkRequest::Connect(link, server))
+    }
+
+    /// A connection is closed, as was asked for.
+    pub fn forget_link(&mut self, now: Timestamp, link: LinkId) {
+        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+            uplink.closed(link);
+        }
+    }
+
+    /// Whether a connection is to be encrypted now: look after each [`handle_link`](Self::handle_link).
+    pub fn is_to_be_encrypted(&self, link: LinkId) -> bool {
+        self.shared.room.shared().is_some_and(|shared| shared.uplink.wants_tls(link))
+    }
+
+    /// Bytes to be written.
+    pub fn link_output(&self, link: LinkId) -> &[u8] {
+        self.shared.room.shared().map_or(&[], |shared| shared.uplink.output(link))
+    }
+
+    /// Something happened on a connection.
+    pub fn handle_link(&mut self, now: Timestamp, link: LinkId, input: LinkInput<'_>) {
+        self.shared.now = now;
+        let Some(uplink) = self.shared.room.uplink_mut(now) else { return };
+        match input {
+            LinkInput::Opened => uplink.connected(link, now),
+            LinkInput::Secured => uplink.secured(link, now),
+            LinkInput::Bytes(bytes) => uplink.received(link, bytes, now),
+            LinkInput::Sent(count) => return uplink.sent(link, count),
+            LinkInput::Lost("") => uplink.disconnected(link, Why::Closed, now),
+            LinkInput::Lost(why) => uplink.disconnected(link, Why::Network(why.to_owned()), now),
+        }
+        self.take_link_events(now);
+    }
+
+    /// Whether members wait for their turn to be offered as much as they get at once: read nothing more from a server until the
+    /// next turn.
+    pub fn is_room_busy(&self) -> bool {
+        self.shared.room.fresh() >= ROOM_BURST_BYTES + self.shared.room.floor()
+    }
+
+    /// The next event for the log, and whether it is a warning.
+    pub fn poll_link_event(&mut self) -> Option<LogEvent> {
+        self.shared.link_events.pop_front()
+    }
+
+    /// Handles what has come from the log of the room.
+    fn take_link_events(&mut self, now: Timestamp) {
+        let was_full = self.shared.room.is_full();
+        while let Some(consequence) = self.shared.room.poll_shared() {
+            self.handle_consequence(consequence);
+        }
+        self.apply_effects(now);
+        if was_full && !self.shared.room.is_full() {
+            self.resume_all(now);
+        }
+    }
+
+    fn handle_consequence(&mut self, consequence: Consequence) {
+        let shared = &mut self.shared;
+        match consequence {
+            Consequence::Joined(peer, member_id, rest) => {
+                shared.tell(peer, SessionEvent::Joined(member_id, rest));
+            }
+            Consequence::NameTaken(peer, name, unsent) => {
+                shared.tell(peer, SessionEvent::NameTaken(name, unsent));
+            }
+            Consequence::Log(event) => {
+                if shared.link_events.len() < LINK_EVENTS_MAX {
+                    shared.link_events.push_back(event);
+                }
+            }
+            Consequence::Stats(host, report) => {
+                // Another daemon has checked it, but this one does not rely on that.
+                if let (true, Ok(Message::Report(report))) = (is_host(&host), stats::read(report.as_bytes()))
+                {
+                    let (now, max) = (shared.now, shared.settings.machines_max);
+                    shared.machines.handle_report(now, Source::Unknown, host.into(), report, max);
+                }
+            }
+            Consequence::Nothing => {}
+        }
+    }
+}

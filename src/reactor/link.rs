@@ -1,0 +1,209 @@
+//! What the reactor does for the engine's own connections: names are looked up, connections made, encrypted, read and written.
+//! There are none unless the engine asks. Knows no protocol.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use mio::Interest;
+use mio::unix::SourceFd;
+
+use super::Reactor;
+use super::links::{Link, Open, Progress, Wire};
+use super::slots::{Attempt, Source};
+use crate::engine::limits::READ_BYTES_MAX;
+use crate::engine::linking::{LinkInput, LinkRequest};
+use crate::engine::message::Timestamp;
+use crate::engine::uplink::{LinkId, Server};
+use crate::os_error::describe;
+use crate::transport::connection::Connection;
+#[cfg(feature = "tls")]
+use crate::wire::tls::Connector;
+
+/// Reads of one connection in a turn: a fast server must not hold up the clients.
+const READS_PER_TURN: usize = 16; // guessed; measure before trusting
+
+impl Reactor {
+    /// What encrypted servers must show.
+    #[cfg(feature = "tls")]
+    pub fn connect_with(&mut self, connector: Option<Connector>) {
+        self.links.connector = connector;
+    }
+
+    /// Whether there is a shared room, or a connection for one that is gone.
+    #[inline]
+    pub(super) fn has_links(&self) -> bool {
+        self.engine.is_shared() || !self.links.is_empty()
+    }
+
+    /// The room is this daemon's alone from now on. What the others must know is sent, if the server takes it at once.
+    pub fn leave_servers(&mut self) {
+        let now = self.now();
+        self.engine.part_from_others(now);
+        for id in self.links.links.iter().map(|link| link.id).collect::<Vec<_>>() {
+            self.close_link(now, id);
+        }
+        self.engine.stop_sharing(now);
+    }
+
+    pub(super) fn link_deadline(&self) -> Option<Timestamp> {
+        self.engine.link_deadline()
+    }
+
+    /// Does what the engine asks for, and writes what it has. Called once in a turn, if there is a shared room.
+    pub(super) fn look_at_links(&mut self, now: Timestamp) {
+        self.take_link_answers(now);
+        self.engine.tick_links(now);
+        // Each request ends in an input, which may bring another one; the engine pauses before it tries again.
+        while let Some(request) = self.engine.poll_link(now) {
+            match request {
+                LinkRequest::Connect(link, server) => self.look_up(now, link, server),
+                LinkRequest::Close(link) => self.close_link(now, link),
+            }
+        }
+        let ids: Vec<LinkId> = self.links.links.iter().map(|link| link.id).collect();
+        for id in ids {
+            self.write_link(now, id, false);
+        }
+        while let Some(event) = self.engine.poll_link_event() {
+            self.links.trouble.log(&event);
+        }
+    }
+
+    fn look_up(&mut self, now: Timestamp, id: LinkId, server: Server) {
+        let asked = self.links.resolver.ask(self.poll.registry(), id, &server.host, server.port);
+        self.links.links.push(Link {
+            id,
+            #[cfg(feature = "tls")]
+            name: server.name,
+            progress: Progress::LookedUp,
+        });
+        match asked {
+            Ok(None) => {}
+            Ok(Some((id, found))) => self.try_addresses(now, id, found),
+            Err(error) => self.lose_link(now, id, &describe(&error)),
+        }
+    }
+
+    fn try_addresses(&mut self, now: Timestamp, id: LinkId, found: io::Result<Vec<SocketAddr>>) {
+        let Some(link) = self.links.get_mut(id).filter(|link| matches!(link.progress, Progress::LookedUp))
+        else {
+            return; // nobody wants it any more
+        };
+        match found {
+            Ok(addresses) => {
+                link.progress = Progress::Tried(Attempt::NONE, addresses.into());
+                if !self.links.try_next(id, &mut self.attempts, self.poll.registry(), now) {
+                    self.lose_link(now, id, "its name has no address");
+                }
+            }
+            Err(error) => {
+                self.lose_link(now, id, &format!("its name cannot be looked up: {}", describe(&error)))
+            }
+        }
+    }
+
+    /// Answers about names, and outcomes of attempts.
+    fn take_link_answers(&mut self, now: Timestamp) {
+        while let Some((id, found)) = self.links.resolver.poll() {
+            self.try_addresses(now, id, found);
+        }
+        let links = &self.links.links;
+        let of = |attempt: Attempt| {
+            let is_of = |link: &&Link| matches!(link.progress, Progress::Tried(own, _) if own == attempt);
+            links.iter().find(is_of).map(|link| link.id)
+        };
+        let settled = self.attempts.take_settled_if(|attempt| of(attempt).is_some());
+        let settled: Vec<_> = settled.into_iter().map(|(attempt, outcome)| (of(attempt), outcome)).collect();
+        for (id, outcome) in settled {
+            let Some(id) = id else { continue };
+            match outcome {
+                Ok(connection) => self.open_link(now, id, connection),
+                Err(error) => {
+                    if !self.links.try_next(id, &mut self.attempts, self.poll.registry(), now) {
+                        self.lose_link(now, id, &describe(&error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn open_link(&mut self, now: Timestamp, id: LinkId, connection: Connection) {
+        let registry = self.poll.registry();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = connection.sources().into_iter().flatten().try_for_each(|source| {
+            registry.register(&mut SourceFd(&source.fd.as_raw_fd()), Source::Link(id.0).token(), interest)
+        });
+        if let Err(error) = registered {
+            return self.lose_link(now, id, &describe(&error));
+        }
+        if let Some(link) = self.links.get_mut(id) {
+            link.progress = Progress::Open(Open { connection, wire: Wire::Plain, is_blocked: false });
+        }
+        self.engine.handle_link(now, id, LinkInput::Opened);
+        self.encrypt_if_wanted(now, id);
+    }
+
+    /// The connection becomes an encrypted one, if it is time for that.
+    fn encrypt_if_wanted(&mut self, now: Timestamp, id: LinkId) {
+        if !self.engine.is_to_be_encrypted(id) {
+            return;
+        }
+        match self.links.encrypt(id) {
+            Ok(()) => self.write_link(now, id, true),
+            Err(why) => self.lose_link(now, id, &why),
+        }
+    }
+
+    /// The engine has no use for it any more. What it said last is sent if the kernel takes it.
+    fn close_link(&mut self, now: Timestamp, id: LinkId) {
+        if let Some(open) = self.links.open_mut(id) {
+            let _ = open.write(&mut self.engine, now, id);
+        }
+        self.links.remove(id);
+        self.engine.forget_link(now, id);
+    }
+
+    /// Reads from a connection, and writes to it again.
+    pub(super) fn drive_link(&mut self, now: Timestamp, number: u32) {
+        let id = LinkId(number);
+        for _ in 0..READS_PER_TURN {
+            if self.engine.is_room_busy() {
+                break; // until the members have been offered what there is
+            }
+            let Some(open) = self.links.open_mut(id) else { return };
+            match open.connection.read(&mut self.buffer[..READ_BYTES_MAX]) {
+                Ok(0) => return self.lose_link(now, id, ""),
+                Ok(count) => match open.hear(&mut self.engine, now, id, &self.buffer[..count]) {
+                    Ok(false) => self.encrypt_if_wanted(now, id),
+                    Ok(true) => return self.lose_link(now, id, ""),
+                    Err(why) => {
+                        // The alert tells the server why.
+                        let _ = open.write(&mut self.engine, now, id);
+                        return self.lose_link(now, id, &why);
+                    }
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.write_link(now, id, true);
+                }
+                Err(error) => return self.lose_link(now, id, &describe(&error)),
+            }
+        }
+        self.ready.push(Source::Link(number));
+        self.write_link(now, id, true);
+    }
+
+    /// `again`: an event has told that the kernel may take more.
+    fn write_link(&mut self, now: Timestamp, id: LinkId, again: bool) {
+        let Some(open) = self.links.open_mut(id).filter(|open| again || !open.is_blocked) else { return };
+        if let Err(error) = open.write(&mut self.engine, now, id) {
+            self.lose_link(now, id, &describe(&error));
+        }
+    }
+
+    /// `why`: empty if the other side has closed without a word.
+    fn lose_link(&mut self, now: Timestamp, id: LinkId, why: &str) {
+        self.links.remove(id);
+        self.engine.handle_link(now, id, LinkInput::Lost(why));
+    }
+}

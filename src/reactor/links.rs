@@ -1,0 +1,237 @@
+//! The connections that the engine asks for by itself, to servers: their state. Knows no protocol.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::Registry;
+
+use super::connect::Attempts;
+use super::resolve::Resolver;
+use super::slots::Attempt;
+use crate::endpoint::ResolvedEndpoint;
+use crate::engine::Engine;
+use crate::engine::linking::LinkInput;
+use crate::engine::message::Timestamp;
+use crate::engine::uplink::{LinkId, LogEvent};
+use crate::transport::connection::Connection;
+#[cfg(feature = "tls")]
+use crate::wire::tls::{Client, Connector};
+
+/// How long one address may take to answer before the next one is tried.
+const CONNECT: Duration = Duration::from_secs(4);
+
+/// How the bytes travel.
+#[derive(Debug)]
+pub(super) enum Wire {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(Box<Client>),
+}
+
+/// The last failure of a connection: while a server is away, one line says so, and not one for each attempt.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Vec<String>);
+
+/// Failures that are remembered: one for each server.
+const TROUBLES_MAX: usize = 32;
+
+impl Trouble {
+    /// A line for each change of state.
+    pub(super) fn log(&mut self, event: &LogEvent) {
+        let line = event.to_string();
+        match event {
+            LogEvent::Disconnected { .. } if self.0.contains(&line) => {}
+            LogEvent::Disconnected { .. } => {
+                log::warn!("nats: {line}");
+                self.0.truncate(TROUBLES_MAX - 1);
+                self.0.insert(0, line);
+            }
+            LogEvent::Down(_)
+            | LogEvent::Missed(_)
+            | LogEvent::HistoryLost
+            | LogEvent::Refused { .. }
+            | LogEvent::StreamDiffers { .. }
+            | LogEvent::Renamed { .. }
+            | LogEvent::Foreign { .. } => log::warn!("nats: {line}"),
+            LogEvent::Up { .. } => {
+                self.0.clear();
+                log::info!("nats: {line}");
+            }
+            LogEvent::Connected { .. }
+            | LogEvent::LameDuck { .. }
+            | LogEvent::StreamCreated { .. }
+            | LogEvent::InstanceCame(_)
+            | LogEvent::InstanceGone(_) => log::info!("nats: {line}"),
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    /// The name that its certificate must have.
+    #[cfg(feature = "tls")]
+    pub(super) name: String,
+    pub(super) progress: Progress,
+}
+
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Its server's name is being looked up.
+    LookedUp,
+    /// An address is being tried; these are left.
+    Tried(Attempt, VecDeque<SocketAddr>),
+    /// It stands.
+    Open(Open),
+}
+
+/// A connection that stands.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) connection: Connection,
+    pub(super) wire: Wire,
+    /// Whether the kernel accepted less than it was offered, and no edge was seen since.
+    pub(super) is_blocked: bool,
+}
+
+/// All of them: one, and a second one while the engine changes servers.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    pub(super) links: Vec<Link>,
+    pub(super) resolver: Resolver<LinkId>,
+    pub(super) trouble: Trouble,
+    #[cfg(feature = "tls")]
+    pub(super) connector: Option<Connector>,
+}
+
+impl Links {
+    /// Whether there is any.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    pub(super) fn open_mut(&mut self, id: LinkId) -> Option<&mut Open> {
+        match &mut self.get_mut(id)?.progress {
+            Progress::Open(open) => Some(open),
+            Progress::LookedUp | Progress::Tried(..) => None,
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: LinkId) {
+        // Closing its socket ends the registration.
+        self.links.retain(|link| link.id != id);
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn encrypt(&mut self, id: LinkId) -> Result<(), String> {
+        let connector = self.connector.clone().ok_or("there is no authority for its certificate")?;
+        let Some(link) = self.get_mut(id) else { return Ok(()) };
+        let client = connector.connect(&link.name)?;
+        match &mut link.progress {
+            Progress::Open(open) if matches!(open.wire, Wire::Plain) => {
+                open.wire = Wire::Tls(Box::new(client))
+            }
+            Progress::Open(_) | Progress::LookedUp | Progress::Tried(..) => {}
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn encrypt(&mut self, _: LinkId) -> Result<(), String> {
+        Err("it wants TLS, and this ipcd was built without".to_owned())
+    }
+
+    /// Tries the next address; `false`: there is none.
+    pub(super) fn try_next(
+        &mut self,
+        id: LinkId,
+        attempts: &mut Attempts,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> bool {
+        let Some(link) = self.get_mut(id) else { return true };
+        let Progress::Tried(attempt, rest) = &mut link.progress else { return true };
+        let Some(address) = rest.pop_front() else { return false };
+        *attempt = attempts.begin(registry, now, ResolvedEndpoint::Tcp(address), now + CONNECT);
+        true
+    }
+}
+
+impl Open {
+    /// Writes what the wire holds back and what the engine has; whether it failed.
+    pub(super) fn write(&mut self, engine: &mut Engine, now: Timestamp, id: LinkId) -> io::Result<()> {
+        let connection = &self.connection;
+        loop {
+            let said = engine.link_output(id);
+            if said.is_empty() && !self.is_holding() {
+                self.is_blocked = false;
+                return Ok(());
+            }
+            let length = said.len();
+            let sent = match &mut self.wire {
+                Wire::Plain => connection.write(&[said]),
+                #[cfg(feature = "tls")]
+                Wire::Tls(tls) => tls.send(said, |bytes| connection.write(&[bytes])),
+            };
+            match sent {
+                Ok(count) => {
+                    engine.handle_link(now, id, LinkInput::Sent(count));
+                    if count < length || self.is_holding() {
+                        self.is_blocked = true;
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn is_holding(&self) -> bool {
+        match &self.wire {
+            Wire::Plain => false,
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.is_holding(),
+        }
+    }
+
+    /// Takes bytes that were read, as the engine gets them; whether the other side has ended.
+    pub(super) fn hear(
+        &mut self,
+        engine: &mut Engine,
+        now: Timestamp,
+        id: LinkId,
+        bytes: &[u8],
+    ) -> Result<bool, String> {
+        match &mut self.wire {
+            Wire::Plain => {
+                engine.handle_link(now, id, LinkInput::Bytes(bytes));
+                Ok(false)
+            }
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => {
+                let was_handshaking = tls.is_handshaking();
+                let mut early = Vec::new();
+                let ended = tls.receive(bytes, |plain| early.extend_from_slice(plain))?;
+                if was_handshaking && !tls.is_handshaking() {
+                    engine.handle_link(now, id, LinkInput::Secured);
+                }
+                if !early.is_empty() {
+                    engine.handle_link(now, id, LinkInput::Bytes(&early));
+                }
+                Ok(ended)
+            }
+        }
+    }
+}

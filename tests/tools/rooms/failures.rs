@@ -1,0 +1,362 @@
+//! Servers and daemons that fail while members talk.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::house::{
+    HOUSE, after, check, compare, config, daemon, daemons, directory, members, nowhere, secret, table, talk,
+};
+use super::log::Nats;
+use super::member::{Kind, Member};
+use super::server::{Server, leader, versions};
+use crate::harness::manager::Manager;
+use crate::harness::{TestDir, wait_until};
+use crate::tls_client::{Authority, write};
+
+/// How often a server is killed: `IPCD_KILLS` says more for a full run.
+fn kills(full: usize) -> usize {
+    match std::env::var("IPCD_KILLS") {
+        Ok(count) if count == "all" => full,
+        Ok(count) => count.parse().unwrap(),
+        Err(_) => 2,
+    }
+}
+
+/// Talks in the background while `act` does something to the servers.
+fn talk_while(members: &mut [Member], round: &str, lines: usize, act: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| talk(members, round, lines));
+        act();
+    });
+}
+
+/// The pauses that members saw, for the one who reads the output of a full run.
+fn tell_pauses(what: &str, version: &str, members: &[Member]) {
+    let mut pauses: Vec<Duration> = members.iter().map(Member::longest_pause).collect();
+    pauses.sort_unstable();
+    println!(
+        "{what}, {version}: longest pauses of members {:?} to {:?}",
+        pauses[0],
+        pauses[pauses.len() - 1]
+    );
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn single_server_killed_again_and_again_loses_and_doubles_nothing() {
+    for version in versions() {
+        let mut server = Server::alone(&version, "");
+        let daemons = daemons(2, &table(&[&server], ""));
+        let mut all = members(&daemons[0], 'a', 6);
+        all.extend(members(&daemons[1], 'b', 6));
+        for kill in 0..kills(20) {
+            talk_while(&mut all, &format!("kill {kill}"), 30, || {
+                std::thread::sleep(Duration::from_millis(20 * (kill as u64 % 5))); // somewhere in the talk
+                server.kill();
+                server.start();
+            });
+        }
+        check(&server, &mut all);
+        tell_pauses("single server killed", &version, &all);
+    }
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
+    for version in versions() {
+        let mut servers = Server::cluster(&version, "");
+        let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
+        let daemons = daemons(3, &nats);
+        let stream = format!("IPCD_{HOUSE}");
+        let mut all: Vec<Member> = daemons
+            .iter()
+            .zip(['a', 'b', 'c'])
+            .flat_map(|(daemon, letter)| members(daemon, letter, 4))
+            .collect();
+        for kill in 0..kills(10) {
+            let first = leader(&servers, &stream);
+            talk_while(&mut all, &format!("kill {kill}"), 20, || {
+                servers[first].kill();
+                leader(&servers, &stream);
+                servers[first].start();
+            });
+        }
+        let first = leader(&servers, &stream);
+        talk_while(&mut all, "frozen", 20, || {
+            servers[first].freeze();
+            let others: Vec<&Server> = (0..3).filter(|at| *at != first).map(|at| &servers[at]).collect();
+            wait_until("another one leads", || {
+                let info = Nats::try_connect(others[0].ip, &others[0].connect)?
+                    .try_request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
+                let name = info["cluster"]["leader"].as_str()?.to_owned();
+                (name != format!("n{first}")).then_some(())
+            });
+            servers[first].thaw();
+        });
+        talk_while(&mut all, "stepped down", 30, || {
+            let mut nats = Nats::connect(servers[0].ip, &servers[0].connect);
+            let _ = nats.try_request(&format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}"), "");
+        });
+        let first = leader(&servers, &stream);
+        talk_while(&mut all, "lame duck", 20, || {
+            servers[first].duck();
+            servers[first].wait();
+            servers[first].start();
+        });
+        leader(&servers, &stream);
+        check(&servers[0], &mut all);
+        tell_pauses("leader lost", &version, &all);
+    }
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn room_without_a_quorum_is_told_so_and_keeps_what_is_said() {
+    let version = versions().pop().unwrap();
+    let mut servers = Server::cluster(&version, "");
+    let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
+    let daemons = daemons(2, &nats);
+    let mut all = members(&daemons[0], 'a', 4);
+    all.extend(members(&daemons[1], 'b', 4));
+    talk(&mut all, "before", 3);
+    servers[1].kill();
+    servers[2].kill();
+    for (number, member) in all.iter_mut().enumerate() {
+        member.say(&format!("kept {number}"));
+    }
+    for member in all.iter().filter(|member| member.kind != Kind::Fifo) {
+        member.wait_for("This room is cut off from its other machines");
+    }
+    servers[1].start();
+    servers[2].start();
+    for member in &all {
+        member.wait_for("This room is whole again.");
+    }
+    leader(&servers, &format!("IPCD_{HOUSE}"));
+    check(&servers[0], &mut all);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn members_who_say_too_much_while_cut_off_wait_and_lose_nothing() {
+    let mut server = Server::alone(&versions()[0], "");
+    let daemons = daemons(2, &table(&[&server], ""));
+    let ann = Member::join(&daemons[0], Kind::Tcp, "ann");
+    let bob = Member::join(&daemons[1], Kind::Tcp, "bob");
+    server.kill();
+    ann.wait_for("This room is cut off");
+    let (mut ann, lines) = (ann, 20_000);
+    let saying = std::thread::spawn(move || {
+        for number in 0..lines {
+            ann.say(&format!("{number} {}", "x".repeat(400)));
+        }
+        ann
+    });
+    let resident = daemons[0].resident_bytes();
+    // Eight megabytes are more than the room and the kernel keep.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!saying.is_finished(), "the member is not read from");
+    let grown = daemons[0].resident_bytes().saturating_sub(resident);
+    assert!(grown < 16 * 1024 * 1024, "{grown} bytes");
+    server.start();
+    let ann = saying.join().unwrap();
+    bob.wait_for(&format!("ann: {} ", lines - 1));
+    let log = Nats::connect(server.ip, &server.connect).lines(HOUSE);
+    compare(&bob, &log);
+    ann.wait_for(&format!("ann: {} ", lines - 1));
+    compare(&ann, &log);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn daemon_that_is_killed_takes_its_members_out_at_one_place() {
+    let server = Server::alone(&versions()[0], "");
+    let mut daemons = daemons(3, &table(&[&server], ""));
+    let mut all = members(&daemons[0], 'a', 4);
+    all.extend(members(&daemons[1], 'b', 4));
+    let doomed = members(&daemons[2], 'c', 4);
+    all[0].wait_for("c3 has joined the chat!");
+    let killed = Instant::now();
+    let gone = daemons.pop().unwrap();
+    gone.signal(Signal::KILL);
+    for member in &all {
+        member.wait_for("c3 has left the chat.");
+    }
+    let took = all.iter().filter_map(|member| member.heard_at("c3 has left the chat.")).map(|at| at - killed);
+    let took: Vec<Duration> = took.collect();
+    println!("daemon killed: its members left after {took:?}");
+    assert!(took.iter().all(|took| (25.0..42.0).contains(&took.as_secs_f64())), "{took:?}");
+    drop((doomed, gone));
+    check(&server, &mut all);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn restart_of_a_daemon_goes_unnoticed_in_the_whole_room() {
+    let server = Server::alone(&versions()[0], "");
+    let nats = table(&[&server], "");
+    let other = daemon(&nats);
+    let test_dir = directory();
+    test_dir.write_config(&config(&nats, ""));
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
+    before.wait_for_log("the room is whole");
+    other.wait_for_log("the room is whole");
+    let mut ann = Member::join(&before, Kind::Tcp, "ann");
+    let mut bob = Member::join(&other, Kind::Tcp, "bob");
+    talk(std::slice::from_mut(&mut ann), "before", 5);
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    ann.say("while nobody serves");
+    bob.say("bob meanwhile");
+    let next: TestDir = after(&before);
+    let command = manager.command(&next, manager.take_stored());
+    let next = next.start(command);
+    next.wait_for_log("connections from before the restart continue");
+    ann.wait_for("ann: while nobody serves");
+    ann.wait_for("bob: bob meanwhile");
+    bob.wait_for("ann: while nobody serves");
+    let mut both = vec![ann, bob];
+    let log = check(&server, &mut both);
+    let told: Vec<&String> =
+        log.iter().map(|line| &line.text).filter(|text| text.contains("ann has")).collect();
+    assert_eq!(told, ["ann has joined the chat!"]);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn log_that_is_trimmed_or_deleted_is_told_and_the_room_goes_on() {
+    for version in versions() {
+        let server = Server::alone(&version, "");
+        let daemons = daemons(2, &table(&[&server], ""));
+        let mut ann = Member::join(&daemons[0], Kind::Tcp, "ann");
+        let mut bob = Member::join(&daemons[1], Kind::Tcp, "bob");
+        ann.wait_for("bob has joined the chat!");
+        // One daemon sleeps while the log goes on and is trimmed.
+        daemons[1].signal(Signal::STOP);
+        talk(std::slice::from_mut(&mut ann), "unheard", 700); // more than a daemon asks for at once
+        let mut nats = Nats::connect(server.ip, &server.connect);
+        let stream = format!("IPCD_{HOUSE}");
+        let purged = nats.request(&format!("$JS.API.STREAM.PURGE.{stream}"), "{\"keep\":2}");
+        assert_eq!(purged["success"], true, "{purged}");
+        daemons[1].signal(Signal::CONT);
+        bob.wait_for("missed here.");
+        bob.say("here again");
+        ann.wait_for("bob: here again");
+        // And it is deleted altogether.
+        let deleted = nats.request(&format!("$JS.API.STREAM.DELETE.{stream}"), "");
+        assert_eq!(deleted["success"], true, "{deleted}");
+        for member in [&ann, &bob] {
+            member.wait_for("The history of this room was lost");
+        }
+        ann.say("a new log");
+        bob.wait_for("ann: a new log");
+        bob.say("for both");
+        ann.wait_for("bob: for both");
+    }
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn daemon_begins_without_a_server_and_joins_when_it_comes() {
+    let version = &versions()[0];
+    let mut server = Server::new(version, nowhere(), "late", "");
+    let first = daemon(&table(&[&server], ""));
+    let early = Member::begin(&first, Kind::Tcp, "ann");
+    first.wait_for_log("the room is cut off");
+    let late = Member::begin(&first, Kind::Tcp, "bob");
+    late.wait_for("you join it when it is whole again");
+    assert!(!early.lines().iter().any(|line| line.starts_with("Welcome ")));
+    server.start();
+    early.wait_for("Welcome ann!");
+    late.wait_for("Welcome bob!");
+    let mut both = vec![early, late];
+    check(&server, &mut both);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn servers_with_tokens_passwords_keys_and_tls_let_the_daemon_in() {
+    let authority = Authority::new();
+    for version in versions() {
+        let ip = nowhere();
+        let (certificate, key) = authority.issue(&[&ip.to_string()], |_| {});
+        let tls = "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", timeout: 5 }\n";
+        let first = "tls { cert_file: \"{dir}/cert.pem\", key_file: \"{dir}/key.pem\", timeout: 5, handshake_first: true }\n";
+        let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+        let user = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+        for (name, more, credentials, url) in [
+            ("token", "authorization { token: \"s3cret\" }\n".to_owned(), "token = \"s3cret\"", ""),
+            (
+                "password",
+                "authorization { users: [{ user: \"ann\", password: \"s3cret\" }] }\n".to_owned(),
+                "user = \"ann\"\npassword = \"s3cret\"",
+                "",
+            ),
+            ("nkey", format!("authorization {{ users: [{{ nkey: \"{user}\" }}] }}\n"), seed, ""),
+            ("tls", tls.to_owned(), "", "tls://"),
+            ("handshake first", first.to_owned(), "", "tls://"),
+        ] {
+            if name == "handshake first" && version == versions()[0] {
+                continue; // Debian's is older than that
+            }
+            let mut server = Server::new(&version, ip, "locked", &more);
+            server.write("cert.pem", &certificate);
+            server.write("key.pem", &key);
+            server.start();
+            let test_dir = directory();
+            let path = test_dir.directory.path();
+            write(&path.join("nats-ca.pem"), &authority.pem());
+            secret(&path.join("credentials"), credentials);
+            let mut keys = String::new();
+            if !credentials.is_empty() {
+                keys += "credentials = \"{dir}/credentials\"\n";
+            }
+            if !url.is_empty() {
+                keys += "ca = \"{dir}/nats-ca.pem\"\n";
+            }
+            if name == "handshake first" {
+                keys += "handshake_first = true\n";
+            }
+            let nats = table(&[&server], &keys);
+            let nats = if url.is_empty() { nats } else { nats.replace("nats://", url) };
+            let daemon = test_dir.serve(&config(&nats, ""));
+            daemon.wait_for_log("the room is whole");
+            let mut ann = Member::join(&daemon, Kind::Tcp, "ann");
+            talk(std::slice::from_mut(&mut ann), name, 2);
+            drop(ann);
+            let log = daemon.stop();
+            assert!(!log.iter().any(|line| line.contains("s3cret") || line.contains(seed)), "{name}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn daemon_without_rights_says_so_and_its_members_hear_that_they_wait() {
+    for (more, credentials, said) in [
+        ("authorization { token: \"other\" }\n", "token = \"s3cret\"", "refuses the credentials"),
+        (
+            "authorization { users: [{ user: \"ann\", password: \"s3cret\", permissions: { publish: [\"nothing\"] } }] }\n",
+            "user = \"ann\"\npassword = \"s3cret\"",
+            "lack a right",
+        ),
+    ] {
+        let mut server = Server::new(&versions()[0], nowhere(), "strict", more);
+        server.start();
+        let test_dir = directory();
+        secret(&test_dir.directory.path().join("credentials"), credentials);
+        let daemon = test_dir.serve(&config(&table(&[&server], "credentials = \"{dir}/credentials\""), ""));
+        daemon.wait_for_log(said);
+        daemon.wait_for_log("the room is cut off");
+        let ann = Member::begin(&daemon, Kind::Tcp, "ann");
+        ann.wait_for("you join it when it is whole again");
+        let log = daemon.stop();
+        assert!(log.len() < 60 && !log.iter().any(|line| line.contains("s3cret")), "{log:#?}");
+    }
+}
