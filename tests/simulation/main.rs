@@ -20,6 +20,7 @@ mod settings;
 #[path = "../../fuzz/settle.rs"]
 mod settle;
 mod totals;
+mod uplink;
 mod wires;
 mod world;
 
@@ -172,6 +173,52 @@ fn peers_get_what_the_engine_promises() {
     if is_enough {
         total.assert_everything_was_reached();
     }
+}
+
+/// A house with daemons, servers and network that fail, and what may happen to its log.
+fn play_house(default: (u64, u64), test: &str, log: uplink::Log, reached: &[&str]) {
+    let (total, is_enough) = play(default, test, |seed, steps, step| uplink::run(log, seed, steps, step));
+    println!("{total}");
+    for what in reached {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn rooms_of_several_daemons_hear_the_same() {
+    let reached = [
+        "uplink: 503",
+        "uplink: silence",
+        "uplink: duplicate",
+        "uplink: repeated before the commit",
+        "uplink: refused for good",
+        "uplink: committed late",
+        "uplink: delivery lost",
+        "uplink: lame ducks",
+        "uplink: own ids after the first",
+        "uplink: instances gone",
+        "uplink: whispers delivered",
+        "uplink: daemons restarted",
+    ];
+    play_house((SEEDS * 10, STEPS / 10), "rooms_of", uplink::Log::Kept, &reached);
+}
+
+#[test]
+fn trimmed_rooms_keep_their_order_and_count_what_is_missed() {
+    let reached = ["uplink: trims", "uplink: missed", "uplink: instances gone"];
+    play_house((SEEDS * 3 / 2, STEPS / 5), "trimmed_rooms", uplink::Log::Trimmed, &reached);
+}
+
+#[test]
+fn rooms_go_on_when_their_log_is_lost() {
+    let reached = ["uplink: streams deleted", "uplink: ends of the log lost", "uplink: history lost"];
+    play_house((SEEDS * 2, STEPS / 5), "rooms_go", uplink::Log::Lost, &reached);
+}
+
+#[test]
+fn members_of_a_dead_daemon_leave_after_30_to_37_seconds() {
+    let (total, _) = play((SEEDS * 2, 1), "members_of_a_dead", uplink::die);
+    println!("{total}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub const SILENCE_IN_LOG: Duration = Duration::from_secs(30);
 
 /// The silence everywhere, by our own clock, after which we declare an instance gone: it lived until [`ALIVE_INTERVAL`] after
 /// its last sign of life at most, and has had 30 s to come back.
-pub const SILENCE: Duration = Duration::from_secs(32);
+pub const SILENCE: Duration = Duration::from_millis(32_500);
 
 /// Spreads what all instances would do at the same moment.
 pub const SPREAD: Duration = Duration::from_millis(1500);

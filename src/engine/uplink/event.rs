@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::text::quote;
 use super::ids::{InstanceId, WhisperId};
 use super::why::Why;
 
@@ -202,7 +203,7 @@ pub enum LogEvent {
     InstanceCame(InstanceId),
     /// An instance is gone.
     InstanceGone(InstanceId),
-    /// We were declared gone, and go on under another id.
+    /// We were declared gone, or may have been, and go on under another id.
     Renamed {
         /// The new id.
         instance: InstanceId,
@@ -219,13 +220,14 @@ impl fmt::Display for LogEvent {
         match self {
             LogEvent::Connected { server, name, version, is_encrypted } => {
                 let how = if *is_encrypted { ", encrypted" } else { "" };
+                let (name, version) = (quote(name.as_bytes()), quote(version.as_bytes()));
                 write!(f, "connected to {server} (nats-server {version}, {name}{how})")
             }
             LogEvent::Disconnected { server, why } => write!(f, "no connection to {server}: {why}"),
             LogEvent::LameDuck { server } => write!(f, "{server} is about to close; going to another server"),
             LogEvent::StreamCreated { stream } => write!(f, "made the stream {stream}"),
             LogEvent::StreamDiffers { stream, what } => {
-                write!(f, "the stream {stream} is taken as it is: {what}")
+                write!(f, "the stream {stream} is taken as it is: {}", quote(what.as_bytes()))
             }
             LogEvent::Up { sequence } => write!(f, "the room is whole, read up to message {sequence}"),
             LogEvent::Down(why) => write!(f, "the room is cut off: {why}"),
@@ -240,7 +242,10 @@ impl fmt::Display for LogEvent {
             LogEvent::InstanceCame(instance) => write!(f, "instance {instance} is in the room"),
             LogEvent::InstanceGone(instance) => write!(f, "instance {instance} is gone"),
             LogEvent::Renamed { instance } => {
-                write!(f, "the others have declared us gone; joining again as instance {instance}")
+                write!(
+                    f,
+                    "we were silent too long and are gone for the others; joining again as instance {instance}"
+                )
             }
             LogEvent::Foreign { sequence } => {
                 write!(

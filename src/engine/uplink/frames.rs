@@ -1,9 +1,12 @@
 //! What servers say, and what it means for the uplink.
 
+use std::time::Duration;
+
 use super::super::message::Timestamp;
 use super::super::text::{clean, is_host};
+use super::bounds::SILENCE_IN_LOG;
 use super::event::{LogEvent, Outcome, Ticket};
-use super::ids::{LinkId, WhisperId};
+use super::ids::{InstanceId, LinkId, WhisperId};
 use super::ledger::At;
 use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
 use super::link::Phase;
@@ -138,7 +141,13 @@ impl Uplink {
                 let settings = (&self.subjects, &self.settings.stream);
                 let out = self.links[at].out();
                 match self.reader.answered((about, number), message, settings, out, now) {
-                    Ok(news) => self.news(news, now),
+                    Ok(news) => {
+                        let is_over = news == News::OtherLog && self.reader.is_rewound();
+                        self.news(news, now);
+                        if is_over {
+                            self.reader.start(id, &self.subjects, self.links[at].out(), now);
+                        }
+                    }
                     Err(why) => {
                         self.health.room = Some(why);
                         self.reader.pause(now);
@@ -156,7 +165,7 @@ impl Uplink {
             News::Differs(what) => self.events.log(LogEvent::StreamDiffers { stream, what }),
             News::OtherLog => {
                 self.events.history_lost();
-                self.ledger.doubt_everything();
+                self.ledger.doubt_everything(now);
                 self.publisher.log_lost(now);
                 self.presence.ask_for_roll();
             }
@@ -177,6 +186,11 @@ impl Uplink {
         let out = self.links[at].out();
         match self.reader.delivered(generation, message, &self.subjects, out, now) {
             Ok(Got::Nothing) => {}
+            Ok(Got::OtherLog) => {
+                self.reader.rewind();
+                self.news(News::OtherLog, now);
+                self.reader.start(id, &self.subjects, self.links[at].out(), now);
+            }
             Ok(Got::Message { at }) => self.read(if is_overlong { &[] } else { message.payload }, at, now),
             Err(()) => self.reader.start(id, &self.subjects, self.links[at].out(), now),
         }
@@ -209,10 +223,27 @@ impl Uplink {
             self.farewell = Farewell::Said;
             return;
         }
-        let mut own = self.ledger.own.successor();
-        while self.ledger.instances.contains_key(&own) {
-            own = own.successor();
+        let own = self.ledger.free_successor();
+        self.go_on_as(own, members, now);
+    }
+
+    /// Part of the log was trimmed before we read it, and we were silent so long that we may have been declared gone in it: we
+    /// go on under another id, and say of the one we had that it is gone.
+    pub(super) fn doubt_ourselves(&mut self, now: Timestamp) {
+        let old = self.ledger.own;
+        let Some(row) = self.ledger.instances.get(&old) else { return };
+        let silence = Duration::from_nanos(self.ledger.time.saturating_sub(row.stored));
+        if row.gone.is_some() || silence < SILENCE_IN_LOG || self.farewell != Farewell::Not {
+            return;
         }
+        let entries = row.entries;
+        let members = self.ledger.members.of(old);
+        let own = self.ledger.free_successor();
+        self.go_on_as(own, &members, now);
+        self.presence.declare_gone(old, entries);
+    }
+
+    fn go_on_as(&mut self, own: InstanceId, members: &[Box<str>], now: Timestamp) {
         self.ledger.own = own;
         self.events.log(LogEvent::Renamed { instance: own });
         self.publisher.begin_anew(members);
@@ -246,7 +277,7 @@ impl Uplink {
         let text = std::str::from_utf8(rest.get(1..).unwrap_or_default()).ok();
         let length = usize::from(rest.first().copied().unwrap_or_default());
         let Some((host, report)) = text.and_then(|text| text.split_at_checked(length)) else { return };
-        let is_other = instance != self.ledger.own.0;
+        let is_other = instance != self.source.0;
         if is_other && is_host(host) {
             self.events.stats(host, report);
         }

@@ -20,6 +20,9 @@ use super::ids::InstanceId;
 use super::members::Members;
 use super::why::Why;
 
+/// More than an instance ever says: what others write into the log makes no number overflow.
+const ENTRIES_MAX: u64 = 1 << 32;
+
 /// What is known of one instance.
 #[derive(Debug)]
 pub struct Instance {
@@ -35,6 +38,8 @@ pub struct Instance {
     roll: Option<Vec<Box<str>>>,
     /// When it was declared gone, by the log's clock.
     pub gone: Option<u64>,
+    /// It was, perhaps in a log that was lost.
+    is_told: bool,
     /// Its last sign of life, by our clock.
     pub heard: Timestamp,
 }
@@ -72,11 +77,20 @@ pub struct Ledger {
     pub time: u64,
     /// Entries that were trimmed before we read them.
     pub missed: u64,
+    /// The end of the log was not reached yet: what came before its beginning is not missed.
+    pub is_past: bool,
 }
 
 impl Ledger {
     pub fn new(own: InstanceId) -> Ledger {
-        Ledger { own, instances: BTreeMap::new(), members: Members::default(), time: 0, missed: 0 }
+        Ledger {
+            own,
+            instances: BTreeMap::new(),
+            members: Members::default(),
+            time: 0,
+            missed: 0,
+            is_past: true,
+        }
     }
 
     /// Living instances that the log knows, and this one.
@@ -85,12 +99,23 @@ impl Ledger {
         1 + others.count()
     }
 
-    /// Another log begins: what is missing between the two is not known.
-    pub fn doubt_everything(&mut self) {
+    /// An id under which this daemon can go on.
+    pub fn free_successor(&self) -> InstanceId {
+        let mut own = self.own.successor();
+        while self.instances.contains_key(&own) {
+            own = own.successor();
+        }
+        own
+    }
+
+    /// Another log begins, and is read from its beginning: what was said counts, but who is gone must be in it again.
+    pub fn doubt_everything(&mut self, now: Timestamp) {
         for (id, row) in &mut self.instances {
             row.is_sure = *id == self.own;
             row.roll = None;
+            (row.gone, row.stored, row.heard) = (None, 0, now);
         }
+        self.is_past = true;
     }
 
     /// Reads a message of the log.
@@ -104,16 +129,16 @@ impl Ledger {
         };
         let is_own = head.instance == self.own;
         let row = self.instances.get_mut(&head.instance).expect("it was admitted");
-        if head.after > row.number && row.number > 0 {
+        if head.after > row.number {
             row.is_sure = is_own;
             row.roll = None;
-            let missed = head.entries.saturating_sub(row.entries);
-            if missed > 0 {
-                self.missed += missed;
-                events.missed(missed);
-            }
         }
-        (row.number, row.stored, row.heard) = (head.number, at.time, now);
+        let missed = head.entries.saturating_sub(row.entries).min(ENTRIES_MAX);
+        if missed > 0 && head.after > row.number {
+            self.missed = self.missed.saturating_add(missed);
+            events.missed(missed);
+        }
+        (row.number, row.heard) = (head.number, now);
         applied.own = is_own.then_some(head.number);
         let mut place =
             Place { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
@@ -145,21 +170,27 @@ impl Ledger {
 
     /// Whether the batch counts. Makes a row for a new instance.
     fn admit(&mut self, head: &Head, at: At, now: Timestamp, events: &mut Events) -> bool {
-        if let Some(row) = self.instances.get(&head.instance) {
+        if let Some(row) = self.instances.get_mut(&head.instance) {
+            if row.gone.is_none() {
+                row.stored = row.stored.max(at.time);
+            }
             return row.gone.is_none() && head.number > row.number;
         }
         let kept = GONE_KEPT.as_nanos() as u64;
-        self.instances.retain(|_, row| row.gone.is_none_or(|gone| gone + kept >= at.time));
+        self.instances.retain(|_, row| row.gone.is_none_or(|gone| gone.saturating_add(kept) >= at.time));
         if self.instances.len() >= INSTANCES_MAX {
             return false;
         }
+        let entries = if self.is_past { head.entries } else { 0 };
+        let is_sure = head.number == 1 || head.instance == self.own;
         let row = Instance {
             number: 0,
-            entries: head.entries,
+            entries,
             stored: at.time,
-            is_sure: head.number == 1 || head.instance == self.own,
+            is_sure,
             roll: None,
             gone: None,
+            is_told: false,
             heard: now,
         };
         self.instances.insert(head.instance, row);
@@ -175,6 +206,8 @@ impl Ledger {
         let refusal = match entry {
             Entry::Joined(name) => match Name::new(name) {
                 Ok(read) if *read.shown == *name => match self.members.holder(&read) {
+                    // An attempt that was refused was stored after all, and said again.
+                    Some((holder, shown)) if holder == from && shown == name => return,
                     Some(_) if place.is_own => return events.name_taken(name),
                     Some(_) => return,
                     None if self.members.len() >= MEMBERS_MAX => Why::RoomFull,
@@ -202,15 +235,10 @@ impl Ledger {
         }
     }
 
-    /// Whether somebody of that name is there: the others would hear it under a name that another person has. An instance
-    /// whose members are not known yet is believed.
+    /// Whether that can be the name of a member. That it is one there is for the author's instance to know, which has read all
+    /// that it has said itself: we may have missed that somebody came.
     fn may_speak(&self, from: InstanceId, name: &str) -> bool {
-        if self.members.has(from, name) {
-            return true;
-        }
-        let is_sure = self.instances.get(&from).is_none_or(|row| row.is_sure);
-        !is_sure
-            && Name::new(name).is_ok_and(|read| *read.shown == *name && self.members.holder(&read).is_none())
+        self.members.has(from, name) || Name::new(name).is_ok_and(|read| *read.shown == *name)
     }
 
     /// What an instance says of its members shows whether we know them.
@@ -269,6 +297,22 @@ impl Ledger {
         events.entry(place, Entry::Joined(name));
     }
 
+    /// A row for an instance that is declared gone and was never heard: whatever it says later is skipped by the others too.
+    fn know_of_dead(&mut self, instance: InstanceId, entries: u64) {
+        if self.instances.len() < INSTANCES_MAX {
+            self.instances.entry(instance).or_insert(Instance {
+                number: 0,
+                entries: if self.is_past { entries } else { 0 },
+                stored: 0,
+                is_sure: true,
+                roll: None,
+                gone: None,
+                is_told: false,
+                heard: Timestamp::default(),
+            });
+        }
+    }
+
     /// An instance is declared gone. It is so if it says so itself, or was silent long enough by the log's clock.
     fn bury(
         &mut self,
@@ -276,20 +320,23 @@ impl Ledger {
         place: Place,
         events: &mut Events,
     ) -> Option<Vec<Box<str>>> {
+        self.know_of_dead(instance, entries);
         let row = self.instances.get_mut(&instance).filter(|row| row.gone.is_none())?;
         let silence = Duration::from_nanos(place.time.saturating_sub(row.stored));
         if instance != place.instance && silence < SILENCE_IN_LOG {
             return None;
         }
         row.gone = Some(place.time);
-        let missed = entries.saturating_sub(row.entries);
+        let missed = entries.saturating_sub(row.entries).min(ENTRIES_MAX);
         row.roll = None;
         let is_own = instance == self.own;
         if missed > 0 && !is_own {
-            self.missed += missed;
+            self.missed = self.missed.saturating_add(missed);
             events.missed(missed);
         }
-        events.gone(instance, is_own);
+        if !std::mem::replace(&mut row.is_told, true) {
+            events.gone(instance, is_own);
+        }
         let members = self.members.of(instance);
         for name in &members {
             self.members.remove(instance, name);
@@ -311,6 +358,7 @@ pub struct SavedLedger {
     pub own: InstanceId,
     time: u64,
     missed: u64,
+    is_past: bool,
     instances: Vec<SavedInstance>,
     /// Members in the order in which they came, each with its instance's place in the list.
     members: Vec<(u32, String)>,
@@ -343,6 +391,7 @@ impl Ledger {
             own: self.own,
             time: self.time,
             missed: self.missed,
+            is_past: self.is_past,
             instances: self.instances.iter().map(saved).collect(),
             members: self.members.all().filter_map(member).collect(),
         }
@@ -351,7 +400,7 @@ impl Ledger {
     /// What another process knew. What cannot be is left out.
     pub fn restore(saved: SavedLedger, now: Timestamp) -> Ledger {
         let mut ledger = Ledger::new(saved.own);
-        (ledger.time, ledger.missed) = (saved.time, saved.missed);
+        (ledger.time, ledger.missed, ledger.is_past) = (saved.time, saved.missed, saved.is_past);
         for (place, name) in saved.members.into_iter().take(MEMBERS_MAX) {
             let instance = saved.instances.get(place as usize).map(|row| row.id);
             let read = Name::new(&name).ok().filter(|read| ledger.members.holder(read).is_none());
@@ -361,12 +410,18 @@ impl Ledger {
         }
         for row in saved.instances.into_iter().take(INSTANCES_MAX) {
             let SavedInstance { id, number, entries, stored, is_sure, gone } = row;
-            let row = Instance { number, entries, stored, is_sure, roll: None, gone, heard: now };
+            let row = Instance {
+                number,
+                entries,
+                stored,
+                is_sure,
+                roll: None,
+                gone,
+                is_told: gone.is_some(),
+                heard: now,
+            };
             ledger.instances.insert(id, row);
         }
         ledger
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,6 +43,8 @@ pub struct Uplink {
     pub(super) settings: Settings,
     pub(super) subjects: Subjects,
     pub(super) chance: Chance,
+    /// Whose reports are ours: the first id.
+    pub(super) source: InstanceId,
     pub(super) servers: Servers,
     /// Two at most.
     pub(super) links: Vec<Link>,
@@ -74,6 +76,7 @@ pub struct SavedUplink {
     queue: SavedQueue,
     ledger: SavedLedger,
     position: u64,
+    time: u64,
     created: String,
     generation: u64,
     next_link: u32,
@@ -88,13 +91,14 @@ impl Uplink {
             subjects: Subjects::new(&settings.house, &settings.room, instance),
             settings,
             chance: Chance::new(seed),
+            source: instance,
             servers,
             links: Vec::new(),
             active: None,
             next_link: 0,
             connections: 0,
             failures: BTreeMap::new(),
-            reader: Reader::new(0, String::new(), 0),
+            reader: Reader::new((0, 0), String::new(), 0),
             publisher: Publisher::new(),
             ledger: Ledger::new(instance),
             presence: Presence::new(now),
@@ -116,7 +120,7 @@ impl Uplink {
         }
         uplink.ledger = Ledger::restore(saved.ledger, now);
         uplink.publisher = Publisher::restore(saved.queue, now);
-        uplink.reader = Reader::new(saved.position, saved.created, saved.generation);
+        uplink.reader = Reader::new((saved.position, saved.time), saved.created, saved.generation);
         uplink.next_link = saved.next_link;
         uplink.whispers = Whispers::after(saved.whispers);
         Some(uplink)
@@ -130,6 +134,7 @@ impl Uplink {
             queue: self.publisher.save(),
             ledger: self.ledger.save(),
             position: self.reader.position,
+            time: self.reader.time,
             created: self.reader.created.clone(),
             generation: self.reader.generation(),
             next_link: self.next_link,
@@ -211,8 +216,8 @@ impl Uplink {
             return;
         }
         let subject = self.subjects.stats.clone();
-        let own = self.ledger.own;
-        self.publish_aside(&subject, &[&own.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()]);
+        let source = self.source;
+        self.publish_aside(&subject, &[&source.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()]);
     }
 
     /// Past the log, and lost if there is no room for it.

@@ -68,6 +68,11 @@ impl Presence {
         self.motions.clear();
     }
 
+    /// We were away so long that others may have declared us gone, and we say so ourselves, of the id that we had.
+    pub fn declare_gone(&mut self, instance: InstanceId, entries: u64) {
+        write(&mut self.motions, Item::Gone { instance, entries });
+    }
+
     /// Whether our members may come and speak: those of all others are known, or it takes too long.
     pub fn is_sure(&mut self, ledger: &Ledger, now: Timestamp) -> bool {
         let is_sure =

@@ -13,8 +13,8 @@ use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
 use super::batch::{HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
-    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
-    TEXT_BYTES_MAX,
+    ACK_TIMEOUT, ANSWER_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX,
+    RESEND_MIN, TEXT_BYTES_MAX,
 };
 use super::event::{Entry, LogEvent};
 use super::events::Events;
@@ -47,8 +47,8 @@ enum Phase {
     Sent(Timestamp),
     /// Is sent again at that time.
     Waiting(Timestamp),
-    /// Has a place in the stream, and is not heard yet.
-    Stored(u64),
+    /// Has a place in the stream since then, and is not heard yet.
+    Stored(u64, Timestamp),
 }
 
 /// The batch under way.
@@ -201,13 +201,12 @@ impl Publisher {
         Ok(())
     }
 
-    /// Begins the next batch: `control`, and if members may speak, what they said. Whether there was anything.
-    pub fn begin(&mut self, control: Vec<u8>, may_speak: bool, now: Timestamp) -> bool {
+    /// Begins the next batch: `control`, and if members may speak, what they said.
+    pub fn begin(&mut self, control: Vec<u8>, chunk: Chunk, now: Timestamp) {
         debug_assert!(self.flight.is_none());
         self.held_until = None;
-        let chunk = if may_speak { self.chunks.pop_front().unwrap_or_default() } else { Chunk::default() };
         if control.is_empty() && chunk.count == 0 {
-            return false;
+            return;
         }
         self.number += 1;
         self.flight = Some(Flight {
@@ -219,7 +218,48 @@ impl Publisher {
             since: now,
             is_last: false,
         });
-        true
+    }
+
+    /// What members said next. Who speaks must be in the room at that place of the log, and all of ours before it was heard, so
+    /// `is_here` knows: whoever is not is refused, and whoever joins only now speaks in the batch after.
+    pub fn next_chunk(&mut self, is_here: impl Fn(&str) -> bool, events: &mut Events) -> Chunk {
+        let Some(whole) = self.chunks.pop_front() else { return Chunk::default() };
+        let is_said = |item: &Item<'_>| match item {
+            Item::Entry(Entry::Said { name, .. } | Entry::Acted { name, .. }) => is_here(name),
+            _ => true,
+        };
+        if items(&whole.bytes).all(|item| is_said(&item)) {
+            return whole;
+        }
+        let (mut now, mut later) = (Chunk::default(), Chunk::default());
+        let mut joining: Vec<&str> = Vec::new();
+        for item in items(&whole.bytes) {
+            match item {
+                Item::Entry(Entry::Joined(name)) => joining.push(name),
+                Item::Entry(entry @ (Entry::Said { name, .. } | Entry::Acted { name, .. }))
+                    if !is_here(name) =>
+                {
+                    if later.count == 0 && !joining.contains(&name) {
+                        self.refused += 1;
+                        events.refused(entry, Why::NotInTheRoom);
+                        continue;
+                    }
+                    write(&mut later.bytes, item);
+                    later.count += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            let part = if later.count == 0 { &mut now } else { &mut later };
+            write(&mut part.bytes, item);
+            part.count += 1;
+        }
+        if later.count > 0 {
+            self.chunks.push_front(later);
+        }
+        self.bytes = now.bytes.len() + self.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
+        self.count = now.count + self.chunks.iter().map(|chunk| chunk.count).sum::<u64>();
+        now
     }
 
     /// Sends the batch under way if it is due. `subject` and `reply` are where it and its answer go.
@@ -234,7 +274,7 @@ impl Publisher {
         let due = match flight.phase {
             Phase::Sent(at) => at + ACK_TIMEOUT,
             Phase::Waiting(at) => at,
-            Phase::Stored(_) => return,
+            Phase::Stored(..) => return,
         };
         if now < due {
             return;
@@ -251,8 +291,9 @@ impl Publisher {
         if let Some(flight) = &mut self.flight {
             flight.since = now;
             flight.pause = RESEND_MIN;
-            if !matches!(flight.phase, Phase::Stored(_)) {
-                flight.phase = Phase::Waiting(now);
+            match &mut flight.phase {
+                Phase::Stored(_, since) => *since = now,
+                phase => *phase = Phase::Waiting(now),
             }
         }
     }
@@ -273,13 +314,13 @@ impl Publisher {
         events: &mut Events,
     ) -> Option<Why> {
         let flight = self.flight.as_mut().filter(|flight| flight.number == number)?;
-        if matches!(flight.phase, Phase::Stored(_)) {
+        if matches!(flight.phase, Phase::Stored(..)) {
             return None;
         }
         let reply = if status == 0 { Reply::read(payload) } else { None };
         match reply {
             Some(Reply { error: None, seq, .. }) if seq > 0 => {
-                flight.phase = Phase::Stored(seq);
+                flight.phase = Phase::Stored(seq, now);
                 None
             }
             Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
@@ -295,27 +336,28 @@ impl Publisher {
         }
     }
 
-    /// The server will never take the batch under way: its authors are told. That somebody has left must be said all the same.
+    /// The server will never take the batch under way: its authors are told. Who has come and who has left is said again
+    /// later, because an attempt may be stored after all, and nobody knows.
     pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) {
         let Some(flight) = self.flight.take() else { return };
-        let mut left = Chunk::default();
+        let mut again = Chunk::default();
         for item in items(&flight.chunk.bytes) {
             match item {
-                Item::Entry(Entry::Left(_)) => {
-                    write(&mut left.bytes, item);
-                    left.count += 1;
+                Item::Entry(Entry::Joined(_) | Entry::Left(_)) => {
+                    write(&mut again.bytes, item);
+                    again.count += 1;
                 }
                 Item::Entry(entry) => events.refused(entry, why.clone()),
                 _ => {}
             }
         }
-        let refused = flight.chunk.count - left.count;
+        let refused = flight.chunk.count - again.count;
         self.refused += refused;
         if refused > 0 {
             events.log(LogEvent::Refused { entries: refused as usize, why: why.clone() });
         }
-        if left.count > 0 {
-            self.chunks.push_front(left);
+        if again.count > 0 {
+            self.chunks.push_front(again);
         }
         self.held_until = Some(now + REFUSAL_PAUSE);
         self.count_all();
@@ -336,23 +378,23 @@ impl Publisher {
         self.published += 1;
     }
 
-    /// The log was read up to there. A batch that should have stood before it was trimmed, or lost by the server: it is sent
-    /// once more, which nobody hears twice.
+    /// The log was read up to there, and to its end. A batch that should have stood before was trimmed, or lost by the server:
+    /// it is sent once more, which nobody hears twice.
     pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
         let Some(flight) = &mut self.flight else { return };
-        if !matches!(flight.phase, Phase::Stored(sequence) if sequence <= position) {
+        let Phase::Stored(sequence, since) = flight.phase else { return };
+        if sequence > position && now < since + ANSWER_TIMEOUT {
             return;
         }
-        if flight.is_last {
-            self.refuse(
-                &Why::NotStored("it was trimmed from the log before it was read".into()),
-                now,
-                events,
-            );
-        } else {
+        if !flight.is_last {
             flight.is_last = true;
             flight.phase = Phase::Waiting(now);
+            return;
         }
+        // Others may have heard it.
+        (self.after, self.entries) = (flight.number, self.entries + flight.chunk.count);
+        let why = Why::NotStored("it was trimmed from the log before it was read".into());
+        self.refuse(&why, now, events);
     }
 
     /// We go on under another id: everything that was not heard is said again, behind the joins of our members.
@@ -380,7 +422,7 @@ impl Publisher {
         match self.flight.as_ref()?.phase {
             Phase::Sent(at) => Some(at + ACK_TIMEOUT),
             Phase::Waiting(at) => Some(at),
-            Phase::Stored(_) => None,
+            Phase::Stored(_, since) => Some(since + ANSWER_TIMEOUT),
         }
     }
 }

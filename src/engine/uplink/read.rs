@@ -49,6 +49,8 @@ pub enum News {
 pub enum Got {
     /// Nothing that is new.
     Nothing,
+    /// What we read last is not there any more: the end of the log was lost, and another one was written.
+    OtherLog,
     /// The next message.
     Message {
         /// Where it stands.
@@ -68,6 +70,10 @@ pub struct Reader {
     retry: Duration,
     /// The last message that was read.
     pub position: u64,
+    /// When that was stored, by the log's clock; 0: it is not a message.
+    pub time: u64,
+    /// The first message must be the last one that was read: then the log is the same one.
+    is_verifying: bool,
     /// When the stream was made.
     pub created: String,
     /// The end of the log when the consumer was made.
@@ -85,12 +91,14 @@ pub struct Reader {
     /// Since when the stream ends before what we have read.
     short_since: Option<Timestamp>,
     has_told_differences: bool,
+    /// Messages behind the last one that was read were trimmed.
+    was_trimmed: bool,
     /// Bytes of the longest message that the stream takes; 0: no bound.
     pub message_bytes_max: u64,
 }
 
 impl Reader {
-    pub fn new(position: u64, created: String, generation: u64) -> Reader {
+    pub fn new((position, time): (u64, u64), created: String, generation: u64) -> Reader {
         Reader {
             stage: Stage::Idle,
             generation,
@@ -98,6 +106,8 @@ impl Reader {
             link: LinkId(0),
             retry: RETRY_MIN,
             position,
+            time,
+            is_verifying: false,
             created,
             target: u64::MAX,
             lag: 0,
@@ -107,6 +117,7 @@ impl Reader {
             has_moved: false,
             short_since: None,
             has_told_differences: false,
+            was_trimmed: false,
             message_bytes_max: 0,
         }
     }
@@ -117,7 +128,8 @@ impl Reader {
 
     /// Whether all that the log had when the consumer was made has been read, and the consumer lives.
     pub fn is_caught_up(&self) -> bool {
-        matches!(self.stage, Stage::Reading(_)) && (self.position >= self.target || self.lag == 0)
+        let is_reading = matches!(self.stage, Stage::Reading(_)) && !self.is_verifying;
+        is_reading && (self.position >= self.target || self.lag == 0)
     }
 
     /// Whether it waits for the stream, and not for its messages.
@@ -145,8 +157,25 @@ impl Reader {
         self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
     }
 
+    /// The log is another one: it is read from its beginning, of which nothing is heard twice.
+    pub fn rewind(&mut self) {
+        (self.position, self.time) = (0, 0);
+        self.created.clear();
+    }
+
+    /// Whether messages were trimmed that we have not read, now that the rest was.
+    pub fn take_trimmed(&mut self) -> bool {
+        self.is_caught_up() && std::mem::take(&mut self.was_trimmed)
+    }
+
+    /// Whether it begins at the beginning.
+    pub fn is_rewound(&self) -> bool {
+        self.created.is_empty()
+    }
+
     /// The connection is lost.
     pub fn stop(&mut self) {
+        self.short_since = None;
         self.stage = Stage::Idle;
     }
 
@@ -221,20 +250,26 @@ impl Reader {
         self.short_since = None;
         let is_lost = is_new || state.last_seq < self.position;
         let is_first = self.created.is_empty();
-        if is_new {
+        if is_lost {
             self.position = 0;
         }
-        self.position = self.position.min(state.last_seq);
-        if is_new || is_first {
+        if is_lost || is_first {
             let past = state.last_seq.saturating_sub(PAST_MAX);
             self.position =
                 self.position.max(past).max(state.first_seq.saturating_sub(1)).min(state.last_seq);
+        }
+        self.was_trimmed |= !is_lost && !is_first && state.first_seq > self.position.saturating_add(1);
+        let is_there = (state.first_seq..=state.last_seq).contains(&self.position);
+        self.is_verifying = is_there && !is_lost && !is_first && self.time > 0;
+        if is_lost || is_first {
+            self.time = 0;
         }
         self.created.clone_from(&reply.created);
         self.target = state.last_seq;
         self.lag = state.last_seq - self.position;
         let create = format!("$JS.API.CONSUMER.CREATE.{}.{}.{}", subjects.stream, self.name, subjects.room);
-        let body = api::create_consumer(subjects, &self.name, self.position + 1);
+        let start = self.position.saturating_add(u64::from(!self.is_verifying));
+        let body = api::create_consumer(subjects, &self.name, start);
         self.request(out, subjects, (&create, About::Consumer), &body);
         self.stage = Stage::Opening(now + ANSWER_TIMEOUT);
         if is_lost {
@@ -263,6 +298,10 @@ impl Reader {
         let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
         if let Some(error) = &reply.error {
             return Err(why(error));
+        }
+        if self.is_verifying && reply.num_pending == 0 {
+            self.rewind();
+            return Ok(News::OtherLog);
         }
         self.lag = reply.num_pending;
         self.retry = RETRY_MIN;
@@ -311,10 +350,15 @@ impl Reader {
         if self.outstanding <= PULL_MESSAGES / 2 {
             self.pull(subjects, out);
         }
+        if std::mem::take(&mut self.is_verifying)
+            && (delivered.sequence, delivered.time) != (self.position, self.time)
+        {
+            return Ok(Got::OtherLog);
+        }
         if delivered.sequence <= self.position {
             return Ok(Got::Nothing);
         }
-        self.position = delivered.sequence;
+        (self.position, self.time) = (delivered.sequence, delivered.time);
         Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time } })
     }
 
@@ -366,12 +410,15 @@ impl Reader {
     }
 
     /// Whether it must be started anew now, and if an answer is missing, the reason.
-    pub fn is_due(&self, now: Timestamp) -> Option<Option<Why>> {
+    pub fn is_due(&mut self, now: Timestamp) -> Option<Option<Why>> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;
         }
         Some(match self.stage {
-            Stage::Asking(_) | Stage::Making(_) | Stage::Opening(_) => Some(Why::NoQuorum),
+            Stage::Asking(_) | Stage::Making(_) | Stage::Opening(_) => {
+                self.short_since = None;
+                Some(Why::NoQuorum)
+            }
             _ => None,
         })
     }

@@ -3,6 +3,7 @@
 use super::super::message::Timestamp;
 use super::batch::{Item, write};
 use super::machine::{Farewell, Uplink};
+use super::publish::Chunk;
 use super::subjects::About;
 
 impl Uplink {
@@ -70,9 +71,16 @@ impl Uplink {
 
     /// Does all that can be done now.
     pub(super) fn settle(&mut self, now: Timestamp) {
+        if self.reader.is_caught_up() {
+            self.ledger.is_past = false;
+        }
+        if self.reader.take_trimmed() {
+            self.doubt_ourselves(now);
+        }
         if let Some(at) = self.active_at()
             && self.may_send()
         {
+            self.publisher.read_up_to(0, now, &mut self.events);
             if !self.publisher.is_busy() && self.publisher.held_until().is_none_or(|at| at <= now) {
                 self.begin(now);
             }
@@ -92,22 +100,27 @@ impl Uplink {
             self.rolls.extend(self.presence.roll(&self.ledger, now));
         }
         if let Some(part) = self.rolls.pop_front() {
-            self.publisher.begin(part, false, now);
+            self.publisher.begin(part, Chunk::default(), now);
             return;
         }
         if self.farewell == Farewell::Wanted && self.publisher.is_empty() {
             let mut last = Vec::new();
             let entries = self.ledger.instances.get(&self.ledger.own).map_or(0, |row| row.entries);
             write(&mut last, Item::Gone { instance: self.ledger.own, entries });
-            self.publisher.begin(last, false, now);
+            self.publisher.begin(last, Chunk::default(), now);
             return;
         }
         if self.farewell == Farewell::Said {
             return;
         }
         let control = self.presence.control(&self.ledger, now);
-        let is_sure = self.presence.is_sure(&self.ledger, now);
-        self.publisher.begin(control, is_sure, now);
+        let (members, own) = (&self.ledger.members, self.ledger.own);
+        let chunk = if self.presence.is_sure(&self.ledger, now) {
+            self.publisher.next_chunk(|name| members.has(own, name), &mut self.events)
+        } else {
+            Chunk::default()
+        };
+        self.publisher.begin(control, chunk, now);
     }
 
     /// A batch fits into a message of the server and of the stream.

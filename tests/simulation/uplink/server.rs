@@ -1,0 +1,670 @@
+//! A cluster of NATS servers as it was seen to behave: what it refuses, delays, repeats, forgets, and acknowledges with
+//! a sequence of 0. One log, kept by all its nodes; connections to each of them. Time is in microseconds.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Value, json};
+
+use super::super::random::Random;
+
+pub const SECOND: u64 = 1_000_000;
+
+/// How servers differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    V2_9,
+    V2_10,
+    V2_15,
+}
+
+/// What becomes of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storing {
+    Works,
+    /// No leader: 503.
+    Refuses,
+    /// No quorum: silence; what was sent may be stored when it is back.
+    Silent,
+}
+
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub sequence: u64,
+    pub time: u64,
+    pub subject: String,
+    pub payload: Vec<u8>,
+    id: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Stream {
+    pub log: VecDeque<Stored>,
+    pub last: u64,
+    pub created: String,
+    ids: BTreeMap<String, u64>,
+}
+
+impl Stream {
+    fn first(&self) -> u64 {
+        self.log.front().map_or(self.last + 1, |message| message.sequence)
+    }
+}
+
+#[derive(Debug)]
+pub struct Node {
+    pub is_up: bool,
+    pub is_frozen: bool,
+    pub is_lame: bool,
+}
+
+#[derive(Debug)]
+struct Client {
+    node: usize,
+    held: Vec<u8>,
+    subs: Vec<(String, u64)>,
+    is_introduced: bool,
+    /// Bytes for it.
+    out: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Pull {
+    reply: String,
+    left: u64,
+    bytes: u64,
+    expires: u64,
+    heartbeat: u64,
+    next_heartbeat: u64,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    client: usize,
+    filter: String,
+    next: u64,
+    delivered: u64,
+    pulls: VecDeque<Pull>,
+}
+
+/// A publish that is not committed.
+#[derive(Debug)]
+struct Late {
+    client: usize,
+    reply: String,
+    message: Stored,
+    at: Option<u64>,
+}
+
+pub struct Server {
+    pub version: Version,
+    pub nodes: Vec<Node>,
+    pub stream: Option<Stream>,
+    pub storing: Storing,
+    /// Refusals that are final, in so many of a thousand publishes.
+    pub final_refusals: usize,
+    /// Publishes that are committed late, deliveries that are lost, in a hundred.
+    pub late: usize,
+    pub lost: usize,
+    clients: BTreeMap<usize, Client>,
+    consumers: BTreeMap<String, Consumer>,
+    late_ones: Vec<Late>,
+    /// Until then INFO of the stream may be behind.
+    pub behind_until: u64,
+    made: u64,
+    pub seen: BTreeSet<&'static str>,
+}
+
+impl Server {
+    pub fn new(version: Version, nodes: usize) -> Server {
+        Server {
+            version,
+            nodes: (0..nodes).map(|_| Node { is_up: true, is_frozen: false, is_lame: false }).collect(),
+            stream: None,
+            storing: Storing::Works,
+            final_refusals: 0,
+            late: 0,
+            lost: 0,
+            clients: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            late_ones: Vec::new(),
+            behind_until: 0,
+            made: 0,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    fn info(&self, node: usize, is_second: bool) -> String {
+        let urls: Vec<String> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.is_up)
+            .map(|(at, _)| format!("n{at}:4222"))
+            .collect();
+        let mut info = json!({"server_id": "N", "server_name": format!("n{node}"), "version": format!("{:?}", self.version),
+            "headers": true, "max_payload": 1_048_576, "proto": 1, "jetstream": true, "extra": [1, {"x": null}]});
+        if self.nodes.len() > 1 {
+            info["connect_urls"] = urls.into();
+        }
+        if self.nodes[node].is_lame {
+            info["ldm"] = true.into();
+        }
+        if is_second {
+            info["connect_info"] = true.into();
+        }
+        format!("INFO {info} \r\n")
+    }
+
+    /// A connection; `None`: refused.
+    pub fn connect(&mut self, id: usize, node: usize) -> bool {
+        let state = &self.nodes[node];
+        if !state.is_up || state.is_lame {
+            return false;
+        }
+        let out = self.info(node, false).into_bytes();
+        self.clients
+            .insert(id, Client { node, held: Vec::new(), subs: Vec::new(), is_introduced: false, out });
+        true
+    }
+
+    pub fn disconnect(&mut self, id: usize) {
+        self.clients.remove(&id);
+    }
+
+    /// What a client is sent, if its node runs.
+    pub fn output(&mut self, id: usize) -> Vec<u8> {
+        match self.clients.get_mut(&id) {
+            Some(client) if !self.nodes[client.node].is_frozen => std::mem::take(&mut client.out),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The clients of a node.
+    pub fn clients_of(&self, node: usize) -> Vec<usize> {
+        self.clients.iter().filter(|(_, client)| client.node == node).map(|(id, _)| *id).collect()
+    }
+
+    pub fn bytes(&mut self, id: usize, bytes: &[u8], now: u64, random: &mut Random) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.held.extend_from_slice(bytes);
+        self.work(id, now, random);
+    }
+
+    /// Reads what its clients have sent while it was frozen.
+    pub fn thaw(&mut self, node: usize, now: u64, random: &mut Random) {
+        self.nodes[node].is_frozen = false;
+        for id in self.clients_of(node) {
+            self.work(id, now, random);
+        }
+    }
+
+    fn work(&mut self, id: usize, now: u64, random: &mut Random) {
+        loop {
+            let Some(client) = self.clients.get_mut(&id) else { return };
+            if self.nodes[client.node].is_frozen {
+                return;
+            }
+            let Some(end) = client.held.iter().position(|byte| *byte == b'\n') else { return };
+            let line = String::from_utf8(client.held[..end - 1].to_vec()).expect("our commands are text");
+            assert!(line.len() <= 4096, "control line of {} bytes", line.len());
+            let words: Vec<&str> = line.split(' ').collect();
+            let length = match words[0] {
+                "PUB" | "HPUB" => words.last().unwrap().parse::<usize>().unwrap() + 2,
+                _ => 0,
+            };
+            if client.held.len() < end + 1 + length {
+                return;
+            }
+            let body = client.held[end + 1..end + 1 + length].to_vec();
+            client.held.drain(..end + 1 + length);
+            self.command(id, &words, &body, now, random);
+        }
+    }
+
+    fn command(&mut self, id: usize, words: &[&str], body: &[u8], now: u64, random: &mut Random) {
+        let node = self.clients[&id].node;
+        let second = (self.version == Version::V2_15).then(|| self.info(node, true));
+        let client = self.clients.get_mut(&id).unwrap();
+        match words {
+            ["CONNECT", json @ ..] => {
+                let json: Value = serde_json::from_str(&json.join(" ")).expect("JSON");
+                for name in ["verbose", "pedantic", "headers", "no_responders", "echo"] {
+                    assert!(json[name].is_boolean(), "{name} is left out: {json}");
+                }
+                client.is_introduced = true;
+                client.out.extend(second.unwrap_or_default().into_bytes());
+            }
+            _ if !client.is_introduced => panic!("{words:?} before CONNECT"),
+            ["PING"] => client.out.extend_from_slice(b"PONG\r\n"),
+            ["PONG"] => {}
+            ["SUB", subject, number] => client.subs.push(((*subject).to_owned(), number.parse().unwrap())),
+            ["UNSUB", number] => {
+                let number: u64 = number.parse().unwrap();
+                client.subs.retain(|(_, other)| *other != number);
+            }
+            ["PUB", subject, _] => self.publish(id, subject, "", "", &body[..body.len() - 2], now, random),
+            ["PUB", subject, reply, _] => {
+                self.publish(id, subject, reply, "", &body[..body.len() - 2], now, random)
+            }
+            ["HPUB", subject, reply, header, _] => {
+                let (header, payload) = body[..body.len() - 2].split_at(header.parse().unwrap());
+                let header = String::from_utf8(header.to_vec()).unwrap();
+                let id_of = header.split("Nats-Msg-Id: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+                self.publish(id, subject, reply, id_of.unwrap(), payload, now, random);
+            }
+            _ => panic!("unknown command: {words:?}"),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn publish(
+        &mut self,
+        client: usize,
+        subject: &str,
+        reply: &str,
+        id: &str,
+        payload: &[u8],
+        now: u64,
+        random: &mut Random,
+    ) {
+        if let Some(request) = subject.strip_prefix("$JS.API.") {
+            return self.api(client, request, reply, payload, now, random);
+        }
+        if subject.contains(".room.") {
+            return self.store(client, (subject, reply, id), payload, now, random);
+        }
+        let heard = self.send(None, subject, "", b"", payload);
+        if heard == 0 && !reply.is_empty() {
+            self.send(Some(client), reply, "", b"NATS/1.0 503\r\n\r\n", b"");
+        }
+    }
+
+    /// To all that listen, or to one of them; how many that are.
+    fn send(
+        &mut self,
+        only: Option<usize>,
+        subject: &str,
+        reply: &str,
+        header: &[u8],
+        payload: &[u8],
+    ) -> usize {
+        let mut heard = 0;
+        for (id, client) in &mut self.clients {
+            if only.is_some_and(|only| only != *id) {
+                continue;
+            }
+            for (_, number) in client.subs.iter().filter(|(pattern, _)| fits(pattern, subject)) {
+                write(&mut client.out, subject, *number, reply, header, payload);
+                heard += 1;
+            }
+        }
+        heard
+    }
+
+    fn json(&mut self, client: usize, reply: &str, value: &Value) {
+        self.send(Some(client), reply, "", b"", value.to_string().as_bytes());
+    }
+
+    fn error(&mut self, client: usize, reply: &str, code: u64, number: u64, text: &str) {
+        self.json(client, reply, &json!({"error": {"code": code, "err_code": number, "description": text}}));
+    }
+
+    fn store(
+        &mut self,
+        client: usize,
+        (subject, reply, id): (&str, &str, &str),
+        payload: &[u8],
+        now: u64,
+        random: &mut Random,
+    ) {
+        let Some(stream) = &self.stream else {
+            self.seen.insert("uplink: published without a stream");
+            self.send(Some(client), reply, "", b"NATS/1.0 503\r\nNats-Subject: x\r\n\r\n", b"");
+            return;
+        };
+        let message = Stored {
+            sequence: 0,
+            time: now,
+            subject: subject.into(),
+            payload: payload.to_vec(),
+            id: id.into(),
+        };
+        match self.storing {
+            Storing::Refuses => {
+                self.seen.insert("uplink: 503");
+                self.send(Some(client), reply, "", b"NATS/1.0 503\r\n\r\n", b"");
+            }
+            Storing::Silent => {
+                self.seen.insert("uplink: silence");
+                if random.percent(50) {
+                    self.late_ones.push(Late { client, reply: reply.into(), message, at: None });
+                }
+            }
+            Storing::Works if stream.ids.contains_key(id) => {
+                self.seen.insert("uplink: duplicate");
+                let sequence = stream.ids[id];
+                self.json(client, reply, &json!({"stream": "S", "seq": sequence, "duplicate": true}));
+            }
+            Storing::Works if self.late_ones.iter().any(|late| late.message.id == id) => {
+                self.seen.insert("uplink: repeated before the commit");
+                match self.version {
+                    Version::V2_9 => self.late_ones.push(Late {
+                        client,
+                        reply: reply.into(),
+                        message,
+                        at: Some(now + SECOND),
+                    }),
+                    Version::V2_10 => {
+                        self.json(client, reply, &json!({"stream": "S", "seq": 0, "duplicate": true}))
+                    }
+                    Version::V2_15 => {
+                        self.error(client, reply, 409, 10158, "duplicate message id is in process")
+                    }
+                }
+            }
+            Storing::Works if random.below(1000) < self.final_refusals => {
+                self.seen.insert("uplink: refused for good");
+                if random.percent(30) {
+                    let text = format!("-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n");
+                    self.clients.get_mut(&client).unwrap().out.extend(text.into_bytes());
+                } else {
+                    self.error(client, reply, 503, 10077, "maximum messages exceeded");
+                }
+            }
+            Storing::Works if random.percent(self.late) => {
+                self.seen.insert("uplink: committed late");
+                let at = now + random.within(1, 4_000_000) as u64;
+                self.late_ones.push(Late { client, reply: reply.into(), message, at: Some(at) });
+            }
+            Storing::Works => self.commit(client, reply, message, now, random),
+        }
+    }
+
+    fn commit(&mut self, client: usize, reply: &str, mut message: Stored, now: u64, random: &mut Random) {
+        let Some(stream) = &mut self.stream else { return };
+        if let Some(sequence) = stream.ids.get(&message.id).copied() {
+            return self.json(client, reply, &json!({"stream": "S", "seq": sequence, "duplicate": true}));
+        }
+        stream.last += 1;
+        (message.sequence, message.time) = (stream.last, now);
+        stream.ids.insert(message.id.clone(), stream.last);
+        let sequence = stream.last;
+        stream.log.push_back(message);
+        self.json(client, reply, &json!({"stream": "S", "seq": sequence}));
+        self.deliver(now, random);
+    }
+
+    fn api(
+        &mut self,
+        client: usize,
+        request: &str,
+        reply: &str,
+        payload: &[u8],
+        now: u64,
+        random: &mut Random,
+    ) {
+        if self.storing != Storing::Works && !request.starts_with("CONSUMER.MSG.NEXT") {
+            if self.storing == Storing::Silent && random.percent(30) {
+                self.error(client, reply, 503, 10008, "JetStream system temporarily unavailable");
+            }
+            return;
+        }
+        let parts: Vec<&str> = request.split('.').collect();
+        match parts.as_slice() {
+            ["STREAM", "INFO", _] => match &self.stream {
+                None => self.error(client, reply, 404, 10059, "stream not found"),
+                Some(stream) => {
+                    let behind = if now < self.behind_until { random.below(3) as u64 } else { 0 };
+                    let reply_of = about(stream, stream.last.saturating_sub(behind), false);
+                    self.json(client, reply, &reply_of);
+                }
+            },
+            ["STREAM", "CREATE", _] => {
+                let did_create = self.stream.is_none();
+                if did_create {
+                    self.made += 1;
+                    self.stream =
+                        Some(Stream { created: format!("made-{}", self.made), ..Stream::default() });
+                }
+                let stream = self.stream.as_ref().unwrap();
+                let reply_of = about(stream, stream.last, did_create);
+                self.json(client, reply, &reply_of);
+            }
+            ["CONSUMER", "CREATE", _, name, ..] => {
+                let Some(stream) = &self.stream else {
+                    return self.error(client, reply, 404, 10059, "stream not found");
+                };
+                let wanted: Value = serde_json::from_slice(payload).unwrap();
+                let wanted = &wanted["config"];
+                let filter = wanted["filter_subject"].as_str().unwrap().to_owned();
+                let next = wanted["opt_start_seq"].as_u64().unwrap();
+                let pending = stream
+                    .log
+                    .iter()
+                    .filter(|message| message.sequence >= next && message.subject == filter)
+                    .count();
+                let consumer = Consumer { client, filter, next, delivered: 0, pulls: VecDeque::new() };
+                assert!(
+                    self.consumers.insert((*name).to_owned(), consumer).is_none(),
+                    "a consumer's name was used twice"
+                );
+                self.json(client, reply, &json!({"name": name, "num_pending": pending}));
+            }
+            ["CONSUMER", "DELETE", _, name] => {
+                self.consumers.remove(*name);
+                self.json(client, reply, &json!({"success": true}));
+            }
+            ["CONSUMER", "MSG", "NEXT", _, name] => {
+                let wanted: Value = serde_json::from_slice(payload).unwrap();
+                let Some(consumer) = self.consumers.get_mut(*name) else {
+                    if self.version != Version::V2_9 {
+                        self.send(Some(client), reply, "", b"NATS/1.0 503\r\n\r\n", b"");
+                    }
+                    return;
+                };
+                let micros = |name: &str| wanted[name].as_u64().unwrap() / 1000;
+                consumer.pulls.push_back(Pull {
+                    reply: reply.into(),
+                    left: wanted["batch"].as_u64().unwrap(),
+                    bytes: wanted["max_bytes"].as_u64().unwrap_or(u64::MAX),
+                    expires: now + micros("expires"),
+                    heartbeat: micros("idle_heartbeat"),
+                    next_heartbeat: now + micros("idle_heartbeat"),
+                });
+                assert!(consumer.pulls.len() <= 8, "pulls are heaped up");
+                self.deliver(now, random);
+            }
+            _ => panic!("unknown request: {request}"),
+        }
+    }
+
+    /// Sends what consumers have asked for.
+    fn deliver(&mut self, now: u64, random: &mut Random) {
+        let Some(stream) = &self.stream else { return };
+        for (name, consumer) in &mut self.consumers {
+            let Some(client) = self.clients.get_mut(&consumer.client) else { continue };
+            let first = stream.first();
+            if consumer.next < first {
+                consumer.next = first;
+            }
+            let start = (consumer.next - first) as usize;
+            let waiting: Vec<&Stored> =
+                stream.log.iter().skip(start).filter(|message| message.subject == consumer.filter).collect();
+            let count = waiting.len();
+            for (at, message) in waiting.into_iter().enumerate() {
+                let Some(pull) = consumer.pulls.front_mut() else { break };
+                let size = message.payload.len() as u64;
+                if size > pull.bytes {
+                    let header = format!(
+                        "NATS/1.0 409 Message Size Exceeds MaxBytes\r\nNats-Pending-Messages: {}\r\nNats-Pending-Bytes: {}\r\n\r\n",
+                        pull.left, pull.bytes
+                    );
+                    let reply = pull.reply.clone();
+                    consumer.pulls.pop_front();
+                    for (_, number) in client.subs.iter().filter(|(pattern, _)| fits(pattern, &reply)) {
+                        write(&mut client.out, &reply, *number, "", header.as_bytes(), b"");
+                    }
+                    break;
+                }
+                pull.bytes -= size;
+                pull.left -= 1;
+                pull.next_heartbeat = now + pull.heartbeat;
+                consumer.next = message.sequence + 1;
+                consumer.delivered += 1;
+                let pending = count - at - 1;
+                let reply = format!(
+                    "$JS.ACK.S.{name}.1.{}.{}.{}.{pending}",
+                    message.sequence,
+                    consumer.delivered,
+                    message.time * 1000
+                );
+                let is_lost = random.below(1000) < self.lost;
+                for (_, number) in
+                    client.subs.iter().filter(|(pattern, _)| fits(pattern, &pull.reply) && !is_lost)
+                {
+                    write(&mut client.out, &message.subject, *number, &reply, b"", &message.payload);
+                }
+                if is_lost {
+                    self.seen.insert("uplink: delivery lost");
+                }
+                if pull.left == 0 {
+                    consumer.pulls.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Heartbeats, ends of pulls, commits that come late.
+    pub fn tick(&mut self, now: u64, random: &mut Random) {
+        let due: Vec<Late> = if self.storing == Storing::Works {
+            let (due, later) = std::mem::take(&mut self.late_ones)
+                .into_iter()
+                .partition(|late| late.at.is_none_or(|at| at <= now));
+            self.late_ones = later;
+            due
+        } else {
+            Vec::new()
+        };
+        for late in due {
+            self.commit(late.client, &late.reply, late.message, now, random);
+        }
+        let mut told = Vec::new();
+        for consumer in self.consumers.values_mut() {
+            let delivered = consumer.delivered;
+            let last = consumer.next - 1;
+            consumer.pulls.retain_mut(|pull| {
+                if pull.expires <= now {
+                    let header = format!("NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: {}\r\nNats-Pending-Bytes: 1\r\n\r\n", pull.left);
+                    told.push((consumer.client, pull.reply.clone(), header));
+                    return false;
+                }
+                if pull.next_heartbeat <= now {
+                    pull.next_heartbeat = now + pull.heartbeat;
+                    let header = format!("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: {delivered}\r\nNats-Last-Stream: {last}\r\n\r\n");
+                    told.push((consumer.client, pull.reply.clone(), header));
+                }
+                true
+            });
+        }
+        for (client, reply, header) in told {
+            self.send(Some(client), &reply, "", header.as_bytes(), b"");
+        }
+    }
+
+    /// When [`tick`](Self::tick) has work.
+    pub fn deadline(&self) -> u64 {
+        let works = self.storing == Storing::Works;
+        let late = self.late_ones.iter().filter(|_| works).map(|late| late.at.unwrap_or(0));
+        let pulls = self.consumers.values().flat_map(|consumer| &consumer.pulls);
+        late.chain(pulls.map(|pull| pull.expires.min(pull.next_heartbeat))).min().unwrap_or(u64::MAX)
+    }
+
+    /// The leader changes: what was not committed may be forgotten.
+    pub fn elect(&mut self, now: u64, random: &mut Random) {
+        self.late_ones.retain(|_| random.percent(50));
+        self.behind_until = now + SECOND;
+        self.storing = Storing::Works;
+    }
+
+    /// All processes start again: consumers in memory are gone, ids are those of what is stored.
+    pub fn restart(&mut self, lost: usize) {
+        self.consumers.clear();
+        self.late_ones.clear();
+        if let Some(stream) = &mut self.stream {
+            for _ in 0..lost.min(stream.log.len()) {
+                stream.log.pop_back();
+            }
+            if lost > 0 {
+                stream.last = stream.log.back().map_or(0, |message| message.sequence);
+            }
+            stream.ids = stream.log.iter().map(|message| (message.id.clone(), message.sequence)).collect();
+        }
+    }
+
+    pub fn forget_consumers(&mut self) {
+        self.consumers.clear();
+    }
+
+    pub fn trim(&mut self, count: usize) {
+        if let Some(stream) = &mut self.stream {
+            stream.log.drain(..count.min(stream.log.len()));
+        }
+    }
+
+    pub fn delete_stream(&mut self) {
+        self.stream = None;
+        self.consumers.clear();
+        self.late_ones.clear();
+    }
+
+    /// A node says that it will close.
+    pub fn go_lame(&mut self, node: usize) {
+        self.nodes[node].is_lame = true;
+        let info = self.info(node, false);
+        for id in self.clients_of(node) {
+            self.clients.get_mut(&id).unwrap().out.extend(info.clone().into_bytes());
+        }
+    }
+
+    /// A consumer's client is gone for good: as after `inactive_threshold`.
+    pub fn expire_consumers(&mut self) {
+        let clients = &self.clients;
+        self.consumers.retain(|_, consumer| clients.contains_key(&consumer.client));
+    }
+}
+
+fn about(stream: &Stream, last: u64, did_create: bool) -> Value {
+    let mut reply = json!({"type": "x", "created": stream.created, "config": {"name": "S", "subjects": ["ipcd.h.room.*"],
+        "retention": "limits", "max_msg_size": 65536, "num_replicas": 1, "max_age": 86_400_000_000_000_u64, "max_msgs": 100_000, "max_bytes": 67_108_864},
+        "state": {"messages": stream.log.len(), "first_seq": stream.first(), "last_seq": last}});
+    if did_create {
+        reply["did_create"] = true.into();
+    }
+    reply
+}
+
+fn write(out: &mut Vec<u8>, subject: &str, number: u64, reply: &str, header: &[u8], payload: &[u8]) {
+    let reply = if reply.is_empty() { String::new() } else { format!("{reply} ") };
+    let total = header.len() + payload.len();
+    if header.is_empty() {
+        out.extend(format!("MSG {subject} {number} {reply}{total}\r\n").into_bytes());
+    } else {
+        out.extend(format!("HMSG {subject} {number} {reply}{} {total}\r\n", header.len()).into_bytes());
+    }
+    out.extend_from_slice(header);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn fits(pattern: &str, subject: &str) -> bool {
+    let mut parts = subject.split('.');
+    for wanted in pattern.split('.') {
+        match (wanted, parts.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (wanted, Some(part)) if wanted == part => {}
+            _ => return false,
+        }
+    }
+    parts.next().is_none()
+}
