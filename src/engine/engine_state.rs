@@ -10,6 +10,7 @@ use super::effect::{Effect, SessionEvent};
 use super::event_ring::{EventRing, RingEntry};
 use super::figures::{self, Figures};
 use super::guest::Guest;
+use super::lent_frames::LentFrames;
 use super::limits::Settings;
 use super::machines::Machines;
 use super::message::{Binding, ConnectionId, Event, EventKind, RemoteAddress, Timestamp};
@@ -31,6 +32,8 @@ pub(super) const EVENTS_MAX: usize = 64 * 1024;
 pub(super) struct EngineState {
     pub(super) settings: Settings,
     pub(super) room: Room,
+    /// What members with WebSockets hear next.
+    pub(super) frames: LentFrames,
     pub(super) connection_counts: ConnectionCounts,
     /// The latest figures of the process, and their time.
     pub(super) figures: Option<(Timestamp, Figures)>,

@@ -86,6 +86,7 @@ pub mod http;
 mod id;
 mod inspect;
 pub mod json;
+mod lent_frames;
 pub mod limits;
 #[cfg(feature = "nats")]
 pub mod linking;
@@ -136,6 +137,7 @@ use datagram::{Answer, Datagram, Shares};
 use effect::Effect;
 use engine_state::{EngineState, Stop};
 use event_ring::EventRing;
+use lent_frames::LentFrames;
 use limits::Settings;
 use machines::Machines;
 use message::{Binding, ConnectionId, Event, Input, Output, RemoteAddress, Timestamp};
@@ -183,6 +185,7 @@ impl Engine {
             shared: EngineState {
                 settings,
                 room: Room::default(),
+                frames: LentFrames::default(),
                 connection_counts,
                 figures: None,
                 rates: figures::Pace::default(),
@@ -334,7 +337,16 @@ impl Engine {
             shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
             return shared.room.sent(member_id, bytes);
         }
+        let lent = self.sessions.get(peer).and_then(Session::framed_member_id);
+        let lent = lent.filter(|member_id| shared.frames.are_for(&shared.room, *member_id));
+        if let Some(member_id) = lent.filter(|_| bytes == shared.frames.bytes().len()) {
+            shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
+            return shared.room.sent(member_id, shared.frames.log_bytes());
+        }
         self.with(now, peer, |session, shared| {
+            if let Some(member_id) = lent {
+                session.keep_lent(shared, member_id);
+            }
             shared.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
             let own = session.outbox().ready(session.encoding()).len();

@@ -15,6 +15,12 @@ impl Engine {
             offer_room(&self.shared.room, member_id, &mut outgoing);
             return outgoing;
         }
+        if let Some(member_id) = session.framed_member_id()
+            && self.shared.frames.are_for(&self.shared.room, member_id)
+        {
+            outgoing.push(self.shared.frames.bytes());
+            return outgoing;
+        }
         let encoding = session.encoding();
         if encoding != Encoding::Lines && session.member_id().is_some() {
             self.hear_room(peer);

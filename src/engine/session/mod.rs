@@ -38,6 +38,7 @@ mod wrong_protocol;
 use std::rc::Rc;
 
 use super::codec::Encoding;
+use super::engine_state::EngineState;
 use super::message::{Binding, ConnectionId, FramingMode, RemoteAddress};
 use super::outbox::Outbox;
 use super::room::MemberId;
@@ -85,6 +86,21 @@ impl Session {
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(FramingMode::Line);
         self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
+    }
+
+    /// The same for one that gets them in WebSocket frames.
+    #[inline]
+    pub(super) fn framed_member_id(&self) -> Option<MemberId> {
+        if self.dialogue.kind != Some(FramingMode::WebSocket) {
+            return None;
+        }
+        self.member_id().filter(|_| self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
+    }
+
+    /// Takes the frames that are lent to it into its own queue: they were not sent whole.
+    pub(super) fn keep_lent(&mut self, shared: &mut EngineState, member_id: MemberId) {
+        self.dialogue.outbox.push(shared.frames.bytes());
+        shared.room.sent(member_id, shared.frames.log_bytes());
     }
 
     pub(super) fn is_serving(&self) -> bool {
