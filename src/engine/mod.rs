@@ -226,8 +226,26 @@ impl Engine {
     // ---- input
 
     /// Takes one input, at the time `now`.
+    #[inline(always)] // so that each caller has only the way of its own input
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.shared.now = now;
+        // In a large room nearly every input is this one, so it does not pay for the others.
+        let is_done = match input {
+            Input::Sent { peer, bytes } => {
+                !self.shared.event_ring.has_subscribers() && self.is_heard(peer, bytes)
+            }
+            _ => false,
+        };
+        if !is_done {
+            self.handle_any(now, input);
+        }
+        if cfg!(debug_assertions) && self.checks.is_due(self.sessions.len()) {
+            self.check();
+        }
+    }
+
+    #[inline(never)]
+    fn handle_any(&mut self, now: Timestamp, input: Input<'_>) {
         match input {
             Input::Opened { peer, binding, remote } => self.handle_opened(now, peer, binding, remote),
             Input::Bytes { peer, bytes, more } => {
@@ -294,13 +312,13 @@ impl Engine {
             Input::Turned(took) => self.shared.counters.turns.count(took),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
-        self.apply_effects(now);
-        if cfg!(debug_assertions) && self.checks.is_due(self.sessions.len()) {
-            self.check();
+        if !self.shared.effects.is_empty() {
+            self.apply_effects(now);
         }
     }
 
     /// Applies the effects of sessions.
+    #[cold] // most inputs have none
     fn apply_effects(&mut self, now: Timestamp) {
         while let Some(effect) = self.shared.effects.pop_front() {
             match effect {
@@ -325,17 +343,24 @@ impl Engine {
         self.relieve_when_full(now);
     }
 
+    /// Whether these sent bytes were the room's alone: then the session has nothing to do.
+    #[inline]
+    fn is_heard(&mut self, peer: ConnectionId, bytes: usize) -> bool {
+        let shared = &mut self.shared;
+        let Some(member_id) = self.sessions.get(peer).and_then(Session::listening_member_id) else {
+            return false;
+        };
+        shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
+        shared.room.sent(member_id, bytes);
+        true
+    }
+
     fn handle_sent(&mut self, now: Timestamp, peer: ConnectionId, bytes: usize) {
         if self.shared.event_ring.has_subscribers() {
             self.show_reply(peer, bytes);
-        }
-        let shared = &mut self.shared;
-        if let Some(session) = self.sessions.get(peer)
-            && let Some(member_id) = session.listening_member_id()
-        {
-            // The session itself has nothing to do then: in a large room that is nearly everything that is sent.
-            shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
-            return shared.room.sent(member_id, bytes);
+            if self.is_heard(peer, bytes) {
+                return;
+            }
         }
         let lent = self.sessions.get(peer).and_then(Session::framed_member_id);
         let lent = lent.filter(|member_id| shared.frames.are_for(&shared.room, *member_id));

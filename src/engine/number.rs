@@ -178,6 +178,7 @@ pub struct Text {
 
 impl Text {
     /// The text that `repr()` writes for `value`.
+    #[inline(always)] // one caller for each way of writing it
     pub fn of(value: f64) -> Text {
         let mut text = Text::default();
         write_to(value, &mut text);

@@ -214,8 +214,10 @@ impl Reactor {
         self.feed_starved(now);
         self.look_at_drying(now);
         self.attempts.retry(self.poll.registry(), now);
-        for peer in std::mem::take(&mut self.holding) {
-            self.flush_held(now, peer);
+        if !self.holding.is_empty() {
+            for peer in std::mem::take(&mut self.holding) {
+                self.flush_held(now, peer);
+            }
         }
         self.look_at_parting(now);
         self.look_at_handshakes(now);

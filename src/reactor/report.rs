@@ -111,13 +111,14 @@ pub(super) struct EventLog {
 
 impl EventLog {
     /// Logs the engine's events.
-    #[inline] // nearly always there are none
+    #[inline(always)] // nearly always there are none
     pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
         while let Some(event) = engine.poll_event() {
             self.note(now, &event);
         }
     }
 
+    #[inline(never)]
     fn note(&mut self, now: Timestamp, Event { peer, binding, remote, what }: &Event) {
         let name = self.names.of(*peer, what);
         let mut line = |kind, text: std::fmt::Arguments| match &name {
