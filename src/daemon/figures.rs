@@ -25,17 +25,22 @@ impl Daemon {
     /// Gives the engine the figures that a status report is waiting for.
     pub(super) fn tell_figures(&mut self) {
         if self.reactor.engine.wants_figures() {
-            let figures = Figures {
-                resident_bytes: resident_bytes(),
-                descriptors: descriptors(),
-                descriptors_max: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
-                log_lines_dropped: host::log::lines_dropped(),
-                reload: self.status.reload,
-                pages: page::addresses(&self.config),
-            };
-            let now = self.reactor.now();
-            self.reactor.engine.handle(now, Input::Figures(figures));
+            self.renew_figures();
         }
+    }
+
+    /// Gives the engine the figures as they are now: a report after a reload shows its outcome.
+    pub(super) fn renew_figures(&mut self) {
+        let figures = Figures {
+            resident_bytes: resident_bytes(),
+            descriptors: descriptors(),
+            descriptors_max: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
+            log_lines_dropped: host::log::lines_dropped(),
+            reload: self.status.reload,
+            pages: page::addresses(&self.config),
+        };
+        let now = self.reactor.now();
+        self.reactor.engine.handle(now, Input::Figures(figures));
     }
 }
 

@@ -39,6 +39,7 @@ impl Daemon {
             }
         }
         self.status.reload = Some((outcome.is_ok(), self.reactor.now()));
+        self.renew_figures();
         self.tell_status();
         self.manager.ready(&self.status.line);
         outcome

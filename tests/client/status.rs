@@ -351,6 +351,22 @@ fn status_command_shows_errors_by_kind() {
     daemon.stop();
 }
 
+#[test]
+fn status_right_after_a_reload_shows_its_outcome() {
+    let daemon = Daemon::usual();
+    assert!(shown(&daemon).contains("no reload yet"), "the figures are fresh now");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded: ");
+    let text = shown(&daemon);
+    assert!(text.contains("; reloaded 0s ago; "), "{text}");
+    daemon.write_config("[chat");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reload failed");
+    let text = shown(&daemon);
+    assert!(text.contains("ago failed, see the log"), "{text}");
+    daemon.stop();
+}
+
 fn shown(daemon: &Daemon) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.arg("--to").arg(format!("unix://{}", daemon.socket().display())).arg("status");

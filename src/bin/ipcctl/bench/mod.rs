@@ -183,6 +183,7 @@ fn one(
                 row.title = endpoint.to_string();
                 return Ok(row);
             }
+            Err(MeasureError::Missing(error)) if tried.contains(&error) => {}
             Err(MeasureError::Missing(error)) => tried.push(error),
             Err(MeasureError::TimedOut(error))
                 if matches!(endpoint, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
