@@ -87,7 +87,7 @@ impl<'t> Builder<'t> {
         quoted(self.text.get(span).unwrap_or_default())
     }
 
-    /// The same for a key that is about messages: a request for the page is none.
+    /// The same for a key that is about messages, which the page does not have.
     pub(super) fn services_of_messages(&mut self, table: Table) -> impl Iterator<Item = &mut ServiceBuilder> {
         let is_meant =
             move |service: Service| table != Table::Limits || !service.facts().needs.contains(&Need::Web);

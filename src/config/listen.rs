@@ -399,17 +399,14 @@ mod tests {
              { endpoint = \"tcp://localhost:1\", allow_users = [], allow_groups = [] }]\n",
         );
         let who = [(1000, 7), (1001, 7), (7, 70000), (7, 7)];
-        for (listen, let_in, mode, group, position) in [
+        for (listen, let_in, mode, group, at) in [
             (&config.listens[0], [true, false, true, false], 0o600, "ipcd", "f:5:11"),
             (&config.listens[1], [false, true, true, false], 0o666, "g", "f:5:37"),
             (&config.listens[2], [true; 4], 0o600, "ipcd", "f:5:126"),
             (&config.listens[3], [true; 4], 0o600, "ipcd", "f:5:195"),
         ] {
             assert_eq!(who.map(|(uid, gid)| lets_in(listen, uid, gid)), let_in, "{}", listen.endpoint);
-            assert_eq!(
-                (listen.mode, listen.group.as_str(), listen.position.as_str()),
-                (mode, group, position)
-            );
+            assert_eq!((listen.mode, listen.group.as_str(), listen.position.as_str()), (mode, group, at));
             assert!(lets_in(listen, 0, 7) && lets_in(listen, 990, 7), "root and the daemon's own user");
         }
     }

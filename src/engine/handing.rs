@@ -65,7 +65,7 @@ impl Engine {
             self.sessions.insert(session);
             peers.push(peer);
         }
-        for peer in self.shared.talk.take_widowed() {
+        for peer in self.shared.talk.take_orphaned() {
             self.with(now, peer, |session, shared| session.handle_event(shared, now, SessionEvent::Left));
         }
         missing.iter().filter_map(SavedSession::name).for_each(|name| self.shared.room.announce_left(name));

@@ -18,8 +18,7 @@ use super::words::{RESERVED, RESERVED_WITHIN};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Looks([Look; 2]);
 
-/// One of the two, as a hash: that two which differ have the same one is next to impossible, and costs no more than another
-/// name.
+/// One of the two, as a hash. Two different looks hardly ever have the same hash; if they do, a member must choose another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Look(u64);
 

@@ -8,7 +8,7 @@ pub const SLICES_MAX: usize = 4;
 pub struct Outgoing<'a> {
     pub(super) slices: [&'a [u8]; SLICES_MAX],
     pub(super) count: usize,
-    /// There may be more to write behind it.
+    /// There may be more to write after it.
     pub(super) is_part: bool,
 }
 

@@ -96,7 +96,7 @@ impl Timer {
         self.0
     }
 
-    /// Whether that is its time.
+    /// Whether it wakes its peer at this time.
     pub fn is_for(&self, at: Timestamp) -> bool {
         self.0 == Some(at)
     }
@@ -145,7 +145,7 @@ mod tests {
             queue.compact(|peer, at| timers[peer.index as usize].is_for(at));
             assert_eq!(queue.next(), Some(Timestamp::at(index as u64 + 1)));
         }
-        // From behind, none of them comes to the front.
+        // Disarmed from the end, none of them comes to the front.
         timers.truncate(1);
         for _ in 0..999 {
             let mut timer = Timer::default();

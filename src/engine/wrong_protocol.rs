@@ -16,7 +16,7 @@ pub enum WrongProtocol {
     Ssh,
     /// A remote desktop's connection request (RFC 1006 around X.224).
     Rdp,
-    /// A negotiation of Windows file sharing, behind its NetBIOS length.
+    /// A negotiation of Windows file sharing, after its NetBIOS length.
     Smb,
     /// A request to a SOCKS 4 or 5 proxy (RFC 1928).
     Socks,
@@ -285,7 +285,7 @@ fn is_request(rest: &[u8]) -> bool {
     }
 }
 
-/// Behind the type of a CONNECT packet: its length in one to four bytes, then the protocol's name behind its length.
+/// After the type of a CONNECT packet: its length in one to four bytes, then the length of the protocol's name, and the name.
 fn look_for_mqtt(bytes: &[u8]) -> Guess {
     let more = bytes.iter().take(3).take_while(|byte| **byte & 0x80 != 0).count();
     let name = bytes.get(more + 1..).unwrap_or_default();

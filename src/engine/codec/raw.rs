@@ -3,7 +3,7 @@
 /// Bytes that one recv() of a first program has room for. A longer message goes out in pieces.
 pub const PIECE_BYTES_MAX: usize = 1024;
 
-/// A message, in pieces that fit, an LF behind each, which is not sent.
+/// A message, in pieces that fit, each followed by an LF that is not sent.
 pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     for piece in pieces(message, PIECE_BYTES_MAX) {
         out.extend_from_slice(piece);

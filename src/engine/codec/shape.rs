@@ -159,7 +159,7 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
         };
         let text = &rest[start..];
         let text = &text[..length.min(text.len())];
-        // A doubled length byte (0x80 0x00) is none that a program writes.
+        // No program writes a length with an unnecessary byte (0x80 0x00).
         let is_odd = prefix == Prefix::Seven && start > 1 && rest[start - 1] == 0;
         if length == 0 || length > LONG_MAX || is_odd || text.iter().any(|byte| is_control(*byte)) {
             return Walk::Wrong;

@@ -94,7 +94,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Reads them, with so many bytes behind them.
+    /// Reads them; that many bytes follow.
     ///
     /// # Errors
     /// There are not that many bytes, or the JSON is longer than any.

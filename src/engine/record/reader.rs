@@ -23,7 +23,7 @@ impl Reader {
     /// Takes one piece.
     ///
     /// # Errors
-    /// It is none, or none that may come here.
+    /// It is not a piece, or not one that may come here.
     pub fn take(&mut self, json: &[u8], runs: [Vec<u8>; RUNS]) -> Result<(), String> {
         let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let [first, second, third] = runs;

@@ -298,7 +298,7 @@ impl Session {
         }
     }
 
-    /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
+    /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says otherwise.
     fn turn_to_lines(&mut self, shared: &mut EngineState) {
         if self.is_guessed(shared) {
             self.decide(shared, FramingMode::Line);
@@ -306,7 +306,7 @@ impl Session {
         }
     }
 
-    /// Silence has lasted: the kind of client is what can be made of what has come.
+    /// The silence was long enough: the bytes so far decide the kind of client.
     pub(super) fn end_guessing(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(shared, now, FramingMode::Raw);

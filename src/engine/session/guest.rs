@@ -84,7 +84,7 @@ pub(super) enum Admission<'m> {
     Wrong,
     /// One wrong passphrase too many.
     Refused,
-    /// A name, and more behind it than is kept.
+    /// A name, followed by more than is kept.
     TooMuch,
     Quit,
 }

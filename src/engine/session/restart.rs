@@ -44,7 +44,7 @@ impl Session {
             State::Talk(talk) => match talk.end() {
                 None => SavedState::Parted,
                 Some(pair_end) if shared.talk.partner(pair_end).is_none() => SavedState::Waiting,
-                Some(pair_end) => SavedState::Talking(pair_end.line()),
+                Some(pair_end) => SavedState::Talking(pair_end.pair()),
             },
             State::Chat(_) if !self.is_serving() => SavedState::Left,
             State::Joining => match shared.room.newcomer(dialogue.peer) {

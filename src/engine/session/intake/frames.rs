@@ -7,7 +7,7 @@ use crate::engine::codec::websocket::{Ending, Frames};
 use crate::engine::message::Timestamp;
 
 impl Intake {
-    /// Takes the messages out of a client's frames: what is to be answered to pings, and how the frames end, if they do.
+    /// Takes the messages out of a client's frames. Returns the answers to pings, and how the frames end, if they do.
     pub fn push_frames(&mut self, bytes: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Ending>) {
         let mut replies = Vec::new();
         let mut frames = self.guess.take_frames();
@@ -16,13 +16,14 @@ impl Intake {
         (replies, ending)
     }
 
-    /// A close frame came behind messages that wait: nothing that follows is for us.
+    /// A close frame came after messages that still wait: the input has ended.
     pub fn end_frames(&mut self, code: u16) {
         self.guess.keep_frames(Frames::closed_with(code));
         self.end_input();
     }
 
-    /// After input: whether a frame is begun, of which perhaps nothing waits yet. `begun`: when the one before it was.
+    /// After input: notes when an unfinished frame began, although none of its payload may wait yet. `begun`: the start of the one
+    /// before it.
     pub fn note_frames(&mut self, now: Timestamp, begun: Option<Timestamp>) {
         if self.is_empty()
             && let Some(has_ended_one) = self.guess.unfinished_frames()
@@ -31,7 +32,7 @@ impl Intake {
         }
     }
 
-    /// All that waits, with what was just read behind it; nothing waits any more.
+    /// Takes all waiting bytes, followed by those just read.
     pub fn take_all(&mut self, fresh: &mut &[u8]) -> Vec<u8> {
         let all = [self.bytes(), std::mem::take(fresh)].concat();
         (self.bytes, self.taken, self.scanned) = (ThinVec::new(), 0, 0);
