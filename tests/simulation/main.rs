@@ -20,6 +20,7 @@ mod settings;
 #[path = "../../fuzz/settle.rs"]
 mod settle;
 mod totals;
+#[cfg(feature = "nats")]
 mod uplink;
 mod wires;
 mod world;
@@ -176,6 +177,7 @@ fn peers_get_what_the_engine_promises() {
 }
 
 /// A house with daemons, servers and network that fail, and what may happen to its log.
+#[cfg(feature = "nats")]
 fn play_house(default: (u64, u64), test: &str, log: uplink::Log, reached: &[&str]) {
     let (total, is_enough) = play(default, test, |seed, steps, step| uplink::run(log, seed, steps, step));
     println!("{total}");
@@ -185,6 +187,7 @@ fn play_house(default: (u64, u64), test: &str, log: uplink::Log, reached: &[&str
 }
 
 #[test]
+#[cfg(feature = "nats")]
 fn rooms_of_several_daemons_hear_the_same() {
     let reached = [
         "uplink: 503",
@@ -204,18 +207,21 @@ fn rooms_of_several_daemons_hear_the_same() {
 }
 
 #[test]
+#[cfg(feature = "nats")]
 fn trimmed_rooms_keep_their_order_and_count_what_is_missed() {
     let reached = ["uplink: trims", "uplink: missed", "uplink: instances gone"];
     play_house((SEEDS * 3 / 2, STEPS / 5), "trimmed_rooms", uplink::Log::Trimmed, &reached);
 }
 
 #[test]
+#[cfg(feature = "nats")]
 fn rooms_go_on_when_their_log_is_lost() {
     let reached = ["uplink: streams deleted", "uplink: ends of the log lost", "uplink: history lost"];
     play_house((SEEDS * 2, STEPS / 5), "rooms_go", uplink::Log::Lost, &reached);
 }
 
 #[test]
+#[cfg(feature = "nats")]
 fn members_of_a_dead_daemon_leave_after_30_to_37_seconds() {
     let (total, _) = play((SEEDS * 2, 1), "members_of_a_dead", uplink::die);
     println!("{total}");
