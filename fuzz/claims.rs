@@ -7,6 +7,8 @@ use ipcd::engine::text;
 pub mod conversations;
 #[path = "forms.rs"]
 pub mod forms;
+#[path = "memory.rs"]
+pub mod memory;
 #[cfg(feature = "tls")]
 #[path = "records.rs"]
 pub mod records;
@@ -69,6 +71,7 @@ pub const CLAIMS: &[Claim] = &[
         forms::message_of_any_length_gets_one_reply_between_two_others,
     ),
     ("status_prints_tables_whatever_the_daemon_sends", status_prints_tables_whatever_the_daemon_sends),
+    ("changed_memory_harms_its_own_session_alone", memory::changed_memory_harms_its_own_session_alone),
     #[cfg(feature = "tls")]
     (
         "strange_records_are_refused_the_same_at_every_cut",

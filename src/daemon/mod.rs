@@ -27,12 +27,14 @@ mod notify;
 mod page;
 mod queues;
 mod ready;
+mod recipient;
 mod record;
 mod reload;
 #[cfg(feature = "tls")]
 mod renewal;
 #[cfg(feature = "nats")]
 mod sharing;
+mod signals;
 mod status;
 pub mod stdio;
 mod summary;
@@ -145,6 +147,8 @@ struct Daemon {
     units: Vec<UnitSocket>,
     manager: Manager,
     status: Status,
+    /// Clients that get signals.
+    recipients: Vec<recipient::Recipient>,
     /// The last sign of life to the watchdog.
     fed: Timestamp,
     /// The most connections since free memory was last returned.
@@ -185,6 +189,7 @@ impl Daemon {
             dates: dates::Dates::default(),
             #[cfg(feature = "tls")]
             dates_due: None,
+            recipients: Vec::new(),
             fed: reactor.now(),
             peak: 0,
             status: Status::begun(reactor.now()),
@@ -251,6 +256,7 @@ impl Daemon {
             let turn = self.reactor.turn(self.next_report());
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {}", describe(&error))))?;
             self.write_transcript();
+            self.send_signals();
             self.tell_figures();
             self.return_memory();
             for signal in turn.signals {
@@ -282,6 +288,7 @@ impl Daemon {
                         self.reload()
                     }
                     Request::HandOver => self.hand_over().map_err(|error| vec![error]),
+                    Request::Notify => self.register(peer),
                 };
                 let handed_over = request == Request::HandOver && answer.is_ok();
                 self.answer(peer, answer);

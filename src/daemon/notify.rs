@@ -13,7 +13,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 impl Daemon {
     /// When the next message to the manager is due.
     pub(super) fn next_report(&self) -> Option<Timestamp> {
-        let dates = self.dates_due();
+        let dates = [self.dates_due(), self.signals_due()].into_iter().flatten().min();
         if !self.manager.is_there() {
             return dates;
         }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::counters::Counters;
-use super::message::ConnectionId;
+use super::message::{ConnectionId, RemoteAddress};
 use super::service::Service;
 use super::session::Session;
 
@@ -15,6 +15,11 @@ impl Engine {
     /// Whether the peer was admitted.
     pub fn is_admitted(&self, peer: ConnectionId) -> bool {
         self.sessions.get(peer).is_some_and(Session::is_counted)
+    }
+
+    /// Who is behind a connection, if it is there.
+    pub fn remote(&self, peer: ConnectionId) -> Option<RemoteAddress> {
+        self.sessions.get(peer).map(Session::remote)
     }
 
     /// Whether there is no connection.

@@ -191,6 +191,8 @@ pub enum Request {
     Reload,
     /// Give every connection to the service manager, for the next process.
     HandOver,
+    /// Send it a signal when something was said in the room, or a machine has reported.
+    Notify,
 }
 
 impl fmt::Display for Request {
@@ -198,6 +200,7 @@ impl fmt::Display for Request {
         f.write_str(match self {
             Request::Reload => "asks for a reload",
             Request::HandOver => "asks for a handover",
+            Request::Notify => "asks for signals",
         })
     }
 }

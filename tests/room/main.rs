@@ -6,3 +6,4 @@ mod harness;
 mod chat;
 mod lesson;
 mod privacy;
+mod signals;

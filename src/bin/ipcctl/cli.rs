@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::connect::ConnectOptions;
 use super::{
-    bench, certificate, chat, class, completions, multiply, one_shot, order, page, report, status, top, watch,
+    bench, certificate, chat, class, completions, multiply, notify, one_shot, order, page, report, status,
+    top, watch,
 };
 
 /// The client for ipcd.
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Unmute(order::Unmute),
     Say(order::Say),
     Close(order::Close),
+    Notify(notify::Arguments),
     Page(page::Arguments),
     /// Make the daemon read its configuration again, and print any errors in it
     Reload,

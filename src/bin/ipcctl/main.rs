@@ -27,6 +27,7 @@ mod literal;
 mod locate;
 mod loop_latency;
 mod multiply;
+mod notify;
 mod one_shot;
 mod order;
 mod other_service;
@@ -79,6 +80,7 @@ fn run(Arguments { options, command }: &Arguments) -> Result<(), CliError> {
         Command::Class(arguments) => class::run(options, arguments),
         Command::Report(arguments) => report::run(options, arguments),
         Command::Top(arguments) => top::run(options, arguments),
+        Command::Notify(arguments) => notify::run(options, arguments),
         Command::Kick(order) => order::run(options, &order.request()),
         Command::Mute(order) => order::run(options, &order.request()?),
         Command::Unmute(order) => order::run(options, &order.request()),

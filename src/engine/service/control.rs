@@ -8,7 +8,7 @@ use crate::engine::text::{clean, quote};
 
 /// The known requests, for an error.
 const KNOWN: &str =
-    "reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS, token";
+    "reload, handover, notify, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS, token";
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub fn read(message: &[u8]) -> Result<Command, String> {
     match word {
         "reload" if rest.is_empty() => return Ok(Command::Ask(Request::Reload)),
         "token" if rest.is_empty() => return Ok(Command::Token),
+        "notify" if rest.is_empty() => return Ok(Command::Ask(Request::Notify)),
         "handover" if rest.is_empty() => return Ok(Command::Ask(Request::HandOver)),
         "kick" | "mute" | "unmute" if rest.is_empty() => {
             return Err(format!("{word} needs the name of a member of the room, for example: {word} ann"));
@@ -114,6 +115,7 @@ mod tests {
         for (message, command) in [
             (" reload\r", Command::Ask(Request::Reload)),
             ("token", Command::Token),
+            ("notify", Command::Ask(Request::Notify)),
             ("handover", Command::Ask(Request::HandOver)),
             ("kick  ann lee ", Command::Do(Order::Kick("ann lee".into()))),
             ("mute ann 5min", Command::Do(Order::Mute("ann 5min".into()))),
@@ -129,7 +131,7 @@ mod tests {
             assert_eq!(read(message.as_bytes()), Ok(command), "{message}");
         }
         for (message, right) in [
-            ("reload now", "known: reload, handover, kick NAME"),
+            ("reload now", "known: reload, handover, notify, kick NAME"),
             ("", "known: reload"),
             ("kick", "for example: kick ann"),
             ("mute ", "for example: mute ann"),

@@ -1,5 +1,6 @@
 //! The only place with `unsafe`: it turns what the kernel gives as a number or an address into values that safe code
-//! can own, and sets an option of the C library's allocator.
+//! can own, sets an option of the C library's allocator, and calls what no crate offers safely: System V's queues and semaphores,
+//! semaphores in shared memory, and queued signals.
 //! Each use says why it is sound; `tests/engine/layering.rs` makes sure that they are few and only here.
 #![allow(unsafe_code)]
 
@@ -7,3 +8,6 @@ pub mod allocator;
 pub mod inherit;
 pub mod memory;
 pub mod queue;
+pub mod semaphore;
+pub mod signal;
+pub mod sysv;

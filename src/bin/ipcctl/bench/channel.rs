@@ -13,6 +13,7 @@ use super::super::queues;
 use super::super::shared::Shared;
 use super::memory::Memory;
 use ipcd::host::raw::queue;
+use ipcd::host::raw::sysv;
 
 /// The size of a read from a stream, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -24,6 +25,8 @@ pub(crate) enum Channel {
     Packets { socket: OwnedFd, has_end: bool },
     /// A queue for each direction.
     Queues { to: OwnedFd, from: OwnedFd },
+    /// A System V queue for each direction.
+    SystemV { to: i32, from: i32 },
     /// A ring in shared memory for each direction.
     Memory(Memory),
     /// The same, with the daemon.
@@ -76,6 +79,11 @@ impl Channel {
                     queue::send(to.as_fd(), message)?;
                 }
             }
+            Channel::SystemV { to, .. } => {
+                for message in messages {
+                    sysv::send(*to, message)?;
+                }
+            }
             Channel::Memory(memory) => memory.send(messages)?,
             Channel::Shared(shared) => {
                 for message in messages {
@@ -113,6 +121,7 @@ impl Channel {
                 queues::receive(from, message)?;
                 Ok(true)
             }
+            Channel::SystemV { from, .. } => sysv::receive(*from, message).map(|()| true),
             Channel::Memory(memory) => memory.receive(message).map(|()| true),
             Channel::Shared(shared) => Ok(shared.wait(message)? > 0),
         }

@@ -25,6 +25,10 @@ pub(crate) enum Mechanism {
     MQueue,
     Futex,
     EventFd,
+    Semaphores,
+    SysvSemaphores,
+    Signals,
+    SysvQueue,
 }
 
 /// The answering side.
@@ -55,6 +59,38 @@ impl Mechanism {
             Mechanism::MQueue => "POSIX message queues",
             Mechanism::Futex => "shared memory, futex",
             Mechanism::EventFd => "shared memory, eventfd",
+            Mechanism::Semaphores => "shared memory, POSIX semaphores",
+            Mechanism::SysvSemaphores => "shared memory, System V semaphores",
+            Mechanism::Signals => "shared memory, signals",
+            Mechanism::SysvQueue => "System V message queues",
+        }
+    }
+
+    /// What waits in the kernel between sending and receiving.
+    pub(crate) fn in_kernel(self) -> &'static str {
+        match self {
+            Mechanism::Tcp => "segments",
+            Mechanism::Unix | Mechanism::UnixSeq | Mechanism::SocketPair => "packets",
+            Mechanism::Udp | Mechanism::UnixGram => "datagrams",
+            Mechanism::Fifo | Mechanism::Stdio | Mechanism::Pipes => "pages of bytes",
+            Mechanism::Mq | Mechanism::MQueue | Mechanism::SysvQueue => "messages",
+            Mechanism::Signals => "a signal",
+            Mechanism::EventFd => "a count",
+            Mechanism::SysvSemaphores => "two counts",
+            Mechanism::Shm | Mechanism::Futex | Mechanism::Semaphores => "nothing",
+        }
+    }
+
+    /// How often the kernel copies a message: into itself and out of it, or not at all.
+    pub(crate) fn copies(self) -> u8 {
+        match self {
+            Mechanism::Shm
+            | Mechanism::Futex
+            | Mechanism::EventFd
+            | Mechanism::Semaphores
+            | Mechanism::SysvSemaphores
+            | Mechanism::Signals => 0,
+            _ => 2,
         }
     }
 
@@ -88,7 +124,11 @@ impl Mechanism {
             | Mechanism::SocketPair
             | Mechanism::MQueue
             | Mechanism::Futex
-            | Mechanism::EventFd => Responder::Ipcctl,
+            | Mechanism::EventFd
+            | Mechanism::Semaphores
+            | Mechanism::SysvSemaphores
+            | Mechanism::Signals
+            | Mechanism::SysvQueue => Responder::Ipcctl,
         }
     }
 

@@ -1,11 +1,16 @@
 //! Messages through shared memory: a ring of words for each direction, with one writer and one reader. There is no
-//! busy-waiting: a reader that finds nothing sleeps in the kernel, and a futex or an eventfd wakes it.
+//! busy-waiting: a reader that finds nothing sleeps in the kernel, until a futex, an eventfd, a semaphore or a signal wakes it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use ipcd::host::raw::memory::SharedWords;
+use ipcd::host::raw::semaphore;
+use ipcd::host::raw::semaphore::Semaphore;
+use ipcd::host::raw::signal;
+use ipcd::host::raw::sysv;
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::thread::futex;
 
@@ -19,8 +24,11 @@ const WRITTEN: usize = 0;
 const READ: usize = 16;
 const HEADER_WORDS: usize = 32;
 
-/// The memory of two rings.
-pub(crate) const WORDS: usize = 2 * (HEADER_WORDS + RING_WORDS);
+/// Two rings.
+const RINGS_WORDS: usize = 2 * (HEADER_WORDS + RING_WORDS);
+
+/// The memory of two rings, with a semaphore for each.
+pub(crate) const WORDS: usize = RINGS_WORDS + 2 * semaphore::WORDS;
 
 /// The two sides.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,12 +37,49 @@ pub(crate) enum Side {
     Answers,
 }
 
+impl Side {
+    fn other(self) -> Side {
+        if self == Side::Asks { Side::Answers } else { Side::Asks }
+    }
+
+    fn index(self) -> u16 {
+        u16::from(self == Side::Answers)
+    }
+}
+
+/// The semaphore that this side posts.
+fn semaphore(words: &SharedWords, of: Side) -> Semaphore<'_> {
+    Semaphore::of(&words[RINGS_WORDS + usize::from(of.index()) * semaphore::WORDS..])
+}
+
+/// Makes the semaphores in new memory.
+pub(crate) fn begin_semaphores(words: &SharedWords) -> io::Result<()> {
+    [Side::Asks, Side::Answers].into_iter().try_for_each(|side| semaphore(words, side).begin())
+}
+
+/// A wait that a signal has ended is looked at like one that is over.
+fn uninterrupted(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The longest wait for a signal before the ring is looked at again: it may be so long that it never ends by itself.
+const WAIT: Duration = Duration::from_secs(3600);
+
 /// How to wake the reader of a ring.
 pub(crate) enum Wakeup {
     /// It sleeps on the word with the total of words written.
     Futex,
     /// It sleeps in read().
     EventFd { to: OwnedFd, from: OwnedFd },
+    /// It waits for a POSIX semaphore behind the rings.
+    Semaphores,
+    /// It waits for one of two System V semaphores.
+    SystemV(i32),
+    /// It waits for a signal of this process.
+    Signal(i32),
 }
 
 pub(crate) struct Memory {
@@ -52,7 +97,7 @@ impl Memory {
     }
 
     fn ring(&self, of: Side) -> &[AtomicU32] {
-        let (first, second) = self.words.split_at(WORDS / 2);
+        let (first, second) = self.words[..RINGS_WORDS].split_at(RINGS_WORDS / 2);
         if of == Side::Asks { first } else { second }
     }
 
@@ -61,7 +106,7 @@ impl Memory {
     }
 
     fn theirs(&self) -> &[AtomicU32] {
-        self.ring(if self.side == Side::Asks { Side::Answers } else { Side::Asks })
+        self.ring(self.side.other())
     }
 
     /// Writes messages, and wakes the other side once.
@@ -85,6 +130,13 @@ impl Memory {
         match &self.wakeup {
             Wakeup::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
             Wakeup::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
+            Wakeup::Semaphores => semaphore(&self.words, self.side).post()?,
+            Wakeup::SystemV(id) => sysv::change(*id, self.side.index(), 1)?,
+            Wakeup::Signal(to) => match signal::queue(*to, 1) {
+                // As many as may be are waiting already, and one is enough.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => outcome?,
+            },
         }
         self.written = at;
         Ok(())
@@ -107,6 +159,9 @@ impl Memory {
                 },
                 // It counts signals, so none is missed; it may wake for data that was already read.
                 Wakeup::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
+                Wakeup::Semaphores => uninterrupted(semaphore(&self.words, self.side.other()).wait())?,
+                Wakeup::SystemV(id) => uninterrupted(sysv::change(*id, self.side.other().index(), -1))?,
+                Wakeup::Signal(_) => uninterrupted(signal::wait(WAIT).map(drop))?,
             }
         };
         let length = get(ring, &mut at) as usize;

@@ -25,6 +25,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
+use ipcd::host::raw::signal;
 
 use self::failure::MeasureError;
 use self::measure::{Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
@@ -91,6 +92,8 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         timeout: options.time_limit(),
         in_flight: arguments.in_flight,
     };
+    // Before there is another thread, which the signal could end.
+    signal::block().map_err(|error| CliError::Failed(words(&error)))?;
     let workspace = Workspace::new()
         .map_err(|error| CliError::Failed(format!("a private directory: {}", describe(&error))))?;
     let watch = busy::Watch::begin();

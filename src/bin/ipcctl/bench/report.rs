@@ -47,6 +47,10 @@ pub(crate) struct Row {
     pub(crate) title: String,
     #[serde(rename = "partner")] // as its documentation has it
     pub(crate) responder: Responder,
+    /// What waits in the kernel between sending and receiving.
+    pub(crate) in_kernel: &'static str,
+    /// How often the kernel copies a message.
+    pub(crate) copies: u8,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
 }
@@ -68,6 +72,8 @@ impl Row {
             name: mechanism.name(),
             title: mechanism.title().to_owned(),
             responder: mechanism.responder(),
+            in_kernel: mechanism.in_kernel(),
+            copies: mechanism.copies(),
             outcome,
         }
     }
@@ -181,6 +187,8 @@ impl Report {
         if self.mechanisms.iter().any(|row| row.figures().is_some()) {
             self.bars(&mut text);
         }
+        let _ = writeln!(text, "\nwhat waits in the kernel, and how often it copies each message");
+        self.grouped_rows(&mut text, |row| Some(format!(" {:<16}{}", row.in_kernel, row.copies)));
         text.truncate(text.trim_end().len());
         for sentence in self.sentences() {
             text += "\n\n";
@@ -280,10 +288,10 @@ impl Report {
         let mut text = format!("{machine}; {what}.{warning}\n\n");
         let _ = writeln!(
             text,
-            "| mechanism | who answers | min µs | p50 µs | p90 µs | p99 µs | max µs | a second | a second, {} in flight |",
+            "| mechanism | who answers | min µs | p50 µs | p90 µs | p99 µs | max µs | a second | a second, {} in flight | in the kernel | copies |",
             self.in_flight
         );
-        let _ = writeln!(text, "|---|---|--:|--:|--:|--:|--:|--:|--:|");
+        let _ = writeln!(text, "|---|---|--:|--:|--:|--:|--:|--:|--:|---|--:|");
         for row in &self.mechanisms {
             let _ = write!(text, "| {} | {} |", row.title, row.responder.name());
             match &row.outcome {
@@ -295,11 +303,11 @@ impl Report {
                         same if same == self.in_flight => String::new(),
                         fewer => format!(" ({fewer} in flight)"),
                     };
-                    let _ = writeln!(text, " {one} | {many}{fewer} |");
+                    let _ = writeln!(text, " {one} | {many}{fewer} | {} | {} |", row.in_kernel, row.copies);
                 }
                 Outcome::Missing { error } => {
                     let error = error.replace('|', "\\|");
-                    let _ = writeln!(text, " | | | | | | {error} |");
+                    let _ = writeln!(text, " | | | | | | {error} | {} | {} |", row.in_kernel, row.copies);
                 }
             }
         }

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use ipcd::host::fd_bundle::{pack, unpack};
 use ipcd::host::raw::memory::SharedWords;
 use ipcd::host::raw::queue;
+use ipcd::host::raw::signal;
 use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -42,6 +43,14 @@ enum Task {
     DaemonOnPipes { config: PathBuf },
     /// Answer lines; standard input is a bundle of the descriptors to read from and to write to
     Lines,
+    /// Answer through System V queues
+    SystemV { requests: i32, replies: i32 },
+    /// Answer through shared memory with POSIX semaphores in it; standard input is a bundle of it
+    Semaphores,
+    /// Answer through shared memory, with System V semaphores; standard input is a bundle of it
+    SysvSemaphores { id: i32 },
+    /// Answer through shared memory, with signals; standard input is a bundle of it
+    Signals,
     /// Answer through shared memory, and futexes in it; standard input is a bundle of it
     Futex,
     /// Answer through shared memory; standard input is a bundle of it and the eventfds to signal and to wait for
@@ -71,7 +80,7 @@ fn work(arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.task {
         Task::Daemon { config } => become_daemon(&[], config),
         Task::DaemonOnPipes { config } => become_daemon(&["--stdio", "multiply"], config),
-        task => channel(task).and_then(|mut channel| answer(&mut channel)).map_err(failed),
+        task => channel(task, arguments.bench).and_then(|mut channel| answer(&mut channel)).map_err(failed),
     }
 }
 
@@ -89,17 +98,23 @@ fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), CliError> {
     Err(CliError::Failed(format!("{}: {}", program.display(), describe(&error))))
 }
 
-fn channel(task: &Task) -> io::Result<Channel> {
+fn channel(task: &Task, bench: i32) -> io::Result<Channel> {
     Ok(match task {
         Task::Daemon { .. } | Task::DaemonOnPipes { .. } => return Err(io::Error::other("the daemon")),
         Task::Lines => {
             let [from, to] = given()?;
             Channel::lines(to, from)
         }
-        Task::Futex => {
-            let [memory] = given()?;
-            Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Wakeup::Futex))
+        Task::Futex => shared(Wakeup::Futex)?,
+        Task::Semaphores => shared(Wakeup::Semaphores)?,
+        Task::SysvSemaphores { id } => shared(Wakeup::SystemV(*id))?,
+        Task::Signals => {
+            signal::block()?;
+            let channel = shared(Wakeup::Signal(bench))?;
+            signal::queue(bench, 0)?; // ready: before this, a signal would have ended us
+            channel
         }
+        Task::SystemV { requests, replies } => Channel::SystemV { to: *replies, from: *requests },
         Task::EventFd => {
             let [memory, to, from] = given()?;
             let wakeup = Wakeup::EventFd { to, from };
@@ -115,6 +130,12 @@ fn channel(task: &Task) -> io::Result<Channel> {
             }
         }
     })
+}
+
+/// Over the memory on standard input.
+fn shared(wakeup: Wakeup) -> io::Result<Channel> {
+    let [memory] = given()?;
+    Ok(Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, wakeup)))
 }
 
 /// The descriptors in the bundle on standard input.

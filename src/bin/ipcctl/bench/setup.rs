@@ -1,12 +1,15 @@
 //! The setup for measuring a mechanism: the answering side, and the connection to it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::host::raw::memory::{SharedWords, allocate};
 use ipcd::host::raw::queue;
+use ipcd::host::raw::signal;
+use ipcd::host::raw::sysv;
 use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
 use nix::sys::stat::Mode;
 use rustix::event::{EventfdFlags, eventfd};
@@ -16,7 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::super::connection::Connection;
 use super::channel::Channel;
 use super::mechanism::Mechanism;
-use super::memory::{Memory, Side, WORDS, Wakeup};
+use super::memory::{Memory, Side, WORDS, Wakeup, begin_semaphores};
 use super::protocol::MESSAGE_BYTES_MAX;
 use super::responder::giving;
 use super::server;
@@ -70,6 +73,10 @@ impl Setup {
             Mechanism::MQueue => queues(workspace),
             Mechanism::Futex => futex(workspace),
             Mechanism::EventFd => event_fd(workspace),
+            Mechanism::Semaphores => semaphores(workspace),
+            Mechanism::SysvSemaphores => sysv_semaphores(workspace),
+            Mechanism::Signals => signals(workspace),
+            Mechanism::SysvQueue => sysv_queues(workspace),
             Mechanism::Tcp
             | Mechanism::Unix
             | Mechanism::UnixSeq
@@ -119,9 +126,45 @@ fn queues(workspace: &Workspace) -> io::Result<Setup> {
 fn futex(workspace: &Workspace) -> io::Result<Setup> {
     let memory = allocate(WORDS)?;
     let responder = workspace.start(["futex"], giving(&[&memory])?.into(), Stdio::null())?;
-    let open =
-        move || Ok(Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, Wakeup::Futex)));
-    Ok(Setup::new(responder, open))
+    Ok(Setup::new(responder, || asking(memory, Wakeup::Futex)))
+}
+
+fn semaphores(workspace: &Workspace) -> io::Result<Setup> {
+    let memory = allocate(WORDS)?;
+    begin_semaphores(&SharedWords::map(&memory, WORDS)?)?;
+    let responder = workspace.start(["semaphores"], giving(&[&memory])?.into(), Stdio::null())?;
+    Ok(Setup::new(responder, || asking(memory, Wakeup::Semaphores)))
+}
+
+fn sysv_semaphores(workspace: &Workspace) -> io::Result<Setup> {
+    let (memory, id) = (allocate(WORDS)?, sysv::new_semaphores()?);
+    workspace.own_semaphores(id);
+    let arguments = ["sysv-semaphores".to_owned(), id.to_string()];
+    let responder = workspace.start(arguments, giving(&[&memory])?.into(), Stdio::null())?;
+    Ok(Setup::new(responder, move || asking(memory, Wakeup::SystemV(id))))
+}
+
+fn signals(workspace: &Workspace) -> io::Result<Setup> {
+    let memory = allocate(WORDS)?;
+    let responder = workspace.start(["signals"], giving(&[&memory])?.into(), Stdio::null())?;
+    let pid = responder.pid.as_raw_nonzero().get();
+    Ok(Setup::new(responder, move || {
+        // The other side is ready for one. If it never is, the measurement is given up before.
+        signal::wait(Duration::from_secs(3600))?;
+        asking(memory, Wakeup::Signal(pid))
+    }))
+}
+
+fn sysv_queues(workspace: &Workspace) -> io::Result<Setup> {
+    let make = || sysv::new_queue().inspect(|id| workspace.own_sysv_queue(*id));
+    let (to, from) = (make()?, make()?);
+    let arguments = ["system-v".to_owned(), to.to_string(), from.to_string()];
+    let responder = workspace.start(arguments, Stdio::null(), Stdio::null())?;
+    Ok(Setup::new(responder, move || Ok(Channel::SystemV { to, from })))
+}
+
+fn asking(memory: OwnedFd, wakeup: Wakeup) -> io::Result<Channel> {
+    Ok(Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, wakeup)))
 }
 
 fn event_fd(workspace: &Workspace) -> io::Result<Setup> {
@@ -129,9 +172,5 @@ fn event_fd(workspace: &Workspace) -> io::Result<Setup> {
     let (asked, answered) = (eventfd(0, EventfdFlags::CLOEXEC)?, eventfd(0, EventfdFlags::CLOEXEC)?);
     let bundle = giving(&[&memory, &answered, &asked])?;
     let responder = workspace.start(["event-fd"], bundle.into(), Stdio::null())?;
-    let open = move || {
-        let wakeup = Wakeup::EventFd { to: asked, from: answered };
-        Ok(Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, wakeup)))
-    };
-    Ok(Setup::new(responder, open))
+    Ok(Setup::new(responder, || asking(memory, Wakeup::EventFd { to: asked, from: answered })))
 }

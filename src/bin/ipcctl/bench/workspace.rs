@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipcd::engine::text::clean;
+use ipcd::host::raw::sysv;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -29,6 +30,8 @@ struct Resources {
     directory: Option<TempDir>,
     children: Vec<Child>,
     queues: Vec<String>,
+    sysv_queues: Vec<i32>,
+    semaphores: Vec<i32>,
 }
 
 /// Another process.
@@ -81,6 +84,16 @@ impl Workspace {
     /// Removes the queue with this name at the end.
     pub(crate) fn own_queue(&self, name: String) {
         lock(&self.0).queues.push(name);
+    }
+
+    /// Removes this System V queue at the end.
+    pub(crate) fn own_sysv_queue(&self, id: i32) {
+        lock(&self.0).sysv_queues.push(id);
+    }
+
+    /// Removes these System V semaphores at the end.
+    pub(crate) fn own_semaphores(&self, id: i32) {
+        lock(&self.0).semaphores.push(id);
     }
 
     /// Starts a program that ends when this one does; `prepare` gives it its standard input and output.
@@ -148,6 +161,8 @@ impl Resources {
             // It may not exist.
             let _ = nix::mqueue::mq_unlink(queue.as_str());
         }
+        self.sysv_queues.drain(..).for_each(sysv::remove_queue);
+        self.semaphores.drain(..).for_each(sysv::remove_semaphores);
     }
 
     fn clear(&mut self) {

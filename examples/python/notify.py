@@ -1,0 +1,23 @@
+"""Prints a line for each signal that the daemon queues when something was said in the chat or a machine has reported.
+Usage: notify.py [SOCKET [COUNT]]; for the daemon's own user"""
+import signal
+import socket
+import sys
+
+path, count = (sys.argv[1:] + ["/run/ipcd/ipcd.sock", "-1"][len(sys.argv) - 1:])[:2]
+number = signal.SIGRTMIN + 1
+# Blocked before the first one can come: by default this signal ends the process.
+signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+server = socket.socket(socket.AF_UNIX)
+server.connect(path)
+server.sendall(b"control\nnotify\n")
+answer = server.recv(200).decode()
+if answer != "OK\n":
+    sys.exit(answer.strip())
+print("signals will come", file=sys.stderr)
+count = int(count)
+while count != 0:  # they come as long as the connection is open
+    info = signal.sigwaitinfo([number])
+    # The value, how many messages there were, is not among what Python tells of a signal.
+    print(f"something new, says pid {info.si_pid}", flush=True)
+    count -= 1

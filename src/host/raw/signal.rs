@@ -1,0 +1,78 @@
+//! Queued signals with a value (sigqueue(3)), of which the first one of the user is used: SIGRTMIN+1.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr::null_mut;
+use std::time::Duration;
+
+use nix::libc::{self, siginfo_t, sigset_t, sigval, timespec};
+
+fn number() -> i32 {
+    libc::SIGRTMIN() + 1
+}
+
+fn set() -> sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset(3) makes the whole set, and cannot fail for memory that is there; the number is a signal's.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), number());
+        set.assume_init()
+    }
+}
+
+/// From now on the signal waits until it is [taken](wait), in this thread and those that it starts.
+///
+/// # Errors
+/// The C library's (pthread_sigmask(3)).
+pub fn block() -> io::Result<()> {
+    // SAFETY: a set that is only read, and no room for the old one.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set(), null_mut()) } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Queues the signal for a process, with a value.
+///
+/// # Errors
+/// EPERM: it is another user's. ESRCH: there is none. EAGAIN: too many are queued (RLIMIT_SIGPENDING).
+pub fn queue(pid: i32, value: usize) -> io::Result<()> {
+    let value = sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
+    // SAFETY: numbers; the value is a number too, which nobody takes for an address.
+    match unsafe { libc::sigqueue(pid, number(), value) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Waits for the signal, which must be [blocked](block), and takes it; returns its value. `None`: it did not come in time.
+///
+/// # Errors
+/// EINTR: another signal came (sigtimedwait(2)).
+pub fn wait(timeout: Duration) -> io::Result<Option<usize>> {
+    let mut info = MaybeUninit::<siginfo_t>::zeroed();
+    let timeout = timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+    // SAFETY: a set and a time that are only read, and room for what is known of the signal, all of which may be zero. It is a
+    // queued signal, so that it has a value, of which the number is taken.
+    unsafe {
+        if libc::sigtimedwait(&set(), info.as_mut_ptr(), &timeout) == number() {
+            return Ok(Some(info.assume_init_ref().si_value().sival_ptr.addr()));
+        }
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        error => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signal_that_does_not_come_is_not_waited_for() {
+        block().unwrap();
+        assert_eq!(wait(Duration::ZERO).unwrap(), None);
+    }
+}
