@@ -362,6 +362,7 @@ impl Engine {
                 return;
             }
         }
+        let shared = &mut self.shared;
         let lent = self.sessions.get(peer).and_then(Session::framed_member_id);
         let lent = lent.filter(|member_id| shared.frames.are_for(&shared.room, *member_id));
         if let Some(member_id) = lent.filter(|_| bytes == shared.frames.bytes().len()) {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use ipcd::host::raw::signal;
+use ipcd::os_error::describe;
 
 use super::connect::ConnectOptions;
 use super::control;
 use super::daemon::Conversation;
-use super::error::{CliError, words};
+use super::error::CliError;
 use super::output;
 use super::services::CONTROL;
 
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(words(&error));
+    let failed = |error: std::io::Error| CliError::Failed(describe(&error));
     // Before the daemon can send one, which would end this program.
     signal::block().map_err(failed)?;
     let mut daemon = Conversation::begin(options, &CONTROL)?;

@@ -93,7 +93,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         in_flight: arguments.in_flight,
     };
     // Before there is another thread, which the signal could end.
-    signal::block().map_err(|error| CliError::Failed(words(&error)))?;
+    signal::block().map_err(|error| CliError::Failed(describe(&error)))?;
     let workspace = Workspace::new()
         .map_err(|error| CliError::Failed(format!("a private directory: {}", describe(&error))))?;
     let watch = busy::Watch::begin();
