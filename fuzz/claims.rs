@@ -9,6 +9,9 @@ pub mod conversations;
 pub mod forms;
 #[path = "memory.rs"]
 pub mod memory;
+#[cfg(feature = "nats")]
+#[path = "houses.rs"]
+pub mod houses;
 #[cfg(feature = "tls")]
 #[path = "records.rs"]
 pub mod records;
@@ -72,6 +75,13 @@ pub const CLAIMS: &[Claim] = &[
     ),
     ("status_prints_tables_whatever_the_daemon_sends", status_prints_tables_whatever_the_daemon_sends),
     ("changed_memory_harms_its_own_session_alone", memory::changed_memory_harms_its_own_session_alone),
+    #[cfg(feature = "nats")]
+    ("server_is_heard_the_same_at_every_cut", houses::server_is_heard_the_same_at_every_cut),
+    #[cfg(feature = "nats")]
+    (
+        "uplink_keeps_its_bounds_whatever_a_server_says",
+        houses::uplink_keeps_its_bounds_whatever_a_server_says,
+    ),
     #[cfg(feature = "tls")]
     (
         "strange_records_are_refused_the_same_at_every_cut",

@@ -186,6 +186,7 @@ fn play_house(default: (u64, u64), test: &str, log: uplink::Log, reached: &[&str
     }
 }
 
+#[cfg(feature = "nats")]
 #[test]
 #[cfg(feature = "nats")]
 fn rooms_of_several_daemons_hear_the_same() {
@@ -206,6 +207,7 @@ fn rooms_of_several_daemons_hear_the_same() {
     play_house((SEEDS * 10, STEPS / 10), "rooms_of", uplink::Log::Kept, &reached);
 }
 
+#[cfg(feature = "nats")]
 #[test]
 #[cfg(feature = "nats")]
 fn trimmed_rooms_keep_their_order_and_count_what_is_missed() {
@@ -213,6 +215,7 @@ fn trimmed_rooms_keep_their_order_and_count_what_is_missed() {
     play_house((SEEDS * 3 / 2, STEPS / 5), "trimmed_rooms", uplink::Log::Trimmed, &reached);
 }
 
+#[cfg(feature = "nats")]
 #[test]
 #[cfg(feature = "nats")]
 fn rooms_go_on_when_their_log_is_lost() {
@@ -220,6 +223,7 @@ fn rooms_go_on_when_their_log_is_lost() {
     play_house((SEEDS * 2, STEPS / 5), "rooms_go", uplink::Log::Lost, &reached);
 }
 
+#[cfg(feature = "nats")]
 #[test]
 #[cfg(feature = "nats")]
 fn members_of_a_dead_daemon_leave_after_30_to_37_seconds() {

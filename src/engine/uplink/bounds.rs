@@ -69,6 +69,12 @@ pub const RETRY_MIN: Duration = Duration::from_millis(250);
 /// See [`RETRY_MIN`].
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
 
+/// How long a stored batch may take to be heard, while the log is read to its end.
+pub const UNHEARD_MAX: Duration = Duration::from_secs(10);
+
+/// The pause before a stream that was deleted is made again.
+pub const REMAKE_PAUSE: Duration = Duration::from_millis(1500);
+
 /// How long a batch waits for its acknowledgement before it is sent again.
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -11,6 +11,7 @@ use super::ledger::At;
 use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
 use super::link::Phase;
 use super::machine::{Farewell, Uplink};
+use super::publish::trimmed;
 use super::read::{Got, News};
 use super::subjects::{About, last_instance};
 use super::whispers::{self, Heard};
@@ -237,6 +238,8 @@ impl Uplink {
             return;
         }
         let entries = row.entries;
+        // Others may have heard what was under way, under the id that we had.
+        self.publisher.refuse(&trimmed(), now, &mut self.events);
         let members = self.ledger.members.of(old);
         let own = self.ledger.free_successor();
         self.go_on_as(own, &members, now);

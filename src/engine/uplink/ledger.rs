@@ -230,7 +230,7 @@ impl Ledger {
             }
             Entry::Left(_) | Entry::Said { .. } | Entry::Acted { .. } => Why::NotInTheRoom,
         };
-        if place.is_own {
+        if place.is_own && is_clean(entry) {
             events.refused(entry, refusal);
         }
     }
@@ -343,6 +343,15 @@ impl Ledger {
             events.entry(Place { instance, is_own, ..place }, Entry::Left(name));
         }
         Some(members)
+    }
+}
+
+/// Whether we can have written it: our own texts are clean.
+fn is_clean(entry: Entry<'_>) -> bool {
+    let is_clean = |text: &str| is_plain(text.as_bytes()) || clean(text.as_bytes()) == text;
+    match entry {
+        Entry::Joined(text) | Entry::Left(text) | Entry::Announced(text) => is_clean(text),
+        Entry::Said { name, text } | Entry::Acted { name, text } => is_clean(name) && is_clean(text),
     }
 }
 

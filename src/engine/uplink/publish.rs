@@ -13,8 +13,8 @@ use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
 use super::batch::{HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
-    ACK_TIMEOUT, ANSWER_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX,
-    RESEND_MIN, TEXT_BYTES_MAX,
+    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
+    TEXT_BYTES_MAX, UNHEARD_MAX,
 };
 use super::event::{Entry, LogEvent};
 use super::events::Events;
@@ -61,8 +61,6 @@ struct Flight {
     phase: Phase,
     pause: Duration,
     since: Timestamp,
-    /// Its place was read, and it did not stand there: the last attempt.
-    is_last: bool,
 }
 
 /// What is kept over a restart.
@@ -119,7 +117,6 @@ impl Publisher {
             phase: Phase::Waiting(now),
             pause: RESEND_MIN,
             since: now,
-            is_last: false,
         });
         publisher.count_all();
         publisher
@@ -216,7 +213,6 @@ impl Publisher {
             phase: Phase::Waiting(now),
             pause: RESEND_MIN,
             since: now,
-            is_last: false,
         });
     }
 
@@ -378,23 +374,16 @@ impl Publisher {
         self.published += 1;
     }
 
-    /// The log was read up to there, and to its end. A batch that should have stood before was trimmed, or lost by the server:
-    /// it is sent once more, which nobody hears twice.
+    /// The log was read up to there, and to its end. A batch that should have stood before was trimmed: others may have heard
+    /// it. (If the servers had lost it, the log would be another one.)
     pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
         let Some(flight) = &mut self.flight else { return };
         let Phase::Stored(sequence, since) = flight.phase else { return };
-        if sequence > position && now < since + ANSWER_TIMEOUT {
+        if sequence > position && now < since + UNHEARD_MAX {
             return;
         }
-        if !flight.is_last {
-            flight.is_last = true;
-            flight.phase = Phase::Waiting(now);
-            return;
-        }
-        // Others may have heard it.
         (self.after, self.entries) = (flight.number, self.entries + flight.chunk.count);
-        let why = Why::NotStored("it was trimmed from the log before it was read".into());
-        self.refuse(&why, now, events);
+        self.refuse(&trimmed(), now, events);
     }
 
     /// We go on under another id: everything that was not heard is said again, behind the joins of our members.
@@ -422,9 +411,14 @@ impl Publisher {
         match self.flight.as_ref()?.phase {
             Phase::Sent(at) => Some(at + ACK_TIMEOUT),
             Phase::Waiting(at) => Some(at),
-            Phase::Stored(_, since) => Some(since + ANSWER_TIMEOUT),
+            Phase::Stored(_, since) => Some(since + UNHEARD_MAX),
         }
     }
+}
+
+/// Why something is refused that may be in the log, where we cannot read it any more.
+pub fn trimmed() -> Why {
+    Why::NotStored("it was trimmed from the log before it was read".into())
 }
 
 /// Whether the same batch can be stored later.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::super::message::Timestamp;
 use super::api::{self, Delivered, Reply};
-use super::bounds::{ANSWER_TIMEOUT, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, RETRY_MAX, RETRY_MIN};
+use super::bounds::{
+    ANSWER_TIMEOUT, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, REMAKE_PAUSE, RETRY_MAX, RETRY_MIN,
+};
 use super::ids::LinkId;
 use super::ledger::At;
 use super::settings::StreamSettings;
@@ -90,6 +92,8 @@ pub struct Reader {
     has_moved: bool,
     /// Since when the stream ends before what we have read.
     short_since: Option<Timestamp>,
+    /// Since when there is no stream any more.
+    gone_since: Option<Timestamp>,
     has_told_differences: bool,
     /// Messages behind the last one that was read were trimmed.
     was_trimmed: bool,
@@ -116,6 +120,7 @@ impl Reader {
             is_big: false,
             has_moved: false,
             short_since: None,
+            gone_since: None,
             has_told_differences: false,
             was_trimmed: false,
             message_bytes_max: 0,
@@ -210,6 +215,11 @@ impl Reader {
         let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
         match &reply.error {
             Some(error) if error.err_code == api::NO_STREAM && about == About::Info => {
+                // A stream that is made while its deletion goes on is broken for good.
+                let since = *self.gone_since.get_or_insert(now);
+                if !self.created.is_empty() && now.since(since) < REMAKE_PAUSE {
+                    return Err(Why::Stream("it was deleted".into()));
+                }
                 let create = format!("$JS.API.STREAM.CREATE.{}", subjects.stream);
                 let body = api::create_stream(subjects, wanted);
                 self.request(out, subjects, (&create, About::Create), &body);
@@ -247,7 +257,7 @@ impl Reader {
                 return Err(Why::NoQuorum);
             }
         }
-        self.short_since = None;
+        (self.short_since, self.gone_since) = (None, None);
         let is_lost = is_new || state.last_seq < self.position;
         let is_first = self.created.is_empty();
         if is_lost {

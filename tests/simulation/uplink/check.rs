@@ -141,9 +141,12 @@ fn in_order(first: &Daemon, other: &Daemon) {
 /// What others have heard and this one has not was counted.
 fn missing_is_counted(daemon: &Daemon, all: &[Daemon]) {
     let own: BTreeSet<&str> = daemon.heard.iter().map(|heard| heard.what.as_str()).collect();
-    // Of an instance that is gone nobody may be left who knows how much it has said.
+    // Of an instance that is gone nobody may be left who knows how much it has said; and what was said before the first look
+    // at the log is not missed.
     let is_one = |heard: &&Heard| {
-        number(&heard.what).is_some_and(|(author, _)| all[author].is_alive && all[author].ids.len() == 1)
+        let is_later = daemon.first_up.is_some_and(|at| heard.at > at);
+        let is_one = |(author, _): (usize, u64)| all[author].is_alive && all[author].ids.len() == 1;
+        is_later && number(&heard.what).is_some_and(is_one)
     };
     let said = all.iter().flat_map(|other| &other.heard).filter(is_one);
     let missing: BTreeSet<&str> =

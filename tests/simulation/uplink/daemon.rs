@@ -37,7 +37,7 @@ pub struct Daemon {
     pub whispers: BTreeMap<WhisperId, Option<Outcome>>,
     pub whispered: u64,
     pub gone_at: BTreeMap<InstanceId, u64>,
-    pub up_since: u64,
+    pub first_up: Option<u64>,
     pub log: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Daemon {
             whispers: BTreeMap::new(),
             whispered: 0,
             gone_at: BTreeMap::new(),
-            up_since: 0,
+            first_up: None,
             log: Vec::new(),
         }
     }
@@ -107,7 +107,7 @@ impl Daemon {
 
     /// Takes all events.
     pub fn hear(&mut self, now: u64) {
-        let mut answers = Vec::new();
+        let (mut answers, mut strangers) = (Vec::new(), Vec::new());
         while let Some(event) = self.uplink.next_event() {
             match event {
                 Event::Entry { place, entry } => {
@@ -120,17 +120,12 @@ impl Daemon {
                         );
                         self.own.push(what.clone());
                     }
-                    if place.is_own
-                        && let Entry::Joined(name) = entry
-                        && let Some(is_in) = self.members.get_mut(name)
-                    {
-                        *is_in = true;
-                    }
-                    if place.is_own
-                        && let Entry::Left(name) = entry
-                        && let Some(is_in) = self.members.get_mut(name)
-                    {
-                        *is_in = false;
+                    if let (true, Entry::Joined(name) | Entry::Left(name)) = (place.is_own, entry) {
+                        match self.members.get_mut(name) {
+                            Some(is_in) => *is_in = matches!(entry, Entry::Joined(_)),
+                            None if matches!(entry, Entry::Joined(_)) => strangers.push(name.to_owned()),
+                            None => {}
+                        }
                     }
                     self.heard.push(Heard {
                         what,
@@ -146,7 +141,8 @@ impl Daemon {
                 }
                 Event::Up => {
                     assert!(!self.is_up, "told twice that the room is whole");
-                    (self.is_up, self.was_told, self.up_since) = (true, false, now);
+                    (self.is_up, self.was_told) = (true, false);
+                    self.first_up.get_or_insert(now);
                 }
                 Event::Down(_) => {
                     assert!(self.is_up || !self.was_told, "told twice that the room is cut off");
@@ -182,6 +178,10 @@ impl Daemon {
         for (ticket, to) in answers {
             let is_here = self.members.get(&to) == Some(&true);
             self.uplink.answer(ticket, is_here);
+        }
+        // Whoever has gone before its join was heard leaves once more.
+        for name in strangers {
+            self.uplink.propose(Entry::Left(&name), Timestamp::at(now)).expect("who leaves is always taken");
         }
         let id = self.uplink.instance();
         if self.ids.last() != Some(&id) {

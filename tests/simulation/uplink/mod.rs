@@ -173,7 +173,10 @@ fn trouble(world: &mut World, log: Log) {
                 world.totals.count("uplink: daemons cut off");
             }
         }
-        14 => world.server.expire_consumers(),
+        14 => {
+            world.server.expire_consumers();
+            world.server.forget_ids();
+        }
         _ => lose(world, log),
     }
 }

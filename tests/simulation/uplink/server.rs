@@ -1,7 +1,7 @@
 //! A cluster of NATS servers as it was seen to behave: what it refuses, delays, repeats, forgets, and acknowledges with
 //! a sequence of 0. One log, kept by all its nodes; connections to each of them. Time is in microseconds.
 
-mod time;
+mod jetstream;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -311,184 +311,110 @@ impl Server {
         self.json(client, reply, &json!({"error": {"code": code, "err_code": number, "description": text}}));
     }
 
-    fn store(
-        &mut self,
-        client: usize,
-        (subject, reply, id): (&str, &str, &str),
-        payload: &[u8],
-        now: u64,
-        random: &mut Random,
-    ) {
-        let Some(stream) = &self.stream else {
-            self.seen.insert("uplink: published without a stream");
-            self.send(Some(client), reply, "", b"NATS/1.0 503\r\nNats-Subject: x\r\n\r\n", b"");
-            return;
+    /// Heartbeats, ends of pulls, commits that come late.
+    pub fn tick(&mut self, now: u64, random: &mut Random) {
+        let due: Vec<Late> = if self.storing == Storing::Works {
+            let (due, later) = std::mem::take(&mut self.late_ones)
+                .into_iter()
+                .partition(|late| late.at.is_none_or(|at| at <= now));
+            self.late_ones = later;
+            due
+        } else {
+            Vec::new()
         };
-        let message = Stored {
-            sequence: 0,
-            time: now,
-            subject: subject.into(),
-            payload: payload.to_vec(),
-            id: id.into(),
-        };
-        match self.storing {
-            Storing::Refuses => {
-                self.seen.insert("uplink: 503");
-                self.send(Some(client), reply, "", b"NATS/1.0 503\r\n\r\n", b"");
-            }
-            Storing::Silent => {
-                self.seen.insert("uplink: silence");
-                if random.percent(50) {
-                    self.late_ones.push(Late { client, reply: reply.into(), message, at: None });
+        for late in due {
+            self.commit(late.client, &late.reply, late.message, now, random);
+        }
+        let mut told = Vec::new();
+        for consumer in self.consumers.values_mut() {
+            let delivered = consumer.delivered;
+            let last = consumer.next - 1;
+            consumer.pulls.retain_mut(|pull| {
+                if pull.expires <= now {
+                    let header = format!("NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: {}\r\nNats-Pending-Bytes: 1\r\n\r\n", pull.left);
+                    told.push((consumer.client, pull.reply.clone(), header));
+                    return false;
                 }
-            }
-            Storing::Works if stream.ids.contains_key(id) => {
-                self.seen.insert("uplink: duplicate");
-                let sequence = stream.ids[id];
-                self.json(client, reply, &json!({"stream": "S", "seq": sequence, "duplicate": true}));
-            }
-            Storing::Works if self.late_ones.iter().any(|late| late.message.id == id) => {
-                self.seen.insert("uplink: repeated before the commit");
-                match self.version {
-                    Version::V2_9 => self.late_ones.push(Late {
-                        client,
-                        reply: reply.into(),
-                        message,
-                        at: Some(now + SECOND),
-                    }),
-                    Version::V2_10 => {
-                        self.json(client, reply, &json!({"stream": "S", "seq": 0, "duplicate": true}))
-                    }
-                    Version::V2_15 => {
-                        self.error(client, reply, 409, 10158, "duplicate message id is in process")
-                    }
+                if pull.next_heartbeat <= now {
+                    pull.next_heartbeat = now + pull.heartbeat;
+                    let header = format!("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: {delivered}\r\nNats-Last-Stream: {last}\r\n\r\n");
+                    told.push((consumer.client, pull.reply.clone(), header));
                 }
-            }
-            Storing::Works if random.below(1000) < self.final_refusals => {
-                self.seen.insert("uplink: refused for good");
-                if random.percent(30) {
-                    let text = format!("-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n");
-                    self.clients.get_mut(&client).unwrap().out.extend(text.into_bytes());
-                } else {
-                    self.error(client, reply, 503, 10077, "maximum messages exceeded");
-                }
-            }
-            Storing::Works if random.percent(self.late) => {
-                self.seen.insert("uplink: committed late");
-                let at = now + random.within(1, 4_000_000) as u64;
-                self.late_ones.push(Late { client, reply: reply.into(), message, at: Some(at) });
-            }
-            Storing::Works => self.commit(client, reply, message, now, random),
+                true
+            });
+        }
+        for (client, reply, header) in told {
+            self.send(Some(client), &reply, "", header.as_bytes(), b"");
         }
     }
 
-    fn commit(&mut self, client: usize, reply: &str, mut message: Stored, now: u64, random: &mut Random) {
-        let Some(stream) = &mut self.stream else { return };
-        if let Some(sequence) = stream.ids.get(&message.id).copied() {
-            return self.json(client, reply, &json!({"stream": "S", "seq": sequence, "duplicate": true}));
-        }
-        stream.last += 1;
-        (message.sequence, message.time) = (stream.last, now);
-        stream.ids.insert(message.id.clone(), stream.last);
-        let sequence = stream.last;
-        stream.log.push_back(message);
-        self.json(client, reply, &json!({"stream": "S", "seq": sequence}));
-        self.deliver(now, random);
+    /// When [`tick`](Self::tick) has work.
+    pub fn deadline(&self) -> u64 {
+        let works = self.storing == Storing::Works;
+        let late = self.late_ones.iter().filter(|_| works).map(|late| late.at.unwrap_or(0));
+        let pulls = self.consumers.values().flat_map(|consumer| &consumer.pulls);
+        late.chain(pulls.map(|pull| pull.expires.min(pull.next_heartbeat))).min().unwrap_or(u64::MAX)
     }
 
-    fn api(
-        &mut self,
-        client: usize,
-        request: &str,
-        reply: &str,
-        payload: &[u8],
-        now: u64,
-        random: &mut Random,
-    ) {
-        if self.storing != Storing::Works && !request.starts_with("CONSUMER.MSG.NEXT") {
-            if self.storing == Storing::Silent && random.percent(30) {
-                self.error(client, reply, 503, 10008, "JetStream system temporarily unavailable");
-            }
-            return;
-        }
-        let parts: Vec<&str> = request.split('.').collect();
-        match parts.as_slice() {
-            ["STREAM", "INFO", _] => match &self.stream {
-                None => self.error(client, reply, 404, 10059, "stream not found"),
-                Some(stream) => {
-                    let behind = if now < self.behind_until { random.below(3) as u64 } else { 0 };
-                    let reply_of = about(stream, stream.last.saturating_sub(behind), false);
-                    self.json(client, reply, &reply_of);
-                }
-            },
-            ["STREAM", "CREATE", _] => {
-                let did_create = self.stream.is_none();
-                if did_create {
-                    self.made += 1;
-                    self.stream =
-                        Some(Stream { created: format!("made-{}", self.made), ..Stream::default() });
-                }
-                let stream = self.stream.as_ref().unwrap();
-                let reply_of = about(stream, stream.last, did_create);
-                self.json(client, reply, &reply_of);
-            }
-            ["CONSUMER", "CREATE", _, name, ..] => {
-                let Some(stream) = &self.stream else {
-                    return self.error(client, reply, 404, 10059, "stream not found");
-                };
-                let wanted: Value = serde_json::from_slice(payload).unwrap();
-                let wanted = &wanted["config"];
-                let filter = wanted["filter_subject"].as_str().unwrap().to_owned();
-                let next = wanted["opt_start_seq"].as_u64().unwrap();
-                let pending = stream
-                    .log
-                    .iter()
-                    .filter(|message| message.sequence >= next && message.subject == filter)
-                    .count();
-                let consumer = Consumer { client, filter, next, delivered: 0, pulls: VecDeque::new() };
-                assert!(
-                    self.consumers.insert((*name).to_owned(), consumer).is_none(),
-                    "a consumer's name was used twice"
-                );
-                self.json(client, reply, &json!({"name": name, "num_pending": pending}));
-            }
-            ["CONSUMER", "DELETE", _, name] => {
-                self.consumers.remove(*name);
-                self.json(client, reply, &json!({"success": true}));
-            }
-            ["CONSUMER", "MSG", "NEXT", _, name] => {
-                let wanted: Value = serde_json::from_slice(payload).unwrap();
-                let Some(consumer) = self.consumers.get_mut(*name) else {
-                    if self.version != Version::V2_9 {
-                        self.send(Some(client), reply, "", b"NATS/1.0 503\r\n\r\n", b"");
-                    }
-                    return;
-                };
-                let micros = |name: &str| wanted[name].as_u64().unwrap() / 1000;
-                consumer.pulls.push_back(Pull {
-                    reply: reply.into(),
-                    left: wanted["batch"].as_u64().unwrap(),
-                    bytes: wanted["max_bytes"].as_u64().unwrap_or(u64::MAX),
-                    expires: now + micros("expires"),
-                    heartbeat: micros("idle_heartbeat"),
-                    next_heartbeat: now + micros("idle_heartbeat"),
-                });
-                assert!(consumer.pulls.len() <= 8, "pulls are heaped up");
-                self.deliver(now, random);
-            }
-            _ => panic!("unknown request: {request}"),
-        }
+    /// The leader changes: what was not committed may be forgotten.
+    pub fn elect(&mut self, now: u64, random: &mut Random) {
+        self.late_ones.retain(|_| random.percent(50));
+        self.behind_until = now + SECOND;
+        self.storing = Storing::Works;
     }
-}
 
-fn about(stream: &Stream, last: u64, did_create: bool) -> Value {
-    let mut reply = json!({"type": "x", "created": stream.created, "config": {"name": "S", "subjects": ["ipcd.h.room.*"],
-        "retention": "limits", "max_msg_size": 65536, "num_replicas": 1, "max_age": 86_400_000_000_000_u64, "max_msgs": 100_000, "max_bytes": 67_108_864},
-        "state": {"messages": stream.log.len(), "first_seq": stream.first(), "last_seq": last}});
-    if did_create {
-        reply["did_create"] = true.into();
+    /// All processes start again: consumers in memory are gone, ids are those of what is stored.
+    pub fn restart(&mut self, lost: usize) {
+        self.consumers.clear();
+        self.late_ones.clear();
+        if let Some(stream) = &mut self.stream {
+            for _ in 0..lost.min(stream.log.len()) {
+                stream.log.pop_back();
+            }
+            if lost > 0 {
+                stream.last = stream.log.back().map_or(0, |message| message.sequence);
+            }
+            stream.ids = stream.log.iter().map(|message| (message.id.clone(), message.sequence)).collect();
+        }
     }
-    reply
+
+    pub fn forget_consumers(&mut self) {
+        self.consumers.clear();
+    }
+
+    /// The time in which a message that comes again is known is over.
+    pub fn forget_ids(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.ids.clear();
+        }
+    }
+
+    pub fn trim(&mut self, count: usize) {
+        if let Some(stream) = &mut self.stream {
+            stream.log.drain(..count.min(stream.log.len()));
+        }
+    }
+
+    pub fn delete_stream(&mut self) {
+        self.stream = None;
+        self.consumers.clear();
+        self.late_ones.clear();
+    }
+
+    /// A node says that it will close.
+    pub fn go_lame(&mut self, node: usize) {
+        self.nodes[node].is_lame = true;
+        let info = self.info(node, false);
+        for id in self.clients_of(node) {
+            self.clients.get_mut(&id).unwrap().out.extend(info.clone().into_bytes());
+        }
+    }
+
+    /// A consumer's client is gone for good: as after `inactive_threshold`.
+    pub fn expire_consumers(&mut self) {
+        let clients = &self.clients;
+        self.consumers.retain(|_, consumer| clients.contains_key(&consumer.client));
+    }
 }
 
 fn write(out: &mut Vec<u8>, subject: &str, number: u64, reply: &str, header: &[u8], payload: &[u8]) {
