@@ -9,7 +9,7 @@ use super::house::{
 };
 use super::log::Nats;
 use super::member::{Kind, Member};
-use super::server::{Server, leader, versions};
+use super::server::{Server, leader, settled, versions};
 use crate::harness::manager::Manager;
 use crate::harness::{TestDir, wait_until};
 use crate::tls_client::{Authority, write};
@@ -76,14 +76,14 @@ fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
             .flat_map(|(daemon, letter)| members(daemon, letter, 4))
             .collect();
         for kill in 0..kills(10) {
-            let first = leader(&servers, &stream);
+            let first = settled(&servers, &stream);
             talk_while(&mut all, &format!("kill {kill}"), 20, || {
                 servers[first].kill();
                 leader(&servers, &stream);
                 servers[first].start();
             });
         }
-        let first = leader(&servers, &stream);
+        let first = settled(&servers, &stream);
         talk_while(&mut all, "frozen", 20, || {
             servers[first].freeze();
             let others: Vec<&Server> = (0..3).filter(|at| *at != first).map(|at| &servers[at]).collect();
@@ -95,17 +95,18 @@ fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
             });
             servers[first].thaw();
         });
+        settled(&servers, &stream);
         talk_while(&mut all, "stepped down", 30, || {
             let mut nats = Nats::connect(servers[0].ip, &servers[0].connect);
             let _ = nats.try_request(&format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}"), "");
         });
-        let first = leader(&servers, &stream);
+        let first = settled(&servers, &stream);
         talk_while(&mut all, "lame duck", 20, || {
             servers[first].duck();
             servers[first].wait();
             servers[first].start();
         });
-        leader(&servers, &stream);
+        settled(&servers, &stream);
         check(&servers[0], &mut all);
         tell_pauses("leader lost", &version, &all);
     }

@@ -132,10 +132,16 @@ pub fn compare(member: &Member, log: &[Line]) {
         assert_eq!(
             Some(&line),
             expected.get(at),
-            "{} ({:?}) heard, as line {at}; before it {:#?}",
+            "{} ({:?}) heard, as line {at}; it heard {:#?}, and the log has {:#?}",
             member.name,
             member.kind,
-            &heard[at.saturating_sub(5)..at]
+            &heard[at.saturating_sub(5)..heard.len().min(at + 12)],
+            log[from..]
+                .iter()
+                .skip(at.saturating_sub(5))
+                .take(20)
+                .map(|line| (&line.place, &line.text))
+                .collect::<Vec<_>>()
         );
     }
     assert_eq!(heard.len(), expected.len(), "{} ({:?}) missed the last lines", member.name, member.kind);

@@ -85,7 +85,7 @@ impl Nats {
             let asked = json!({"seq": sequence}).to_string();
             let answer = self.request(&format!("$JS.API.STREAM.MSG.GET.{stream}"), &asked);
             let Some(data) = answer["message"]["data"].as_str() else { continue };
-            reading.take(&BASE64_STANDARD.decode(data).unwrap());
+            reading.take(sequence, &BASE64_STANDARD.decode(data).unwrap());
         }
         reading.lines
     }
@@ -97,6 +97,8 @@ pub struct Line {
     pub text: String,
     pub name: String,
     pub kind: u8,
+    /// Its message in the stream, and the batch in there.
+    pub place: String,
 }
 
 pub const JOINED: u8 = 1;
@@ -114,13 +116,15 @@ struct Reading {
     last: HashMap<[u8; 16], Option<u64>>,
     /// Who is in the room, in order, and at which instance.
     members: Vec<(String, [u8; 16])>,
+    place: String,
 }
 
 impl Reading {
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, sequence: u64, bytes: &[u8]) {
         let Some((head, mut items)) = bytes.split_at_checked(41) else { return };
         let instance: [u8; 16] = head[1..17].try_into().unwrap();
         let number = u64::from_le_bytes(head[17..25].try_into().unwrap());
+        self.place = format!("message {sequence}, batch {number} of {:02x}{:02x}", instance[0], instance[1]);
         match self.last.entry(instance).or_insert(Some(0)) {
             Some(last) if number > *last => *last = number,
             _ => return, // heard before, or from one that is gone
@@ -181,6 +185,6 @@ impl Reading {
     }
 
     fn push(&mut self, kind: u8, text: String, name: String) {
-        self.lines.push(Line { text, name, kind });
+        self.lines.push(Line { text, name, kind, place: self.place.clone() });
     }
 }
