@@ -7,11 +7,11 @@ use ipcd::engine::text;
 pub mod conversations;
 #[path = "forms.rs"]
 pub mod forms;
-#[path = "memory.rs"]
-pub mod memory;
 #[cfg(feature = "nats")]
 #[path = "houses.rs"]
 pub mod houses;
+#[path = "memory.rs"]
+pub mod memory;
 #[cfg(feature = "tls")]
 #[path = "records.rs"]
 pub mod records;
