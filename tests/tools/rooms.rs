@@ -8,7 +8,7 @@ mod member;
 mod server;
 
 use crate::harness::program::{Program, command};
-use crate::harness::wait_until;
+use crate::harness::{Daemon, wait_until};
 use house::{HOUSE, check, config, daemon, daemons, directory, members, table, talk};
 use log::Nats;
 use member::{Kind, Member};
@@ -102,6 +102,31 @@ fn whisper_goes_to_the_other_machine_and_nowhere_else() {
     ann.command("/msg nobody hi");
     ann.wait_for("Error: nobody here is called 'nobody' (try /who)");
     gone.signal(rustix::process::Signal::CONT);
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn machine_that_reports_to_one_daemon_is_known_to_all() {
+    const STATS: u16 = 33001;
+    let server = Server::alone(&versions()[0], "");
+    let config =
+        format!("{}[stats]\nlisten = [\"tcp://{{ip}}:{STATS}\"]\n", config(&table(&[&server], ""), ""));
+    let daemons: Vec<Daemon> = (0..2).map(|_| directory().serve(&config)).collect();
+    daemons.iter().for_each(|daemon| _ = daemon.wait_for_log("the room is whole"));
+    let ask = |daemon: &Daemon, text: &str| {
+        let mut client = daemon.tcp(STATS);
+        client.say(text);
+        client.half_close();
+        String::from_utf8(client.hear_rest()).unwrap()
+    };
+    // What one says is lost for the others while their connection is not there yet, so it is said again, as reports are.
+    let seen = wait_until("the other daemon knows the machine", || {
+        let taken = ask(&daemons[0], "{\"host\":\"pc7\",\"cpu_percent\":12.5}\n");
+        assert_eq!(taken, "Data received\n");
+        let seen = ask(&daemons[1], "latest pc7\n");
+        (!seen.starts_with("Error: ")).then_some(seen)
+    });
+    assert!(seen.contains("\"host\":\"pc7\"") && seen.contains("\"cpu_percent\":12.5"), "{seen}");
 }
 
 #[test]

@@ -28,6 +28,10 @@ impl Dialogue {
                 let host = report.host.take().unwrap_or_else(|| self.address());
                 shared.roster.set_host(now, self.client(), &host);
                 let (source, max) = (self.remote.into(), shared.settings.machines_max);
+                #[cfg(feature = "nats")]
+                if let Some(uplink) = shared.room.uplink_mut(now) {
+                    uplink.share(&host, &report.text);
+                }
                 shared.machines.handle_report(now, source, host, report, max);
                 Ok(words::DATA_RECEIVED.to_owned())
             }
