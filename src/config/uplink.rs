@@ -50,8 +50,8 @@ impl NatsServer {
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => PORT,
             None => return Err(RIGHT),
-            Some(digits) => match digits.parse() {
-                Ok(1..) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().unwrap_or(PORT),
+            Some(digits) => match digits.parse::<u16>() {
+                Ok(port @ 1..) if digits.bytes().all(|byte| byte.is_ascii_digit()) => port,
                 _ => return Err("a port is 1 to 65535"),
             },
         };

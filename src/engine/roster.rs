@@ -236,7 +236,11 @@ impl Roster {
             Some(last) if *last.text == *error => last.text,
             _ => cut(error, ERROR_BYTES_MAX),
         };
-        entry.error = Some(LastError { text, service, at: now, is_over: false, peer });
+        // So shortly after a mistake nobody has looked whether this one has a hint too: it does not take that one's place.
+        let same =
+            entry.hint.as_ref().filter(|hint| now.since(hint.at) < HINT_GAP && hint.service == service);
+        let at = same.map_or(now, |hint| hint.at);
+        entry.error = Some(LastError { text, service, at, is_over: false, peer });
     }
 
     /// Whether it is known that it has been silent since that moment.
@@ -384,6 +388,16 @@ mod tests {
         assert!(roster.wants_hint(Timestamp::at(1), at(2)));
         let text = &roster.get(at(1)).unwrap().hint.as_ref().unwrap().text;
         assert!(text.len() <= HINT_BYTES_MAX && text.ends_with("ä…"));
+    }
+
+    #[test]
+    fn error_right_after_a_mistake_does_not_hide_its_hint() {
+        let mut roster = Roster::default();
+        roster.set_hint(Timestamp::at(100), at(1), Service::Multiply, None, &hint("x"));
+        for (now, shown) in [(10_099, 100), (10_100, 10_100)] {
+            roster.set_error(Timestamp::at(now), at(1), Service::Multiply, None, "not a number");
+            assert_eq!(roster.get(at(1)).unwrap().error.as_ref().unwrap().at, Timestamp::at(shown));
+        }
     }
 
     #[test]

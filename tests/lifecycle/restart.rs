@@ -252,7 +252,7 @@ fn control_reload_reports_its_outcome() {
     client
         .hear(format!("Error: {}:4:1: unknown key \"baklog\"; did you mean \"backlog\"?\n", file.display()));
     client.say("restart\n");
-    client.hear("Error: unknown request: 'restart' (known: reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS, token)\n");
+    client.hear("Error: unknown request: 'restart' (known: reload, handover, notify, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS, token)\n");
     client.say("handover\n");
     client.hear("Error: there is no service manager to hand over to (NOTIFY_SOCKET is not set)\n");
     drop(client);

@@ -8,7 +8,7 @@ use super::cli::Arguments;
 /// The commands by purpose. A test compares them with the command line.
 const COMMANDS: [(&str, &str); 6] = [
     ("use a service", "multiply, greeting, hello, chat, talk"),
-    ("look at the daemon", "status, watch, class"),
+    ("look at the daemon", "status, watch, class, notify"),
     ("look at machines", "report, top"),
     ("as the teacher", "page, kick, mute, unmute, say, close"),
     ("as the administrator", "reload, handover, certificate"),
