@@ -355,14 +355,14 @@ fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), St
 fn check_log(subject: &Subject) -> Result<(), String> {
     let reason = subject
         .injected()
-        .and_then(|line| Some(line.rsplit_once(") (INJECTED)")?.0.rsplit_once(" (")?.1.to_owned()));
+        .and_then(|line| Some(line.rsplit_once(") (INJECTED)")?.0.rsplit_once(" (")?.1.to_lowercase()));
     for line in subject.log().lines() {
         let is_trouble = line.starts_with("warning: ") || line.starts_with("error: ");
         let is_usual = line.contains("refused: too many connections"); // the third in the room
         let is_explained = is_usual
             || reason.as_ref().is_some_and(|reason| {
                 line.starts_with("error: ")
-                    || line.contains(reason)
+                    || line.to_lowercase().contains(reason) // it stands within a sentence
                     || FOLLOWING.iter().any(|following| line.contains(following))
             });
         if line.contains("panicked") || is_trouble && !is_explained {
