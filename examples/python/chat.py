@@ -15,14 +15,16 @@ try:
     connection = socket.create_connection(("localhost", int(port)))
 except OSError as error:
     sys.exit(f"localhost:{port}: {error}")
-with connection, connection.makefile("rw", encoding="utf-8", newline="\n") as lines:
-    lines.write(name + "\n")  # the first line is the name, whatever comes behind it is said
-    lines.flush()
-    listener = threading.Thread(target=listen, args=(lines,))
+# Two files: with one for both ("rw"), what one thread writes throws away what the other has received and not yet read.
+text = {"encoding": "utf-8", "newline": "\n"}
+with connection, connection.makefile("r", **text) as heard, connection.makefile("w", **text) as said:
+    said.write(name + "\n")  # the first line is the name, whatever comes behind it is said
+    said.flush()
+    listener = threading.Thread(target=listen, args=(heard,))
     listener.start()
     for line in sys.stdin:
-        lines.write(line)
-        lines.flush()
-    lines.write("{quit}\n")  # the daemon answers {quit} and closes
-    lines.flush()
+        said.write(line)
+        said.flush()
+    said.write("{quit}\n")  # the daemon answers {quit} and closes
+    said.flush()
     listener.join()
