@@ -229,10 +229,14 @@ impl Engine {
     #[inline(always)] // so that each caller has only the way of its own input
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.shared.now = now;
-        // In a large room nearly every input is this one, so it does not pay for the others.
+        // In a large room nearly every input is the first one, and each turn has the second: they do not pay for the others.
         let is_done = match input {
             Input::Sent { peer, bytes } => {
                 !self.shared.event_ring.has_subscribers() && self.is_heard(peer, bytes)
+            }
+            Input::Turned(took) => {
+                self.shared.counters.turns.count(took);
+                true
             }
             _ => false,
         };
@@ -309,7 +313,7 @@ impl Engine {
                 self.shared.figures = Some((now, figures));
                 self.wants_figures = false;
             }
-            Input::Turned(took) => self.shared.counters.turns.count(took),
+            Input::Turned(_) => {} // counted already
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
         if !self.shared.effects.is_empty() {
