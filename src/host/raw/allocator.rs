@@ -1,6 +1,7 @@
 //! The C library's treatment of large blocks.
 
 /// The size from which a block has its own pages, in bytes (mallopt(3), M_MMAP_THRESHOLD).
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const PAGES_OF_ITS_OWN_BYTES: i32 = 32 * 1024;
 
 /// Gives each block as large as a full queue its own pages: they are returned when the block is freed, without gaps between
