@@ -65,7 +65,7 @@ impl Dialogue {
         }
         if self.by_recv {
             // Two messages stay two recv() also on a machine that is busy.
-            tables.entry("limits".to_owned()).or_default().push("raw_gap = \"200ms\"".to_owned());
+            tables.entry("limits".to_owned()).or_default().push("raw_gap = \"700ms\"".to_owned());
         }
         for line in &self.lines {
             if let Some((table, key)) = line.strip_prefix("# [").and_then(|line| line.split_once("] ")) {
