@@ -195,7 +195,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
             wrong.hear("Data received\nError: not a number: '3,14'\n");
             let mut once = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
             let output = once.args(["--to", &to, "class", "--once", "--json"]).output().unwrap();
-            String::from_utf8(output.stdout).unwrap().contains("'3,14'").then_some(())
+            String::from_utf8(output.stdout).unwrap().contains("'3,14' is not a number here").then_some(())
         });
         let mut pty = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
         // The first row is selected, and has its hint in full below.
