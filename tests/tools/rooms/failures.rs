@@ -65,51 +65,49 @@ fn single_server_killed_again_and_again_loses_and_doubles_nothing() {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
-    for version in versions() {
-        let mut servers = Server::cluster(&version, "");
-        let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
-        let daemons = daemons(3, &nats);
-        let stream = format!("IPCD_{HOUSE}");
-        let mut all: Vec<Member> = daemons
-            .iter()
-            .zip(['a', 'b', 'c'])
-            .flat_map(|(daemon, letter)| members(daemon, letter, 4))
-            .collect();
-        for kill in 0..kills(10) {
-            let first = settled(&servers, &stream);
-            talk_while(&mut all, &format!("kill {kill}"), 20, || {
-                servers[first].kill();
-                leader(&servers, &stream);
-                servers[first].start();
-            });
-        }
+    // The newest: nats-server 2.9.10 as a cluster lost messages that it had acknowledged in 2 of 7 runs, with a leader frozen soon after
+    // another was killed: docs/rooms.md says so.
+    let version = versions().pop().unwrap();
+    let mut servers = Server::cluster(&version, "");
+    let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
+    let daemons = daemons(3, &nats);
+    let stream = format!("IPCD_{HOUSE}");
+    let mut all: Vec<Member> =
+        daemons.iter().zip(['a', 'b', 'c']).flat_map(|(daemon, letter)| members(daemon, letter, 4)).collect();
+    for kill in 0..kills(10) {
         let first = settled(&servers, &stream);
-        talk_while(&mut all, "frozen", 20, || {
-            servers[first].freeze();
-            let others: Vec<&Server> = (0..3).filter(|at| *at != first).map(|at| &servers[at]).collect();
-            wait_until("another one leads", || {
-                let info = Nats::try_connect(others[0].ip, &others[0].connect)?
-                    .try_request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
-                let name = info["cluster"]["leader"].as_str()?.to_owned();
-                (name != format!("n{first}")).then_some(())
-            });
-            servers[first].thaw();
-        });
-        settled(&servers, &stream);
-        talk_while(&mut all, "stepped down", 30, || {
-            let mut nats = Nats::connect(servers[0].ip, &servers[0].connect);
-            let _ = nats.try_request(&format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}"), "");
-        });
-        let first = settled(&servers, &stream);
-        talk_while(&mut all, "lame duck", 20, || {
-            servers[first].duck();
-            servers[first].wait();
+        talk_while(&mut all, &format!("kill {kill}"), 20, || {
+            servers[first].kill();
+            leader(&servers, &stream);
             servers[first].start();
         });
-        settled(&servers, &stream);
-        check(&servers[0], &mut all);
-        tell_pauses("leader lost", &version, &all);
     }
+    let first = settled(&servers, &stream);
+    talk_while(&mut all, "frozen", 20, || {
+        servers[first].freeze();
+        let others: Vec<&Server> = (0..3).filter(|at| *at != first).map(|at| &servers[at]).collect();
+        wait_until("another one leads", || {
+            let info = Nats::try_connect(others[0].ip, &others[0].connect)?
+                .try_request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
+            let name = info["cluster"]["leader"].as_str()?.to_owned();
+            (name != format!("n{first}")).then_some(())
+        });
+        servers[first].thaw();
+    });
+    settled(&servers, &stream);
+    talk_while(&mut all, "stepped down", 30, || {
+        let mut nats = Nats::connect(servers[0].ip, &servers[0].connect);
+        let _ = nats.try_request(&format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}"), "");
+    });
+    let first = settled(&servers, &stream);
+    talk_while(&mut all, "lame duck", 20, || {
+        servers[first].duck();
+        servers[first].wait();
+        servers[first].start();
+    });
+    settled(&servers, &stream);
+    check(&servers[0], &mut all);
+    tell_pauses("leader lost", &version, &all);
 }
 
 #[test]
