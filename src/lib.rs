@@ -43,6 +43,13 @@
 //! An idle session holds no buffer at all. [`Engine::poll_event`](engine::Engine::poll_event) returns the events on the way, and
 //! the reactor logs them.
 //!
+//! # A room of several machines
+//!
+//! What members say is proposed to the room's timeline. In a room of one daemon that is its place in the log at once; in a shared one
+//! it goes to the `uplink`, a state machine that speaks with a NATS server in bytes, and everybody hears it when it comes back from
+//! there. The reactor opens the connections that the engine asks for, and knows nothing of what is said on them. Names of servers are
+//! looked up in a thread that ends with the answer: the only one beside the loop.
+//!
 //! # Where a new service goes
 //!
 //! `CONTRIBUTING.md` explains it: a file in `engine/service/` with its facts, its line in `engine/service/mod.rs`, its

@@ -43,17 +43,22 @@ fn highest_descriptor(daemon: &Daemon) -> usize {
     all.map(|it| it.unwrap().file_name().into_string().unwrap().parse().unwrap()).max().unwrap()
 }
 
-#[test]
-fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
+/// A daemon that may have 128 descriptors.
+fn limited(config: &str) -> Daemon {
     let test_dir = TestDir::new();
-    test_dir.write_config(USUAL);
+    test_dir.write_config(config);
     let mut command = Command::new("prlimit");
     command
         .args(["--nofile=128", "--"])
         .arg(env!("CARGO_BIN_EXE_ipcd"))
         .arg("--config")
         .arg(test_dir.config_file());
-    let daemon = test_dir.start(command);
+    test_dir.start(command)
+}
+
+#[test]
+fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
+    let daemon = limited(USUAL);
     let warning = daemon.wait_for_log("warning: max_connections is ");
     assert!(warning.contains("not 10000: the limit on open files is 128; raise it"), "{warning}");
     let max: usize = warning.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
@@ -73,17 +78,8 @@ fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
 
 #[test]
 fn shared_memory_leaves_the_descriptors_of_the_others() {
-    let test_dir = TestDir::new();
-    test_dir.write_config(
-        &USUAL.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"shm://{dir}/m.shm\", "),
-    );
-    let mut command = Command::new("prlimit");
-    command
-        .args(["--nofile=128", "--"])
-        .arg(env!("CARGO_BIN_EXE_ipcd"))
-        .arg("--config")
-        .arg(test_dir.config_file());
-    let daemon = test_dir.start(command);
+    let daemon =
+        limited(&USUAL.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"shm://{dir}/m.shm\", "));
     let warning = daemon.wait_for_log("warning: max_connections is ");
     let max: usize = warning.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
     let path = daemon.directory.path().join("m.shm");
