@@ -1,5 +1,5 @@
-//! Claims about arbitrary bytes, one function for each. cargo-fuzz searches for bytes that break one;
-//! `tests/engine/fuzz.rs` replays those that did, and the seeds.
+//! Claims about arbitrary input, one function for each. cargo-fuzz searches for input that breaks one;
+//! `tests/engine/fuzz.rs` replays such input and the seeds.
 
 use ipcd::engine::text;
 
@@ -26,7 +26,7 @@ pub mod texts;
 #[path = "web.rs"]
 pub mod web;
 
-// Parts of ipcctl, which is a program and no library.
+// Parts of ipcctl, which is a program and not a library.
 #[path = "../src/bin/ipcctl/watch/event.rs"]
 #[allow(dead_code)]
 mod event;
@@ -37,10 +37,10 @@ mod loop_latency;
 #[path = "../src/bin/ipcctl/tables.rs"]
 mod tables;
 
-/// A claim, with its name and its test.
+/// A claim's name and function.
 pub type Claim = (&'static str, fn(&[u8]));
 
-/// Every claim; each has a target of its name in `fuzz_targets` and its seeds in `seeds`.
+/// Every claim. Each has a target of its name in `fuzz_targets` and its seeds in `seeds`.
 pub const CLAIMS: &[Claim] = &[
     ("endpoint_reads_back_as_it_is_written", texts::endpoint_reads_back_as_it_is_written),
     ("number_reads_back_as_it_is_written", texts::number_reads_back_as_it_is_written),
@@ -91,7 +91,7 @@ pub const CLAIMS: &[Claim] = &[
     ("changed_records_never_say_what_was_not_said", records::changed_records_never_say_what_was_not_said),
 ];
 
-/// The output of `ipcctl watch` for a line, which it has cleaned before and JSON has escaped.
+/// What `ipcctl watch` prints for a line. The daemon has removed control characters and escaped the text as JSON.
 pub fn watch_prints_lines_whatever_the_daemon_sends(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
         let shown = match event::WatchLine::of(&line) {
@@ -112,7 +112,7 @@ pub fn status_prints_tables_whatever_the_daemon_sends(bytes: &[u8]) {
     }
 }
 
-/// Whether a terminal takes it for something else than a character.
+/// Whether a terminal may obey this character instead of showing it.
 fn is_obeyed(c: char) -> bool {
     c != '\t' && c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

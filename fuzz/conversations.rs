@@ -1,4 +1,4 @@
-//! Claims about conversations with the engine, for all input of a peer.
+//! Claims about conversations with the engine, whatever a peer sends.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::is_obeyed;
 use super::services::{choose, is_report};
 use super::stage::Stage;
 
-/// The first line is a name, the others are its owner's messages. Another, silent member hears no line that only the
-/// room itself sends to it alone.
+/// The first line is a name, the others are messages of that member. A second, silent member receives no line that only the
+/// room itself may send.
 pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
     let bob = stage.connect(Service::Chat, Transport::TCP);
@@ -39,25 +39,24 @@ pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     }
 }
 
-/// The first byte chooses the service, the second the number of cuts, which follow with a byte each; the rest is the
-/// client's input.
+/// Byte 1 chooses the service, byte 2 the number of cuts, and each cut is a byte. The rest is the client's input.
 pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
     let service = choose(*service, Transport::TCP, |service| !is_report(service));
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
-    // How a client that never ends a line is framed depends on when it pauses. And an unterminated request that is
-    // complete so far is acknowledged before it can grow too long.
+    // Without a final newline, the detected kind of client depends on the pauses. And a complete request without a newline is
+    // acknowledged before it can grow too long.
     if !sends.ends_with(b"\n") || sends.len() > Settings::default().of(service).message_bytes_max {
         return;
     }
-    // Another protocol is answered as soon as it is recognized, whatever follows.
+    // A message in another protocol is answered as soon as that protocol is recognized, whatever follows.
     if (1..=sends.len().min(64)).any(|end| matches!(wrong_protocol::look(&sends[..end]), Guess::Is(_))) {
         return;
     }
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
     places.extend([0, sends.len()]);
     places.sort_unstable();
-    // And a length, a NUL or a Telnet command makes it another kind of client at once.
+    // A length prefix, a NUL or a Telnet command shows at once that this is another kind of client.
     let is_text = |begun: &[u8]| matches!(shape::of(begun, sends.len()), Shape::Text | Shape::Unclear);
     if !places.iter().all(|place| is_text(&sends[..*place])) {
         return;
@@ -69,8 +68,8 @@ pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{places:?}");
 }
 
-/// The first byte chooses the service, the second the method, the third says how many cuts follow, two bytes each: where,
-/// and how long a pause is made there; then the target and the fields.
+/// Byte 1 chooses the service, byte 2 the method, byte 3 the number of cuts. A cut has two bytes: its position and the
+/// pause there. The rest is the target and the fields.
 pub fn http_request_is_never_executed(bytes: &[u8]) {
     const METHODS: [&str; 8] =
         ["GET", "POST", "PATCH", "CONNECT", "get", "m-search", "x!#$%&'*+.^_`|~1", "e"];
@@ -83,7 +82,7 @@ pub fn http_request_is_never_executed(bytes: &[u8]) {
         rest.split_at(rest.iter().position(|byte| byte.is_ascii_control()).unwrap_or(rest.len()));
     let target: Vec<u8> = target.iter().copied().filter(u8::is_ascii_graphic).collect();
     let request = [method.as_bytes(), b" /", &target, b" HTTP/1.1\r\n", fields].concat();
-    // Within a method it may be a word as any other, unless everybody knows the method.
+    // Cut inside the method, the first part can be any word, unless the method is a well-known one.
     let first =
         if method.len() > 2 && method.chars().all(|c| c.is_ascii_uppercase()) { 2 } else { method.len() + 1 };
     let mut places: Vec<(usize, u8)> = cuts
@@ -99,7 +98,7 @@ pub fn http_request_is_never_executed(bytes: &[u8]) {
     let mut from = 0;
     for (place, pause) in places {
         stage.send(client, &request[from..place]);
-        stage.pass(Duration::from_millis(u64::from(pause) * 39 / 10)); // less than a second
+        stage.pass(Duration::from_millis(u64::from(pause) * 39 / 10)); // at most 995 ms
         from = place;
     }
     stage.pass(Duration::from_secs(1));
@@ -109,7 +108,7 @@ pub fn http_request_is_never_executed(bytes: &[u8]) {
     assert_eq!(stage.engine.counters().of(service).messages, 0);
 }
 
-/// The first byte says how many cuts follow, a byte each; then what writers wrote.
+/// Byte 1 is the number of cuts, and each cut is a byte. The rest is what writers write.
 pub fn fifo_answers_the_same_at_every_cut(bytes: &[u8]) {
     let [cuts, rest @ ..] = bytes else { return };
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
@@ -127,15 +126,15 @@ pub fn fifo_answers_the_same_at_every_cut(bytes: &[u8]) {
     assert_eq!(heard(&pieces), heard(&[sends]), "{places:?}");
 }
 
-/// Each line is a packet to one and a line to the other; they hear the same except for the ends of the lines.
+/// Sends each line to one service as a packet and to another as a line. The replies are the same, except for line ends.
 pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
-    // A line client's burst that begins with IAC has Telnet's commands in it.
+    // A burst that begins with IAC holds Telnet commands if it comes from a line client.
     if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max
         || bytes.first() == Some(&0xff)
     {
         return;
     }
-    const FIRST: &[u8] = b"1 1\n"; // no other protocol begins like this, and no other kind of client
+    const FIRST: &[u8] = b"1 1\n"; // shows multiply's protocol and a line client
     let lines = [FIRST, bytes, b"\n"].concat();
     let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
     let mut stage = Stage::new(Settings::default());
@@ -148,8 +147,8 @@ pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
     assert_eq!(String::from_utf8_lossy(heard), String::from_utf8_lossy(&by_line));
 }
 
-/// The first byte chooses the service, the rest is the datagram. Whatever it says, a daemon that is answered by another one
-/// falls silent.
+/// Byte 1 chooses the service, the rest is the datagram. Whatever it says: if the reply goes to another daemon, that one does not
+/// reply again for ever.
 pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let [service, bytes @ ..] = bytes else { return };
     let service = choose(*service, Transport::UDP, |_| true);
@@ -176,7 +175,7 @@ pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let is_error = |reply: &Vec<u8>| reply.starts_with(b"Error: ");
     assert!(replies.len() == 1 || !replies.iter().any(is_error), "{replies:?}");
     for reply in replies {
-        // A NUL for a NUL, and no other.
+        // A reply ends with a NUL if and only if the request did.
         let text = if bytes.ends_with(b"\0") { reply.strip_suffix(b"\0") } else { Some(&reply[..]) };
         let text = std::str::from_utf8(text.expect("a NUL at the end")).expect("UTF-8");
         assert!(!text.chars().any(char::is_control) && text.len() <= 512, "{text:?}");
@@ -186,7 +185,7 @@ pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     }
 }
 
-/// Each byte is a step in the life of a few connections, some with bytes of their own behind them.
+/// Each byte is a step in the life of a few connections; some steps are followed by their own data.
 pub fn engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     let settings =
         Settings { connections_max: 12, refused_lingering_max: 2, standing: 4096, ..Settings::default() };

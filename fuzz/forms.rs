@@ -1,5 +1,5 @@
-//! Claims about the forms of clients: how messages are written and read, what the first bytes show, and that nobody
-//! waits for ever.
+//! Claims about the kinds of clients: how their messages are encoded and decoded, what the first bytes show, and that no
+//! client waits for ever.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const KINDS: [FramingMode; 8] = [
     FramingMode::Prefixed(Prefix::Seven),
 ];
 
-/// The first byte chooses the kind, the rest are messages between NULs; what no text of a kind has in it is left out.
+/// Byte 1 chooses the kind, the rest are messages with NULs between them. Characters that a kind cannot carry are left out.
 pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
     let [kind, rest @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
@@ -36,7 +36,7 @@ pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
         let mut written = Vec::new();
         encoding.encode(&message, &mut written);
         let mut read = Vec::new();
-        // If each message goes out on its own, an LF that is not sent follows each piece.
+        // If each message is sent on its own, each ends with an LF that is not sent.
         let sends: Vec<&[u8]> = match encoding.is_one_by_one() {
             true => {
                 written.split_inclusive(|byte| *byte == b'\n').map(|send| &send[..send.len() - 1]).collect()
@@ -59,8 +59,8 @@ pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
     }
 }
 
-/// The first byte chooses the kind, two are the length of a message, and the rest are cuts in it, two bytes each. It
-/// is between two others: whatever its length and its pieces, both are answered, and so is it, once.
+/// Byte 1 chooses the kind, the next two are a message's length, and the rest are cuts in it, two bytes each. The message stands
+/// between two others: whatever its length and its pieces, all three are answered once.
 pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     let [kind, high, low, cuts @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
@@ -81,11 +81,11 @@ pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     let mut stage = Stage::new(settings);
     let client = stage.connect(Service::Multiply, Transport::TCP);
     if kind == FramingMode::Telnet {
-        stage.send(client, b"\xff\xf1"); // the command that does nothing
+        stage.send(client, b"\xff\xf1"); // IAC NOP
     }
     stage.send(client, &written(&["5 10"]));
     stage.pass(pause);
-    // With a raw client a pause ends an overlong message; with any other its burst does.
+    // A pause ends an overlong message of a raw client; the end of its burst ends that of any other kind.
     let is_alone = kind == FramingMode::Raw;
     let wire = if is_alone { written(&[&long]) } else { written(&[&long, "3 4"]) };
     let mut places: Vec<usize> =
@@ -114,7 +114,7 @@ pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     assert!(stage.ends[client].is_open);
 }
 
-/// Bursts, each behind two bytes: how long it is, and the pause after it, in units of 5 ms up to 1.3 s.
+/// Bursts, each after two bytes: its length, and the pause after it, in units of 5 ms, up to 1.3 s.
 fn bursts(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Duration)> {
     std::iter::from_fn(move || {
         let [length, pause, rest @ ..] = bytes else { return None };
@@ -124,8 +124,8 @@ fn bursts(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Duration)> {
     })
 }
 
-/// The first byte chooses the service, then come bursts. After each something is going to happen, whatever the client does;
-/// but a member of the room may be silent for as long as it likes.
+/// Byte 1 chooses the service, then bursts follow. After each one the engine has a deadline, whatever the client does. Only a
+/// member of the chat may be silent for as long as it likes.
 pub fn every_prefix_has_a_deadline(bytes: &[u8]) {
     let [service, rest @ ..] = bytes else { return };
     let waits = |service: Service| service.facts().first != First::Nothing;
@@ -140,12 +140,12 @@ pub fn every_prefix_has_a_deadline(bytes: &[u8]) {
             stage.pass(pause);
         }
     }
-    // And that is a short time: a client that is not a member stays no longer than the longest timeout.
+    // The deadlines are short: a client that is not a member stays no longer than the longest timeout.
     stage.pass(Duration::from_secs(700));
     assert!(!stage.ends[client].is_open || stage.engine.members() > 0, "{service}");
 }
 
-/// Bursts to multiply. The kind is decided once, except for a raw client that ends a line later; and from then on all
+/// Bursts for multiply. The engine decides the kind once, except for a raw client that ends a line later. From then on, all
 /// output for the client has the form of its kind.
 pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
@@ -159,7 +159,7 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     for event in &stage.events {
         match event {
             EventKind::Decided(kind) => kinds.push(*kind),
-            EventKind::Closed(CloseReason::PeerWrongProtocol(_)) => return, // gets the error in the form of its protocol
+            EventKind::Closed(CloseReason::PeerWrongProtocol(_)) => return, // the error has the form of that protocol
             _ => {}
         }
     }
@@ -167,7 +167,7 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     assert!(is_once, "{kinds:?}");
     let heard = &stage.ends[client].heard[..];
     let shown = || heard.escape_ascii().to_string();
-    // Without the answers to Telnet's commands, which a line client may send too: IAC, the answer, and any byte.
+    // Without the answers to Telnet commands, which a line client may send too: IAC, the answer, and one more byte.
     let text = || {
         let (mut text, mut rest) = (Vec::new(), heard);
         while let Some(byte) = rest.first() {

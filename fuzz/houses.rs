@@ -1,4 +1,4 @@
-//! Claims about what comes from a NATS server, and from its log: everything in it was written by somebody else.
+//! Claims about the input from a NATS server and from the log in it, all of which others may have written.
 
 use ipcd::engine::message::Timestamp;
 use ipcd::engine::uplink::bounds::MEMORY_BYTES_MAX;
@@ -8,7 +8,7 @@ use ipcd::engine::uplink::{
     Uplink,
 };
 
-/// All frames as text, until an error.
+/// All frames as text, up to an error.
 fn frames(pieces: &[&[u8]]) -> Vec<String> {
     let mut decoder = Decoder::default();
     let mut told = Vec::new();
@@ -30,7 +30,7 @@ fn frames(pieces: &[&[u8]]) -> Vec<String> {
     told
 }
 
-/// A server's frames do not depend on how its bytes arrive.
+/// The frames that a server's bytes contain do not depend on how the bytes arrive.
 pub fn server_is_heard_the_same_at_every_cut(bytes: &[u8]) {
     let whole = frames(&[bytes]);
     assert_eq!(frames(&bytes.chunks(1).collect::<Vec<_>>()), whole);
@@ -40,8 +40,8 @@ pub fn server_is_heard_the_same_at_every_cut(bytes: &[u8]) {
     }
 }
 
-/// An uplink that has read the input as what a server says keeps its bounds, shows nothing that a terminal would obey, and has
-/// a deadline as long as it has something to do.
+/// Whatever a server sends, the uplink keeps its bounds, reports nothing that a terminal would obey, and has a deadline as long as
+/// it has something to do.
 pub fn uplink_keeps_its_bounds_whatever_a_server_says(bytes: &[u8]) {
     let mut now = Timestamp::at(0);
     let settings = Settings {
@@ -57,7 +57,7 @@ pub fn uplink_keeps_its_bounds_whatever_a_server_says(bytes: &[u8]) {
     let (link, _) = uplink.dial(now).expect("there is a server");
     uplink.connected(link, now);
     for piece in bytes.split_inclusive(|byte| *byte == 0xff) {
-        // A byte that no frame of a server has outside of payloads is time that passes.
+        // A byte that no frame has outside its payload stands for time that passes.
         uplink.received(link, piece, now);
         check(&mut uplink);
         now = now + std::time::Duration::from_millis(1700);

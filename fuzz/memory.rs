@@ -1,4 +1,4 @@
-//! Claims about shared memory that a client writes as it likes.
+//! A claim about shared memory that a client overwrites at will.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,8 @@ fn pair() -> (Rings, Rings) {
     (Rings::serve(ours.into(), descriptors).unwrap(), Rings::join(theirs.into()).unwrap())
 }
 
-/// Six bytes are a step: what is done, at which word, and with which value. The daemon's side reads, writes and sleeps on; from
-/// the first broken rule that it finds in its requests it reads nothing more; and another client notices nothing.
+/// Six bytes are a step: an action, the word that it concerns, and a value. The daemon's side keeps reading, writing and sleeping.
+/// After the first violation in the requests it reads no more, and no other client notices.
 pub fn changed_memory_harms_its_own_session_alone(bytes: &[u8]) {
     let (daemon, client) = pair();
     let (other_daemon, other) = pair();
@@ -27,7 +27,7 @@ pub fn changed_memory_harms_its_own_session_alone(bytes: &[u8]) {
         let (at, value) =
             (u16::from_le_bytes([at_low, at_high]), u32::from_le_bytes([values[0], values[1], values[2], 0]));
         match act % 6 {
-            // Near the positions, where it matters most, or anywhere.
+            // Near the positions, where changes matter most, or anywhere.
             0 => words[usize::from(at) % 128].store(value, Ordering::Relaxed),
             1 => words[usize::from(at) % words.len()].store(value << (at % 9), Ordering::Relaxed),
             2 => drop(client.send(&[&buffer[..value as usize % 2000]])),

@@ -1,4 +1,4 @@
-//! Input for a TLS endpoint: records of any content, and those of a real client, changed on their way.
+//! Input for a TLS endpoint: arbitrary records, and those of a real client, changed in transit.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -9,18 +9,18 @@ use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-/// Longer inputs tell nothing new.
+/// The longest input; longer ones show nothing new.
 const BYTES_MAX: usize = 4096;
 
-/// Cuts that are tried, evenly over the input.
+/// The number of cuts to try, spread evenly over the input.
 const CUTS_MAX: usize = 24;
 
-/// The real client's messages, a record each.
+/// The real client's messages, each in its own record.
 const SAID: [&str; 4] = ["5 10\n", "6 7\n8 9\n", "ada\nhello, everybody\n", "{quit}\n"];
 
 const REPLY: &[u8] = b"Data received\n50.0\n";
 
-/// A server, and clients of either version that trust it.
+/// The configurations of a server, and of clients of both versions that trust it.
 struct Sides {
     acceptor: Acceptor,
     clients: [Arc<ClientConfig>; 2],
@@ -46,7 +46,7 @@ fn sides() -> &'static Sides {
     })
 }
 
-/// One server's wire, and the input from it.
+/// A server's wire, and what it has delivered.
 struct Server {
     wire: Wire,
     heard: Vec<u8>,
@@ -65,7 +65,7 @@ impl Server {
     fn note(&mut self, heard: Heard<'_>) {
         assert!(!self.has_failed || heard == Heard::End, "{heard:?} after a failure");
         match heard {
-            // Text is not for the wire: nobody listens.
+            // Text that is not TLS would be answered by the engine, which is missing here.
             Heard::Bytes { .. } if self.events.iter().any(|event| event == "plain text") => {}
             Heard::Bytes { bytes, .. } => {
                 assert!(!self.has_ended || bytes.is_empty(), "{bytes:?} after the end");
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// The bytes of one read.
+    /// Passes one read's bytes to the wire.
     fn take(&mut self, bytes: &[u8]) {
         let mut buffer = bytes.to_vec();
         let mut wire = std::mem::take(&mut self.wire);
@@ -97,7 +97,7 @@ impl Server {
         self.wire = wire;
     }
 
-    /// The bytes to write for `said`; `None`: output is impossible.
+    /// The bytes to write for `said`; `None` if nothing can be sent.
     fn say(&mut self, said: &[&[u8]]) -> Option<Vec<u8>> {
         let mut written = Vec::new();
         let taken = self.wire.send(said, |pieces| {
@@ -109,7 +109,7 @@ impl Server {
     }
 }
 
-/// A peer that never finishes a handshake gets the same answer, and the same log line, wherever its bytes are cut.
+/// If a handshake never completes, the peer's answer and the log line do not depend on how the bytes were cut.
 pub fn strange_records_are_refused_the_same_at_every_cut(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
     let outcome = |pieces: &[&[u8]]| {
@@ -121,15 +121,15 @@ pub fn strange_records_are_refused_the_same_at_every_cut(bytes: &[u8]) {
         server.events
     };
     let whole = outcome(&[bytes]);
-    // The third byte distinguishes SSL 2 from text, and text is recognized from the first one.
+    // The third byte tells SSL 2 from text; other text is recognized by its first byte.
     let first = if bytes.first().is_some_and(|first| first & 0x80 != 0) { 3 } else { 1 };
     for cut in (first..bytes.len()).step_by(bytes.len() / CUTS_MAX + 1) {
         assert_eq!(outcome(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
     }
 }
 
-/// Records arrive as they were sent, or not at all: if anyone changes, leaves out, repeats or exchanges bytes on the
-/// way, the server receives a beginning of the client's output, and its end only after all of it.
+/// Records arrive as they were sent, or not at all. If bytes are changed, dropped, repeated or reordered in transit, the server
+/// receives a prefix of the client's output, and an end only after all of it.
 pub fn changed_records_never_say_what_was_not_said(bytes: &[u8]) {
     let (&kind, script) = bytes.split_first().unwrap_or((&0, &[]));
     let script = &script[..script.len().min(64)];
@@ -186,7 +186,7 @@ fn drain(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// The client's input from a reply.
+/// What the client receives in a reply.
 fn reply(server: &mut Server, client: &mut ClientConnection) -> Vec<u8> {
     let records = server.say(&[&REPLY[..5], &REPLY[5..]]).expect("the client still hears");
     client.read_tls(&mut &records[..]).expect("memory gives everything");
@@ -196,7 +196,7 @@ fn reply(server: &mut Server, client: &mut ClientConnection) -> Vec<u8> {
     heard
 }
 
-/// Changes records as the script says, three bytes for each change; returns whether any byte differs.
+/// Changes records as the script says, three bytes for each change. Returns whether any byte differs.
 fn change(records: &mut Vec<u8>, script: &[u8]) -> bool {
     let before = records.clone();
     for step in script.chunks_exact(3) {
@@ -211,13 +211,13 @@ fn change(records: &mut Vec<u8>, script: &[u8]) -> bool {
             4 => records.insert(at, step[2]),
             5 => records.truncate(at),
             6 => {
-                // A record twice.
+                // Repeats a record.
                 let (start, end) = record(records, at);
                 let copy = records[start..end].to_vec();
                 records.splice(end..end, copy);
             }
             _ => {
-                // Two records in the wrong order.
+                // Swaps two records.
                 let (start, end) = record(records, at);
                 let (_, last) = record(records, end.min(records.len() - 1));
                 records[start..last.max(end)].rotate_left(end - start);
@@ -227,7 +227,7 @@ fn change(records: &mut Vec<u8>, script: &[u8]) -> bool {
     *records != before
 }
 
-/// The beginning and end of the record around this byte, according to the lengths.
+/// The beginning and end of the record at this byte, according to the length fields.
 fn record(records: &[u8], at: usize) -> (usize, usize) {
     let mut start = 0;
     while let Some([high, low]) = records.get(start + 3..start + 5) {
@@ -240,7 +240,7 @@ fn record(records: &[u8], at: usize) -> (usize, usize) {
     (start.min(records.len()), records.len())
 }
 
-/// The bytes in the pieces in which they arrive: of lengths that the script has.
+/// The bytes in pieces, whose lengths the script gives.
 fn pieces<'a>(bytes: &'a [u8], script: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths = script.iter().map(|byte| usize::from(*byte) + 1);
     let mut rest = bytes;

@@ -1,21 +1,21 @@
-//! The step of every stage between two inputs: it executes the engine's requests, until there are none at this time.
+//! What every stage does between two inputs: it executes the engine's requests until none is left at this time.
 
 use ipcd::engine::Engine;
 use ipcd::engine::message::{ConnectionId, Event, Input, Output, Timestamp};
 
-/// An engine, and the far ends of its connections.
+/// An engine, and the clients' ends of its connections.
 pub trait Stage {
-    /// The engine, and the time.
+    /// The engine and the current time.
     fn engine(&mut self) -> (&mut Engine, Timestamp);
-    /// Takes what there is for this peer.
+    /// Takes the output for this peer.
     fn flush(&mut self, peer: ConnectionId);
-    /// The connection is closed.
+    /// Removes a closed connection.
     fn close(&mut self, peer: ConnectionId);
-    /// Something happened.
+    /// Receives an event of the engine.
     fn handle_event(&mut self, event: Event);
 }
 
-/// Executes the engine's requests, until there are none at this time.
+/// Executes the engine's requests until none is left at this time.
 pub fn settle(stage: &mut impl Stage) {
     loop {
         let (engine, now) = stage.engine();

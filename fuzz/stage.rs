@@ -1,4 +1,4 @@
-//! The engine with peers that accept its output, and a clock of its own.
+//! The engine with peers that accept its output, and with a clock of its own.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use ipcd::engine::service::Service;
 
 use super::settle;
 
-/// The engine, and the far end of each connection.
+/// The engine, and the client's end of each connection.
 pub struct Stage {
     pub engine: Engine,
     pub now: Timestamp,
@@ -25,7 +25,7 @@ pub struct End {
     pub heard: Vec<u8>,
     pub is_open: bool,
     pub ended: bool,
-    /// It does not read.
+    /// Set while it does not read.
     pub stuck: bool,
 }
 
@@ -83,13 +83,13 @@ impl Stage {
         peer.index as usize
     }
 
-    /// A peer that is still there, counted round.
+    /// A peer that is still connected; numbers wrap around.
     pub fn peer(&self, number: usize) -> Option<ConnectionId> {
         let index = number.checked_rem(self.ends.len())?;
         self.ends[index].is_open.then_some(ConnectionId { index: index as u32, generation: 1 })
     }
 
-    /// One burst, unless the peer is not being read from.
+    /// Sends one burst, unless the engine has paused reading from this peer.
     pub fn send(&mut self, number: usize, bytes: &[u8]) {
         let Some(peer) = self.peer(number) else { return };
         if !self.ends[peer.index as usize].ended && self.engine.is_reading(peer) && !bytes.is_empty() {
@@ -126,7 +126,7 @@ impl Stage {
         }
     }
 
-    /// Executes the engine's requests, until there are none at this time.
+    /// Executes the engine's requests until none is left at this time.
     pub fn settle(&mut self) {
         settle::settle(self);
     }
@@ -143,7 +143,7 @@ impl Stage {
         self.settle();
     }
 
-    /// A client's input after it sends these pieces at one time and half-closes.
+    /// What a client receives after it sends these pieces at one time and half-closes.
     pub fn hold(service: Service, pieces: &[&[u8]]) -> Vec<u8> {
         let mut stage = Stage::new(Settings::default());
         let client = stage.connect(service, Transport::TCP);

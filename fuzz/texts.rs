@@ -1,4 +1,4 @@
-//! Claims about parsed texts: endpoints, numbers, configurations, names, reports, filters and hints.
+//! Claims about parsers of text: endpoints, numbers, configurations, names, reports, filters and hints.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub fn configuration_is_read_or_every_mistake_has_a_place(bytes: &[u8]) {
     assert!(errors.iter().next().is_some());
     for (index, error) in errors.iter().enumerate() {
         if index == 100 && error.ends_with(" more errors; correct these first") {
-            continue; // the last
+            continue; // this was the last part
         }
         let place = error.strip_prefix("f:").unwrap_or_else(|| panic!("{error}"));
         assert!(place.starts_with(|c: char| c.is_ascii_digit()), "{error}");
@@ -57,7 +57,7 @@ pub fn name_is_its_own_normal_form(bytes: &[u8]) {
     assert_eq!((&again.shown, &again.key), (&name.shown, &name.key));
 }
 
-/// Looked at without the name's own idea of its looks.
+/// Compares without the code that decides whether names look alike.
 pub fn no_name_looks_like_room_words(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(name) = Name::new(text) else { return };
@@ -87,7 +87,7 @@ pub fn control_characters_are_removed(bytes: &[u8]) {
     assert!(!cleaned.chars().any(is_obeyed), "{cleaned:?}");
 }
 
-/// Printed JSON: parsed, parsed and written again, and invalid.
+/// JSON is printed as it came, parsed and written again, or refused if it is invalid.
 pub fn escaped_json_keeps_its_meaning(bytes: &[u8]) {
     let said = String::from_utf8_lossy(bytes);
     let escaped = json::escape(&said);

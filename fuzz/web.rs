@@ -1,4 +1,4 @@
-//! What must hold of the page's endpoints, whatever a browser, or what calls itself one, sends.
+//! Claims about the endpoints for browsers, whatever a browser sends or a program that claims to be one.
 
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::Transport;
@@ -6,21 +6,21 @@ use ipcd::engine::service::Service;
 
 use super::stage::Stage;
 
-/// What opens a WebSocket.
+/// A request that opens a WebSocket.
 const OPENING: &[u8] =
     b"GET /multiply HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Bytes of frames whose replies fit into a queue: what is answered before a mistake does not depend on the cuts then.
+/// The longest run of frames whose replies fit into a queue, so that the replies before a mistake do not depend on the cuts.
 const FRAMES_BYTES_MAX: usize = 1000;
 
-/// The first byte says how many cuts follow, a byte each.
+/// Byte 1 is the number of cuts, and each cut is a byte. Returns the cuts and the rest.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let [cuts, rest @ ..] = bytes else { return None };
     rest.split_at_checked(usize::from(cuts % 8))
 }
 
-/// The same bytes in pieces.
+/// The bytes in the pieces between the cuts.
 fn pieces<'a>(cuts: &[u8], bytes: &'a [u8]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * bytes.len() / 256).collect();
     places.extend([0, bytes.len()]);
@@ -37,8 +37,8 @@ fn heard(opening: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
     std::mem::take(&mut stage.ends[client].heard)
 }
 
-/// Behind the cuts a byte chooses the method and the host; the rest is what follows the first line. Each answer is a whole one,
-/// and who asks for somebody else is served nothing.
+/// After the cuts, a byte chooses the method and the host, and the rest follows the request line. Each answer is complete, and a
+/// request for another host is not served.
 pub fn web_request_is_answered_the_same_at_every_cut(bytes: &[u8]) {
     const METHODS: [&str; 8] = ["GET", "GET", "HEAD", "POST", "get", "OPTIONS", "x!#", "GET"];
     const PATHS: [&str; 8] = ["/", "/healthz", "/multiply", "/metrics", "/chat?x", "/nothing", "*", "//"];
@@ -63,13 +63,13 @@ pub fn web_request_is_answered_the_same_at_every_cut(bytes: &[u8]) {
         }
         let length = head.split("\r\nContent-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
         let length = length.map_or(0, |length| length.parse().expect("a number"));
-        // The answer to HEAD has none of it.
+        // The answer to HEAD has no body.
         let has_body = !behind.is_empty() && !behind.starts_with(b"HTTP/1.1 ");
         rest = if has_body { behind.split_at_checked(length).expect("a whole body").1 } else { behind };
     }
 }
 
-/// What a WebSocket is told: its texts, what its pings are answered, and the code that it is closed with.
+/// What a WebSocket receives: texts, pongs, and the code of its close frame.
 fn told(mut frames: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Option<u16>) {
     let (mut texts, mut pongs, mut code) = (Vec::new(), Vec::new(), None);
     while let [first, second, rest @ ..] = frames {
@@ -90,7 +90,7 @@ fn told(mut frames: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Option<u16>) {
     (texts, pongs, code)
 }
 
-/// Behind the cuts are what should be frames. Pings may be answered sooner where more comes at once.
+/// After the cuts come frames, valid or not. Pings may be answered sooner if more arrives at once.
 pub fn frames_are_answered_the_same_at_every_cut(bytes: &[u8]) {
     let Some((cuts, frames)) = split(bytes) else { return };
     if frames.len() > FRAMES_BYTES_MAX {

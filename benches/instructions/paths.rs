@@ -1,5 +1,4 @@
-//! The hot paths, each run once under callgrind and counted in instructions. Knows what is counted; `check` knows the
-//! bounds.
+//! The hot paths. Each runs once under callgrind, which counts its instructions. `check` compares the counts with their bounds.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use ipcd::engine::number;
 use ipcd::engine::service::{Service, greeting, multiply};
 use stage::{House, Stage};
 
-/// Members of the room.
+/// Members of the chat.
 const MEMBERS: usize = 100;
 
 /// Requests or messages in a burst.
@@ -39,7 +38,7 @@ const LARGE_RESULTS: [f64; 8] =
     [1e16, 1.5e300, 1.7976931348623157e308, 5e-324, 1e22, -2.5e-7, 6.02e23, f64::INFINITY];
 
 fn ready<T>(value: T) -> T {
-    black_box(multiply::evaluate(b"1.5 x").is_err()); // lookups that happen only once are done
+    black_box(multiply::evaluate(b"1.5 x").is_err()); // does the lookups that happen only once
     value
 }
 
@@ -68,7 +67,7 @@ fn format((results, mut out): (&'static [f64], Vec<u8>)) -> Vec<u8> {
     black_box(out)
 }
 
-// ---- framing: the first burst of a connection, from which it is known how its messages end
+// ---- framing: the first burst of a connection, which shows how its messages end
 
 const REPLY: &str = "Data received\n50.0\n";
 
@@ -92,8 +91,8 @@ fn framing((mut stage, peer, bursts): (Box<Stage>, ConnectionId, &'static [&'sta
     for burst in bursts {
         stage.send(peer, black_box(burst));
     }
-    stage.pass(Duration::from_millis(25)); // after which a raw message is over
-    stage.pass(Duration::from_millis(25)); // and the gap between its two replies
+    stage.pass(Duration::from_millis(25)); // a raw message ends after this gap
+    stage.pass(Duration::from_millis(25)); // and its second reply is due
     stage
 }
 
@@ -150,7 +149,7 @@ fn engine_fan_out((mut stage, burst): (Box<Stage>, Vec<u8>)) -> (Box<Stage>, Vec
     (stage, burst)
 }
 
-/// A hundred connections that spoke when they came, and again later: the deadlines that were noted then have moved.
+/// A hundred connections, each with a message at the start and a later one, which has moved the deadlines noted at first.
 fn patient(wait: Duration) -> (Box<Stage>, Duration) {
     let mut stage = Stage::with(Service::Multiply, 100, |_| "5 10\n".to_owned());
     stage.pass(Duration::from_secs(200));
@@ -167,7 +166,7 @@ fn engine_deadlines((mut stage, wait): (Box<Stage>, Duration)) -> Box<Stage> {
     stage
 }
 
-// ---- the loop: a turn with its system calls, without the kernel's part
+// ---- the loop: a turn with its system calls, without the instructions of the kernel
 
 fn house(burst: usize) -> Box<House> {
     let mut house = House::with(Service::Multiply, 1, |_| "5 10\n".repeat(2));

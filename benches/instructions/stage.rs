@@ -1,5 +1,5 @@
-//! The stage for counting: the engine with a kernel that accepts everything, and the whole loop over socket pairs.
-//! Knows the course of a turn; has never seen a count.
+//! What the counted paths run on: the engine with a kernel that accepts everything, and the whole loop over socket pairs.
+//! It performs turns and counts nothing.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -15,7 +15,7 @@ use ipcd::engine::service::Service;
 use ipcd::reactor::Reactor;
 use ipcd::transport::connection::Connection;
 
-/// How much later the next turn is.
+/// The time between two turns.
 const TURN: Duration = Duration::from_micros(100);
 
 const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
@@ -24,18 +24,18 @@ fn binding(service: Service) -> Binding {
     Binding { endpoint: "stage".into(), service, transport: Transport::UNIX, allowed: None }
 }
 
-/// The engine, and a reactor without a kernel: it calls the engine like the real one, in the same order.
+/// The engine and, in place of the reactor, code that calls it in the same order, without a kernel.
 pub struct Stage {
     engine: Engine,
     binding: Rc<Binding>,
     now: Timestamp,
     peers: u32,
-    /// The output of the last turn.
+    /// The output of the last turn, in bytes.
     expected: u64,
 }
 
 impl Stage {
-    /// An engine that has served a connection already: tables and queues have the memory that they keep.
+    /// An engine that has served a connection already, so that its tables and queues have the memory that they keep.
     pub fn new(service: Service) -> Box<Stage> {
         let engine = Engine::new(Settings::default());
         let binding = Rc::new(binding(service));
@@ -57,19 +57,19 @@ impl Stage {
         stage
     }
 
-    /// `count` members of the room, each of which has seen the others join.
+    /// `members` members of the chat, each of which has seen the others join.
     pub fn room(members: u32) -> Box<Stage> {
         let stage = Stage::with(Service::Chat, members, |number| format!("member {number}\n"));
         assert_eq!(stage.engine.members(), members as usize);
         stage
     }
 
-    /// The `number`th connection, from 1 on.
+    /// The id of the `number`th connection, counted from 1.
     pub fn peer(number: u32) -> ConnectionId {
         ConnectionId { index: number, generation: 1 }
     }
 
-    /// A connection comes in.
+    /// Accepts a connection.
     pub fn connect(&mut self) -> ConnectionId {
         let peer = Stage::peer(self.peers);
         self.peers += 1;
@@ -78,7 +78,7 @@ impl Stage {
         peer
     }
 
-    /// A turn in which a peer has sent something.
+    /// A turn in which this peer sends `bytes`.
     pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
         assert!(self.engine.is_reading(peer));
         self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
@@ -86,7 +86,7 @@ impl Stage {
         self.finish_turn();
     }
 
-    /// A peer sends nothing more; turns until it is gone.
+    /// This peer sends no more; runs turns until its connection is closed.
     pub fn end(&mut self, peer: ConnectionId) {
         self.engine.handle(self.now, Input::EndOfFile { peer });
         self.note();
@@ -124,7 +124,7 @@ impl Stage {
         }
     }
 
-    // Inlined into its callers, however large an event is: we count the engine, and not calls of this.
+    // Inlined so that its calls, whatever an event's size, are not counted as the engine's.
     #[inline(always)]
     fn note(&mut self) {
         while let Some(event) = self.engine.poll_event() {
@@ -132,18 +132,18 @@ impl Stage {
         }
     }
 
-    /// The number of bytes to write from here on.
+    /// Sets how many bytes the following turns have to write.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = self.engine.counters().bytes_out() + bytes as u64;
     }
 
-    /// These bytes were written.
+    /// Whether exactly those bytes were written.
     pub fn is_as_expected(&self) -> bool {
         self.engine.counters().bytes_out() == self.expected
     }
 }
 
-/// The whole loop, and the far ends of its connections.
+/// The whole loop, and the clients' ends of its connections.
 pub struct House {
     reactor: Reactor,
     service: Service,
@@ -152,7 +152,7 @@ pub struct House {
 }
 
 impl House {
-    /// A loop with so many connections, each of which has sent `first` already.
+    /// A loop with `count` connections, each of which has sent `first` already.
     pub fn with(service: Service, count: usize, first: impl Fn(usize) -> String) -> Box<House> {
         let reactor = Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).expect("epoll");
         let mut house = Box::new(House { reactor, service, ends: Vec::new(), expected: 0 });
@@ -164,14 +164,14 @@ impl House {
         house
     }
 
-    /// `count` members of the room, each of which has seen the others join.
+    /// `members` members of the chat, each of which has seen the others join.
     pub fn room(members: usize) -> Box<House> {
         let house = House::with(Service::Chat, members, |number| format!("member {}\n", number + 1));
         assert_eq!(house.reactor.engine.members(), members);
         house
     }
 
-    /// A connection.
+    /// Opens one more connection.
     pub fn connect(&mut self) {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("fcntl");
@@ -181,12 +181,12 @@ impl House {
         self.ends.push(theirs);
     }
 
-    /// A client sends something, for the next turn.
+    /// Sends bytes from a client; the next turn reads them.
     pub fn send(&mut self, number: usize, bytes: &[u8]) {
         self.ends[number].write_all(bytes).expect("room in the kernel");
     }
 
-    /// One turn.
+    /// Runs one turn.
     pub fn turn(&mut self) {
         let turn = self.reactor.turn(Some(self.reactor.now())).expect("epoll");
         black_box(turn);
@@ -199,12 +199,12 @@ impl House {
         }
     }
 
-    /// The number of bytes to write from here on.
+    /// Sets how many bytes the following turns have to write.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = self.reactor.engine.counters().bytes_out() + bytes as u64;
     }
 
-    /// These bytes were written.
+    /// Whether exactly those bytes were written.
     pub fn is_as_expected(&self) -> bool {
         self.reactor.engine.counters().bytes_out() == self.expected
     }

@@ -1,4 +1,4 @@
-//! The endpoint of a server, and how to connect to it. Knows nothing of the messages.
+//! The endpoint of a server, and how to connect to it, whatever the messages are.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -12,47 +12,47 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::stream::{ClientSide, Stream};
 use crate::words::Form;
 
-/// The longest time that a server may take for one thing.
+/// The longest wait for any one step of a server.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Connections that are closed at once keep their port for a while, 28,000 of which one address has: so clients of
-/// short connections come from this many.
+/// A connection that was just closed keeps its port for a while, and one address has 28,000 ports. Clients of short
+/// connections therefore use this many source addresses.
 const SOURCES: u32 = 64;
 
-/// The first port that is tried; below those that the kernel gives to clients.
+/// The first port that is tried. The kernel gives no port below 32768 to clients.
 const PORT_FIRST: u16 = 21_000;
 
 #[derive(Clone, Debug)]
 pub enum Endpoint {
     Tcp(u16),
-    /// TCP, with TLS on it.
+    /// TCP with TLS.
     Tls(u16),
     Unix(PathBuf),
-    /// TCP, with the WebSocket of this service on it.
+    /// TCP with the WebSocket of this service.
     Ws(u16, &'static str),
 }
 
-/// What a WebSocket begins with: the key of RFC 6455, section 1.3, and its answer.
+/// The example key of RFC 6455, section 1.3, and its answer.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 impl Endpoint {
-    /// A free port of this machine alone.
+    /// A free TCP port on the loopback address.
     pub fn tcp() -> io::Result<Endpoint> {
         Endpoint::free_port().map(Endpoint::Tcp)
     }
 
-    /// The same, for TLS.
+    /// A free port for TLS.
     pub fn tls() -> io::Result<Endpoint> {
         Endpoint::free_port().map(Endpoint::Tls)
     }
 
-    /// The same, for the WebSocket of a service.
+    /// A free port for the WebSocket of a service.
     pub fn ws(service: &'static str) -> io::Result<Endpoint> {
         Endpoint::free_port().map(|port| Endpoint::Ws(port, service))
     }
 
-    /// How what is said there travels.
+    /// How messages are encoded there.
     pub fn form(&self) -> Form {
         if let Endpoint::Ws(..) = self { Form::Frames } else { Form::Lines }
     }
@@ -97,7 +97,7 @@ impl Endpoint {
                 let local = format!("0100007F:{port:04X}");
                 let is_listener = |line: &str| {
                     let mut columns = line.split_whitespace().skip(1);
-                    // 0A is LISTEN.
+                    // 0A is the state LISTEN.
                     columns.next() == Some(&local) && columns.nth(1) == Some("0A")
                 };
                 fs::read_to_string("/proc/net/tcp")?.lines().any(is_listener)
@@ -111,7 +111,7 @@ impl Endpoint {
         })
     }
 
-    /// A connection that waits, but not for ever; over TLS, with its handshake done.
+    /// A blocking connection with a timeout. Over TLS, its handshake is done.
     pub fn connect(&self) -> io::Result<Stream> {
         let socket = self.socket()?;
         socket.connect(&self.address()?)?;
@@ -132,12 +132,12 @@ impl Endpoint {
         }
     }
 
-    /// A connection that will not last; the `nth`, which says where from. Over TLS it may take up an earlier session.
+    /// A short connection; `nth` selects its source address. Over TLS it may resume an earlier session.
     pub fn connect_shortly(&self, nth: u64, resuming: Option<&ClientSide>) -> io::Result<Stream> {
         let socket = self.socket()?;
         if let Endpoint::Tcp(_) | Endpoint::Tls(_) = self {
             let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + (nth % u64::from(SOURCES)) as u32);
-            // The port is chosen when connecting, where one in use towards others will do.
+            // The kernel chooses the port at connect(), so that a port may serve several destinations.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
             socket.bind(&SockAddr::from(SocketAddr::from((source, 0))))?;
         }
@@ -147,7 +147,7 @@ impl Endpoint {
     }
 }
 
-/// Opens the WebSocket of a service, and checks that it is one.
+/// Opens the WebSocket of a service, and checks the server's answer.
 fn open(stream: &mut Stream, port: u16, service: &str) -> io::Result<()> {
     let head = format!(
         "GET /{service} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -155,7 +155,7 @@ fn open(stream: &mut Stream, port: u16, service: &str) -> io::Result<()> {
     );
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
-    // What follows is the conversation's.
+    // Reads byte by byte: what follows the head belongs to the conversation.
     while !answer.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;

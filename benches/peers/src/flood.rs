@@ -1,4 +1,4 @@
-//! A thousand handshakes at once, and their effect on a client without TLS.
+//! A thousand handshakes at once, and how they delay a client without TLS.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use crate::poller::Poller;
 use crate::stream::Stream;
 use crate::words::{Exchange, Form, exchanges};
 
-/// A client's consecutive round trips: alone; while hellos are answered; while handshakes are finished and each of
-/// them has a request.
+/// The latencies of a client's requests, one after another: without others; while the server answers the other clients' hellos; and
+/// while they finish their handshakes and send a request each.
 #[derive(Clone, Copy)]
 pub struct Flood {
     pub handshakes: usize,
@@ -22,7 +22,7 @@ pub struct Flood {
     pub finished: Latency,
 }
 
-/// Begun at once.
+/// Handshakes that begin at the same time.
 const HANDSHAKES: usize = 1000;
 
 struct Client {
@@ -33,7 +33,7 @@ struct Client {
 }
 
 impl Client {
-    /// One request and its reply.
+    /// Sends one request and reads its reply.
     fn ask(&mut self) -> Result<()> {
         let Exchange { request, reply } = &self.exchanges[self.at % self.exchanges.len()];
         self.at += 1;
@@ -45,7 +45,7 @@ impl Client {
         compare(&heard, reply)
     }
 
-    /// Sends requests until all other clients have received something, and reads nothing in between.
+    /// Sends requests until every other client has received something. The replies to those clients stay unread.
     fn ask_until(&mut self, poller: &mut Poller, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {

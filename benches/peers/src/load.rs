@@ -1,4 +1,4 @@
-//! The load generator for requests: many connections, each with the same number in flight. Every byte is compared.
+//! The load generator for requests: many connections, each with the same number of requests in flight. It compares every byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -9,24 +9,24 @@ use crate::stream::{ClientSide, Stream, resuming_client};
 use crate::words::{Exchange, GREETING};
 use anyhow::{Context, Result, bail, ensure};
 
-/// Bytes read at once.
+/// The size of the read buffer, in bytes.
 const BURST: usize = 64 * 1024;
 
-/// Short connections at once.
+/// Short connections that are open at once.
 const SHORT: usize = 16;
 
-/// The number of those that resume sessions: clients keep no more of them.
+/// Sessions that the clients keep and resume.
 const RESUMED: usize = 8;
 
 /// The result of a run.
 #[derive(Clone, Default, Debug)]
 pub struct Work {
-    /// Requests, connections or deliveries.
+    /// Completed requests, connections or deliveries.
     pub units: u64,
     pub latency: Option<Latency>,
 }
 
-/// In µs.
+/// Percentiles, in µs.
 #[derive(Clone, Copy, Debug)]
 pub struct Latency {
     pub p50: f64,
@@ -43,21 +43,21 @@ impl Latency {
     }
 }
 
-/// Something that can be done to a server for a while, again and again.
+/// Work for a server that can be repeated for any time.
 pub trait Load {
     fn run(&mut self, time: Duration) -> Result<Work>;
 }
 
 struct Client {
     socket: Stream,
-    /// Which exchange.
+    /// The index of the current exchange.
     at: usize,
-    /// Bytes of the reply that have come.
+    /// Bytes of its reply received so far.
     got: usize,
     since: Instant,
 }
 
-/// Connections that stay, each with one exchange in flight.
+/// Connections that stay open, each with one exchange in flight.
 pub struct Requests {
     clients: Vec<Client>,
     exchanges: Vec<Exchange>,
@@ -69,7 +69,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Opens them, and has each asked once.
+    /// Opens the connections and sends one exchange on each.
     pub fn connect(
         endpoint: &Endpoint,
         count: usize,
@@ -94,7 +94,7 @@ impl Requests {
         Ok(Requests { clients, exchanges, depth, poller, buffer, latencies: None })
     }
 
-    /// Has the time of each exchange taken from now on.
+    /// From now on, measures the time of each exchange.
     pub fn with_latency(mut self) -> Requests {
         self.latencies = Some(Vec::new());
         self
@@ -153,15 +153,15 @@ impl Load for Requests {
     }
 }
 
-/// Connections that end at once.
+/// Connections that end after one exchange.
 pub struct Short {
     endpoint: Endpoint,
-    /// The request and its answer; `None`: the server speaks and closes.
+    /// The exchanges. `None`: the server sends first, and then closes.
     exchanges: Option<Vec<Exchange>>,
     made: u64,
-    /// At most in one run.
+    /// The most connections in one run.
     bound: u64,
-    /// They take up earlier sessions.
+    /// Set if the connections resume earlier sessions.
     resuming: Option<ClientSide>,
 }
 
@@ -170,8 +170,7 @@ impl Short {
         Short { endpoint: endpoint.clone(), exchanges, made: 0, bound, resuming: None }
     }
 
-    /// Has them take up the sessions of earlier connections: those of the first ones, which are made here, then each that of
-    /// another.
+    /// Makes connections resume earlier sessions. It opens the first ones here; each later one resumes the session of another.
     pub fn resuming(mut self) -> Result<Short> {
         self.resuming = Some(resuming_client()?);
         let mut poller = Poller::new()?;
@@ -237,15 +236,15 @@ impl Load for Short {
                 client.got += got;
                 let is_whole = client.got == reply.len();
                 ensure!(is_whole || got > 0, "the server closed a connection in the middle of its reply");
-                // A client that only listens waits for the end as well.
+                // A client that only listens has to wait for the end as well.
                 if !is_whole || self.exchanges.is_none() && got > 0 {
                     continue;
                 }
                 done += 1;
                 client.socket.check_handshake()?;
-                // A client that has already closed sees no end.
+                // Fails if the client has seen the end already, which does not matter.
                 let _ = client.socket.end();
-                // Closed before the next one takes its place.
+                // Closes it before the next client takes its place.
                 clients[place] = None;
                 if is_over || self.made >= last {
                     waiting -= 1;
@@ -262,7 +261,7 @@ pub fn nanoseconds(time: Duration) -> u32 {
     u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
 }
 
-/// The received bytes, and the expected ones.
+/// Compares received with expected bytes.
 pub fn compare(heard: &[u8], expected: &[u8]) -> Result<()> {
     if heard != expected {
         let at = heard.iter().zip(expected).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! Compares ipcd with its alternatives. `benches/run` builds everything and calls this.
+//! Compares ipcd with alternatives to it. `benches/run` builds everything and starts this program.
 
 mod endpoint;
 mod flood;
@@ -29,26 +29,26 @@ use report::Report;
 use server::Cores;
 use stream::Certificate;
 
-/// Measures ipcd beside what people would use instead: the processor time that a server takes for each request, and rates.
+/// Measures ipcd beside the alternatives: the server's processor time for each request, and rates.
 #[derive(Parser)]
 #[command(name = "benches/run")]
 struct Arguments {
-    /// Only these workloads, by name or by how the name begins
+    /// Run only these workloads, by name or by the beginning of the name
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<String>,
-    /// Only these peers
+    /// Run only these peers
     #[arg(long, value_delimiter = ',', value_enum)]
     peers: Vec<Peer>,
-    /// Rounds of each workload, in which all peers take their turns
+    /// Rounds of each workload; in each round, every peer runs once
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Seconds of each peer's turn
+    /// Seconds for each peer in a round
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Everything once, for a moment and with few connections: whether all say the right bytes
+    /// Run everything once, briefly and with few connections, to check that all peers send the right bytes
     #[arg(long)]
     quick: bool,
-    /// Lists the workloads
+    /// List the workloads
     #[arg(long)]
     list: bool,
     #[arg(long, hide = true)]
@@ -61,12 +61,12 @@ struct Arguments {
     limit_ws: PathBuf,
     #[arg(long, hide = true)]
     tokio: PathBuf,
-    /// The repository, for what is written there
+    /// The repository, where the tables are written
     #[arg(long, hide = true)]
     root: PathBuf,
 }
 
-/// Workloads that are not about a request's processor time.
+/// Workloads that do not measure a request's processor time.
 const OTHERS: [(&str, &str); 9] = [
     ("idle", "as many idle connections as there can be: memory, processor time"),
     ("start", "from the start to the first reply"),
@@ -79,7 +79,7 @@ const OTHERS: [(&str, &str); 9] = [
     ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
-/// Rounds of `scaling`, in which connecting takes most of the time.
+/// Rounds of `scaling`, which spends most of its time on connecting.
 const SCALING_ROUNDS: usize = 3;
 
 impl Arguments {
@@ -162,13 +162,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if is_whole {
         write(&report, &arguments.root)?;
     }
-    // A failure of the other servers is a result; a failure of ours is an error.
+    // If another server fails, the report says so. If one of these fails, the run fails.
     let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
     let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
     Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Everything that the servers need. Raises the limit of open files to the most that this process may have.
+/// Everything that the servers need. Raises the limit on open files as far as this process may.
 fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
     let (_, descriptors) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors)
@@ -188,7 +188,7 @@ fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
     })
 }
 
-/// The servers to compare: these, or all if none is named, unless a program is missing.
+/// The servers to compare: the named ones or, if none is named, all whose programs are installed.
 fn installed(wanted: &[Peer]) -> Vec<Peer> {
     let mut peers = Vec::new();
     for peer in Peer::ALL {
@@ -265,7 +265,7 @@ fn measure_tls(
     Ok(())
 }
 
-/// Runs the measurement for each of them, and keeps the results.
+/// Runs the measurement for each peer, and keeps the results.
 fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<T>) -> Vec<(Peer, T)> {
     let mut all = Vec::new();
     for &peer in peers {
@@ -280,7 +280,7 @@ fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<
     all
 }
 
-/// Puts the figures of a whole run where they are read.
+/// Writes the figures of a whole run into the documents.
 fn write(report: &Report, root: &Path) -> Result<()> {
     let heading = report.heading();
     let few =

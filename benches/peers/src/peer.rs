@@ -1,4 +1,4 @@
-//! The servers that are measured: how each is started, and in which protocol it is asked.
+//! The servers that are measured: how each is started, and which protocol it speaks.
 
 mod front;
 
@@ -34,7 +34,7 @@ pub enum Over {
     Tcp,
     Unix,
     Tls,
-    /// WebSocket.
+    /// TCP with WebSocket.
     Ws,
 }
 
@@ -55,7 +55,7 @@ impl Service {
     }
 }
 
-/// The programs, and a directory for their files.
+/// Paths of the programs, and a directory for their files.
 pub struct Environment {
     pub ipcd: PathBuf,
     pub limit: PathBuf,
@@ -64,11 +64,11 @@ pub struct Environment {
     pub certificate: Certificate,
     pub tokio: PathBuf,
     pub python: PathBuf,
-    /// The servers of Node.js and of Python that speak WebSocket.
+    /// The WebSocket servers for Node.js and Python.
     pub web: [PathBuf; 2],
     pub directory: PathBuf,
     pub cores: Cores,
-    /// Descriptors that a process may have here.
+    /// The limit on open files in this process.
     pub descriptors: u64,
 }
 
@@ -88,14 +88,14 @@ impl Peer {
         Peer::Node,
     ];
 
-    /// Those that speak WebSocket.
+    /// Peers that speak WebSocket.
     pub const OVER_WS: [Peer; 5] = [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Node, Peer::Python];
 
-    /// Those that speak TLS: the last ones in front of the limit, which speaks none.
+    /// Peers that speak TLS. The last ones are proxies before the C limit, which has no TLS.
     pub const OVER_TLS: [Peer; 7] =
         [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Redis, Peer::Haproxy, Peer::Nginx, Peer::Stunnel];
 
-    /// Whether it only decrypts for another.
+    /// Whether it is a proxy, which only decrypts for another server.
     pub fn is_front(self) -> bool {
         matches!(self, Peer::Haproxy | Peer::Nginx | Peer::Stunnel)
     }
@@ -133,12 +133,12 @@ impl Peer {
         }
     }
 
-    /// The missing program, if one is missing.
+    /// Its program, if that is not installed.
     pub fn missing(self) -> Option<&'static str> {
         self.program().filter(|program| !is_installed(program))
     }
 
-    /// Starts it for one service at one place.
+    /// Starts it for one service on one transport.
     pub fn spawn(self, service: Service, over: Over, environment: &Environment) -> Result<Server> {
         let endpoint = match over {
             Over::Unix => {
@@ -158,7 +158,7 @@ impl Peer {
         Server::spawn(command, endpoint, environment.cores)
     }
 
-    /// Starts ipcd for `multiply` over TLS, which the server's endpoint is, and in the clear.
+    /// Starts ipcd with `multiply` on two endpoints: over TLS, and in the clear. Returns the second one beside the server.
     pub fn spawn_beside_tls(self, environment: &Environment) -> Result<(Server, Endpoint)> {
         let (endpoint, plain) = (Endpoint::tls()?, Endpoint::tcp()?);
         let Endpoint::Tcp(port) = plain else { bail!("a port of TCP") };
@@ -198,7 +198,7 @@ impl Peer {
             Peer::Limit => own(&environment.limit),
             Peer::Tokio => own(&environment.tokio),
             Peer::Python => {
-                // Debian's rather than a version manager's, which is a script around it.
+                // Debian's Python. A version manager's `python3` is a shell script around it.
                 let debian = "/usr/bin/python3";
                 let mut command = Command::new(if is_installed(debian) { debian } else { "python3" });
                 command.arg(&environment.python).args([service.name(), kind, &place]);
@@ -237,7 +237,7 @@ impl Peer {
     }
 }
 
-/// A server whose library is where IPCD_WS or IPCD_WEBSOCKETS says, or where the interpreter finds it.
+/// A server whose library is where IPCD_WS or IPCD_WEBSOCKETS says, or else where the interpreter finds it.
 fn web(peer: Peer, service: Service, port: &str, environment: &Environment) -> Command {
     let [node, python] = &environment.web;
     let (program, script) = match peer {
@@ -276,7 +276,7 @@ pub fn sbin(program: &str) -> PathBuf {
     if path.is_file() { path } else { program.into() }
 }
 
-/// Limits so high that none is reached, and no reserved descriptors; everything else has its default.
+/// Limits so high that none is reached, and no reserved descriptors. All else has its default.
 fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str, files: &Certificate) -> String {
     let tls = match endpoint {
         Endpoint::Tls(_) => format!(

@@ -1,4 +1,4 @@
-//! The plot of the cost against the connections, as SVG.
+//! The plot of the cost by number of connections, as SVG.
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -11,7 +11,7 @@ use crate::workload::Round;
 
 const SIZE: (u32, u32) = (1060, 460);
 
-/// They differ in lightness as well.
+/// The colours differ in lightness too, for readers who cannot tell the hues apart.
 fn colour(peer: Peer) -> RGBColor {
     match peer {
         Peer::Ipcd => RGBColor(0x1b, 0x6c, 0xa8),
@@ -65,7 +65,7 @@ fn panel<'a>(
     for (x, y) in all {
         (last, low, top) = (last.max(x), low.min(y), top.max(y));
     }
-    // Whole decades, or from nothing on.
+    // Whole decades on a logarithmic axis; from zero on a linear one.
     let range = if is_logarithmic { low.floor()..top.ceil() } else { 0.0..top * 1.1 };
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", 14))

@@ -1,5 +1,5 @@
-//! epoll, with a bound for the time without events. It never sleeps: the load generator has a processor of its own,
-//! and waking a process there costs the server, on a virtual machine, more than the measured work.
+//! epoll with a timeout. It never sleeps: the load generator has a processor of its own, and on a virtual machine, waking a process
+//! there costs the server more than the measured work.
 
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -26,7 +26,7 @@ impl Poller {
         Ok(self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, token as u64))?)
     }
 
-    /// The number of readable connections; [`Poller::token`] names them. There is one, or it is an error.
+    /// Waits for readable connections and returns how many there are, at least one; [`Poller::token`] names them.
     pub fn wait(&mut self) -> Result<usize> {
         let mut since = None;
         loop {
@@ -38,7 +38,7 @@ impl Poller {
         }
     }
 
-    /// Their number within some milliseconds.
+    /// How many are readable within some milliseconds.
     pub fn look(&mut self, milliseconds: u16) -> Result<usize> {
         loop {
             match self.epoll.wait(&mut self.events, EpollTimeout::from(milliseconds)) {

@@ -1,4 +1,4 @@
-//! The tables.
+//! The tables of results.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
 
-/// The workloads of the short table in README.md.
+/// The workloads in the short table of README.md.
 pub const TELLING: [&str; 3] = [
     "multiply, TCP, 64 connections, 1 in flight",
     "multiply, Unix socket, 64 connections, 32 in flight",
     "chat, 100 members, single messages",
 ];
 
-/// For a cell without a measurement.
+/// Shown where there is no measurement.
 const NOTHING: &str = "–";
 
 pub struct Report {
@@ -31,12 +31,12 @@ pub struct Report {
     pub idle: Vec<(Peer, Idle)>,
     pub start: Vec<(Peer, Start)>,
     pub calls: Vec<(Peer, Calls)>,
-    /// The same over TLS.
+    /// Idle connections over TLS.
     pub tls_idle: Vec<(Peer, Idle)>,
     pub tls_start: Vec<(Peer, Start)>,
     pub tls_calls: Vec<(Peer, Calls)>,
     pub flood: Option<Flood>,
-    /// Over WebSocket.
+    /// Idle connections over WebSocket.
     pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
     /// The duration of the idle measurement.
@@ -91,21 +91,21 @@ impl Report {
         self.failed.push(peer);
     }
 
-    /// Processor time, ratio to the limit, rate, of the workloads that are `wanted`.
+    /// Processor time, ratio to the limit and rate, for the `wanted` workloads.
     pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
         let is_timed = |peer: &Peer| !matches!(peer, Peer::Memcached | Peer::Node) && !peer.is_front();
         let peers: Vec<Peer> = Peer::ALL.into_iter().filter(is_timed).collect();
         self.timed(&peers, |workload| !matches!(workload.over, Over::Tls | Over::Ws) && wanted(workload))
     }
 
-    /// The same over TLS, and its other costs.
+    /// The table for TLS, with its other costs.
     pub fn tls_table(&self) -> String {
         let mut table = self.timed(&Peer::OVER_TLS, |workload| workload.over == Over::Tls);
         beside(&mut table, &Peer::OVER_TLS, (&self.tls_idle, &self.tls_start, &self.tls_calls));
         table
     }
 
-    /// The same over WebSocket.
+    /// The table for WebSocket.
     pub fn ws_table(&self) -> String {
         let mut table = self.timed(&Peer::OVER_WS, |workload| workload.over == Over::Ws);
         beside(&mut table, &Peer::OVER_WS, (&self.ws_idle, &[], &[]));
@@ -148,7 +148,7 @@ impl Report {
         table
     }
 
-    /// Memory, idling, starting, system calls.
+    /// Memory, idle processor time, start and system calls.
     pub fn rest_table(&self) -> String {
         let mut table = header("", rest::PEERS.iter().map(|peer| peer.title()));
         beside(&mut table, &rest::PEERS, (&self.idle, &self.start, &self.calls));
@@ -159,7 +159,7 @@ impl Report {
         table
     }
 
-    /// The contents of the plot.
+    /// The data of the plot.
     pub fn scaling_table(&self) -> String {
         let columns =
             scaling::PEERS.into_iter().filter(|peer| self.scaling.iter().any(|(other, _)| other == peer));
@@ -180,7 +180,7 @@ impl Report {
     }
 }
 
-/// Other costs of a few servers than processor time.
+/// Costs of a few servers apart from processor time: idle connections, start, system calls.
 type Beside<'a> = (&'a [(Peer, Idle)], &'a [(Peer, Start)], &'a [(Peer, Calls)]);
 
 fn beside(table: &mut String, peers: &[Peer], (idle, start, calls): Beside<'_>) {
@@ -201,7 +201,7 @@ fn beside(table: &mut String, peers: &[Peer], (idle, start, calls): Beside<'_>) 
     counted("system calls for a short connection", |calls| calls.short);
 }
 
-/// A row of the measured servers; none, if there are none.
+/// Adds a row with the measured servers, if any was measured.
 fn line<T>(table: &mut String, title: &str, peers: &[Peer], all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
     if all.is_empty() {
         return;
@@ -214,17 +214,17 @@ fn line<T>(table: &mut String, title: &str, peers: &[Peer], all: &[(Peer, T)], c
     );
 }
 
-/// Puts a text between two lines of a file, which stay.
+/// Replaces the text between two marker lines of a file.
 pub fn rewrite(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, LINES)
 }
 
-/// The same for the measurements over TLS.
+/// Replaces the tables for TLS.
 pub fn rewrite_tls(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, TLS)
 }
 
-/// The same for those over WebSocket.
+/// Replaces the tables for WebSocket.
 pub fn rewrite_ws(path: &Path, text: &str) -> Result<()> {
     rewrite_between(path, text, WS)
 }
@@ -253,7 +253,7 @@ fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
     match limit {
         None => format!("{cpu} ({rate})"),
         Some(limit) => {
-            // Only rounds that ran side by side are compared.
+            // The ratio within each round: only runs side by side can be compared.
             let ratio = median(rounds.iter().zip(limit).map(|(round, limit)| round.cpu / limit.cpu));
             format!("{cpu} ×{ratio:.2} ({rate})")
         }
@@ -294,7 +294,7 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// Three digits that say something.
+/// The value with three significant digits.
 pub fn significant(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
@@ -304,7 +304,7 @@ pub fn significant(value: f64) -> String {
     }
 }
 
-/// 19,600 for 19600.
+/// With thousands separators: 19,600 for 19600.
 fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
@@ -317,7 +317,7 @@ fn grouped(value: usize) -> String {
     grouped
 }
 
-/// A rate per second.
+/// A rate per second, with its unit.
 fn rate(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.1} M/s", value / 1e6),

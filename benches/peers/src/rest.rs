@@ -1,4 +1,4 @@
-//! Everything except a request's processor time: memory, idling, starting, system calls.
+//! Costs apart from a request's processor time: memory, idle processor time, start, system calls.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,13 +17,13 @@ use crate::report::median;
 use crate::server::{Server, is_installed};
 use crate::words::exchanges;
 
-/// Descriptors that server and load generator need for other things.
+/// Descriptors that the server and the load generator need for other things.
 const SPARE: u64 = 400;
 
-/// Time for a server to return memory.
+/// How long a server may take to return memory.
 const AFTER: Duration = Duration::from_secs(1);
 
-/// System calls are counted for so many requests, at least.
+/// The shortest time in which system calls are counted.
 const COUNTED: Duration = Duration::from_millis(300);
 
 /// Servers that answer one request with one reply, or keep a connection open.
@@ -34,15 +34,15 @@ pub const PEERS: [Peer; 6] =
 #[derive(Clone, Copy)]
 pub struct Idle {
     pub connections: usize,
-    /// Bytes that the process has grown by, for each.
+    /// The growth of the process, in bytes for each connection.
     pub each: f64,
-    /// The share of that which it still has after all have closed.
+    /// The share of that memory which it keeps after all connections have closed.
     pub kept: f64,
     /// Processor time, in ms, while no client sent anything.
     pub cpu_ms: f64,
 }
 
-/// The duration of that.
+/// The duration of that measurement.
 pub fn silence(quick: bool) -> Duration {
     if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
 }
@@ -52,16 +52,16 @@ pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> R
     server.wait()?;
     let ask =
         |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1, server.endpoint.form()), 1);
-    // The memory that only the first connection needs does not count.
+    // Memory that only the first connection needs does not count.
     drop(ask(1)?);
     let before = server.memory("Rss")?;
-    // Each is a handshake, and a proxy needs two descriptors for it.
+    // Each connection takes a handshake, and a proxy needs two descriptors for it.
     let most = if over == Over::Tls { 4000 } else { 19_600 };
     let connections =
         if quick { 200 } else { environment.descriptors.saturating_sub(SPARE).min(most) as usize };
     let clients = ask(connections)?;
     let full = server.memory("Rss")?;
-    // Replies just given are answered with acknowledgements.
+    // Lets the TCP acknowledgements of the last replies pass.
     sleep(AFTER / 10);
     let cpu = server.cpu()?;
     sleep(silence(quick));
@@ -76,9 +76,9 @@ pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> R
 
 #[derive(Clone, Copy)]
 pub struct Start {
-    /// From its start to its first reply, in ms.
+    /// The time from its start to its first reply, in ms.
     pub ms: f64,
-    /// Resident bytes then, without clients.
+    /// Its resident memory at that time, without clients, in bytes.
     pub resident: u64,
 }
 
@@ -149,7 +149,7 @@ fn count(server: &Server, load: &mut dyn Load, environment: &Environment) -> Res
     Ok(calls.with_context(|| format!("strace's summary has no total:\n{text}"))? / work.units as f64)
 }
 
-/// Ends with its value.
+/// strace, which is ended when this is dropped.
 struct Tracer(Child);
 
 impl Drop for Tracer {

@@ -1,4 +1,4 @@
-//! The load generator for rooms: one speaks, and all have to hear it. Every byte is compared.
+//! The load generator for chats: one client speaks, and all members have to receive it. It compares every byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ use crate::words::{Form, Room};
 
 const BURST: usize = 64 * 1024;
 
-/// Things said that differ.
+/// Messages that differ.
 const DIFFERENT: usize = 64;
 
-/// Silence of this length ends the announcements of newcomers, whose number is unpredictable.
+/// A pause this long ends the announcements of new members, whose number cannot be predicted.
 const SILENCE_MS: u16 = 200;
 
-/// Entrances between two reads of the members, so that they do not fall too far behind.
+/// New members between two reads of the others, so that those do not fall too far behind.
 const ENTRANCES: usize = 16;
 
 struct Listener {
     socket: Stream,
     got: usize,
-    /// Which of the two songs it hears.
+    /// Whether it receives the speaker's stream rather than the members'.
     is_speaker: bool,
 }
 
@@ -35,21 +35,21 @@ pub struct Chat {
     speaker: usize,
     members: usize,
     form: Form,
-    /// The messages that are sent at once; in turn.
+    /// The bytes to send at once, in turn.
     said: Vec<Vec<u8>>,
     /// Messages in each of them.
     burst: usize,
-    /// The endless input of all members: this again and again. And that of a speaker that is not a member.
+    /// What all members receive: this, repeated for ever. Then what a speaker receives that is not a member.
     song: Vec<u8>,
     thanks: Vec<u8>,
     /// Bytes that each member receives for one message.
     step: usize,
     thanks_step: usize,
-    /// Things said so far.
+    /// Messages sent so far.
     count: usize,
     poller: Poller,
     buffer: Vec<u8>,
-    /// Messages a second that are sent whether or not the previous one has arrived.
+    /// Messages a second, sent whether or not the previous one has arrived.
     pace: Option<u64>,
 }
 
@@ -124,7 +124,7 @@ impl Chat {
         Ok(())
     }
 
-    /// All available input, until nothing arrives for this time.
+    /// Reads all input until nothing arrives for this time.
     fn listen(&mut self, gossip: &mut [Vec<u8>], silence_ms: u16) -> Result<()> {
         loop {
             let ready = self.poller.look(silence_ms)?;
@@ -143,7 +143,7 @@ impl Chat {
         }
     }
 
-    /// Waits until all members have seen all newcomers.
+    /// Waits until all members have been told of all later ones.
     fn settle(&mut self, room: Room, mut gossip: Vec<Vec<u8>>) -> Result<()> {
         let count = gossip.len();
         let Some(expected) = (0..count).map(|nth| room.newcomers(nth, count)).collect::<Option<Vec<_>>>()
@@ -159,7 +159,7 @@ impl Chat {
         gossip.iter().zip(&expected).try_for_each(|(heard, expected)| compare(heard, expected))
     }
 
-    /// Sends one message, to see the server's prefix.
+    /// Sends one message, to learn the server's prefix.
     fn first_words(&mut self, room: Room) -> Result<String> {
         self.listeners[self.speaker].socket.write_all(&self.form.of_client(room.said(0).as_bytes()))?;
         let mut heard = vec![Vec::new(); self.listeners.len()];
@@ -175,7 +175,7 @@ impl Chat {
             ensure!(Instant::now() < deadline, "not everybody heard the first message within {PATIENCE:?}");
             self.listen(&mut heard, 1)?;
         }
-        // The speaker may hear something as well.
+        // The speaker may receive a copy as well.
         self.listen(&mut heard, SILENCE_MS)?;
         let prefix = room.prefix(&heard[listening.start], self.speaker)?;
         let expected = room.heard(0, &prefix);
@@ -195,7 +195,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Reads a member's available input and compares it; returns its bytes before and after.
+    /// Reads and compares a member's available input. Returns its byte count before and after.
     fn hear(&mut self, nth: usize) -> Result<(usize, usize)> {
         let listener = &mut self.listeners[nth];
         let song = if listener.is_speaker { &self.thanks } else { &self.song };
@@ -217,7 +217,7 @@ impl Chat {
         Ok((before, listener.got))
     }
 
-    /// The bytes that a member has received when it has everything.
+    /// The byte count of a member that has received everything.
     fn goal(&self, nth: usize) -> usize {
         self.count * if self.listeners[nth].is_speaker { self.thanks_step } else { self.step }
     }
@@ -244,7 +244,7 @@ impl Chat {
         }
     }
 
-    /// One message at each tick, however long the previous ones take; the time of a delivery counts from the tick.
+    /// Sends one message at each tick, however late the previous ones are. A delivery's time counts from its tick.
     fn run_open(&mut self, time: Duration, pace: u64) -> Result<Work> {
         let tick = Duration::from_nanos(1_000_000_000 / pace);
         let start = Instant::now();
@@ -260,7 +260,7 @@ impl Chat {
                 self.say()?;
                 said += 1;
             }
-            // It has a processor of its own, and looks again at once.
+            // Polls without a timeout, because it has a processor of its own.
             for at in 0..self.poller.look(0)? {
                 let nth = self.poller.token(at);
                 let (before, after) = self.hear(nth)?;
@@ -276,7 +276,7 @@ impl Chat {
             }
         }
         let units = heard as u64;
-        // The thanks for the last one may still be on their way.
+        // Replies to the speaker for the last message may still be on their way.
         while self.listeners.iter().enumerate().any(|(nth, it)| it.got < self.goal(nth)) {
             for at in 0..self.poller.wait()? {
                 let nth = self.poller.token(at);

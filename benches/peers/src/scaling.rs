@@ -1,4 +1,4 @@
-//! The growth of the cost with the number of connections.
+//! How the cost grows with the number of connections.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::workload::{Round, round};
 
 pub const PEERS: [Peer; 4] = [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio];
 
-/// Connections, one request in flight on each.
+/// Numbers of connections, with one request in flight on each.
 pub const COUNTS: [usize; 7] = [1, 10, 100, 1000, 5000, 10_000, 19_000];
 
-/// The rounds of one peer at each count.
+/// The rounds of one peer at each number of connections.
 pub type Curve = Vec<(usize, Vec<Round>)>;
 
-/// All peers at all counts that fit, in turn, round by round.
+/// Measures all peers at all numbers that their limits allow, in turn, round by round.
 pub fn measure(
     peers: &[Peer],
     rounds: usize,

@@ -1,4 +1,4 @@
-//! A server that is measured: a process on its own processor, started here and ended here.
+//! A measured server: a process on its own processor, which this starts and ends.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::endpoint::{Endpoint, PATIENCE};
 use crate::stream::Stream;
 
-/// The interval of checks whether it has started, or ended.
+/// The interval between two checks whether it has started or ended.
 const LOOK: Duration = Duration::from_micros(100);
 
 /// Variables from which ipcd would conclude that a service manager has started it.
@@ -61,12 +61,12 @@ pub struct Server {
     child: Child,
     clock: ClockId,
     pub endpoint: Endpoint,
-    /// The server behind a proxy, which does the work and counts as a part of it.
+    /// The server behind a proxy. It does the work, so its processor time counts too.
     behind: Option<Box<Server>>,
 }
 
 impl Server {
-    /// Starts it and does not wait.
+    /// Starts it without waiting.
     pub fn spawn(mut command: Command, endpoint: Endpoint, cores: Cores) -> Result<Server> {
         for variable in FOREIGN {
             command.env_remove(variable);
@@ -82,7 +82,7 @@ impl Server {
         Ok(Server { child, clock, endpoint, behind: None })
     }
 
-    /// The same, with another server behind it.
+    /// Adds the server behind this proxy.
     pub fn before(mut self, behind: Server) -> Server {
         self.behind = Some(Box::new(behind));
         self
@@ -130,13 +130,13 @@ impl Server {
         std::iter::once(self.pid()).chain(self.behind.as_ref().map(|behind| behind.pid()))
     }
 
-    /// Processor time of all its threads, ended ones too, to the nanosecond.
+    /// Processor time of all its threads, including ended ones, in nanoseconds.
     pub fn cpu(&self) -> Result<Duration> {
         let behind = self.behind.as_ref().map_or(Ok(Duration::ZERO), |behind| behind.cpu())?;
         Ok(Duration::from(clock_gettime(self.clock)?) + behind)
     }
 
-    /// A line of smaps_rollup, in bytes.
+    /// A line of its smaps_rollup, in bytes.
     pub fn memory(&self, which: &str) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.pid());
         let text = fs::read_to_string(&path).with_context(|| path.clone())?;
@@ -153,7 +153,7 @@ fn is_early(error: &io::Error) -> bool {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing of it is needed any more; it was not waited for yet, so the process id is still its own.
+        // The child has not been waited for, so the process id is still its own.
         let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
         let _ = self.child.wait();
         if let Endpoint::Unix(path) = &self.endpoint {
@@ -165,7 +165,7 @@ impl Drop for Server {
 /// Whether a program is installed.
 pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian has daemons where not every user's PATH leads.
+    // Debian has daemons in directories that are not in every user's PATH.
     let also = ["/usr/sbin", "/usr/local/sbin"].map(Into::into);
     program.starts_with('/') && Path::new(program).is_file()
         || std::env::split_paths(&path).chain(also).any(|directory| directory.join(program).is_file())

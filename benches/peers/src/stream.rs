@@ -1,4 +1,4 @@
-//! A connection to a server, in the clear or over TLS: TLS 1.3, AES-256-GCM, X25519, whatever else the server has.
+//! A connection to a server, in the clear or over TLS. With TLS it is TLS 1.3, AES-256-GCM and X25519 for every server.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -23,13 +23,13 @@ pub struct Certificate {
     pub both: PathBuf,
 }
 
-/// A client's knowledge: trusted certificates, and sessions that it can resume.
+/// What a client knows: trusted certificates, and sessions that it can resume.
 pub type ClientSide = Arc<ClientConfig>;
 
-/// One that takes up none.
+/// A client that never resumes a session.
 static FORGETFUL: OnceLock<ClientSide> = OnceLock::new();
 
-/// One that takes up the sessions of one server.
+/// A client that resumes the sessions of one server.
 pub fn resuming_client() -> io::Result<ClientSide> {
     let mut config = ClientConfig::clone(FORGETFUL.get().ok_or(ErrorKind::NotFound)?);
     config.resumption = Resumption::in_memory_sessions(64);
@@ -37,14 +37,14 @@ pub fn resuming_client() -> io::Result<ClientSide> {
 }
 
 impl Certificate {
-    /// Makes one, which all clients trust from now on.
+    /// Makes a certificate, which all clients trust from now on.
     pub fn make(directory: &Path) -> Result<Certificate> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let write = |name: &str, text: &str| {
             let path = directory.join(name);
             fs::write(&path, text)?;
-            // A file that a peer reads as another user than root.
+            // The key belongs to root, and some servers read the certificate as another user.
             let mode = if name == "certificate.pem" { 0o644 } else { 0o600 };
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             io::Result::Ok(path)
@@ -69,7 +69,7 @@ impl Certificate {
     }
 }
 
-/// One side of a connection.
+/// The client's side of a connection.
 pub struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
@@ -81,7 +81,7 @@ impl Stream {
         Stream { socket, tls: None, is_resuming: false }
     }
 
-    /// Speaks TLS from the first byte on, which is not written yet.
+    /// Speaks TLS from the first byte on. Nothing is written yet.
     pub fn over_tls(socket: Socket, resuming: Option<&ClientSide>) -> io::Result<Stream> {
         let config = resuming.or(FORGETFUL.get()).ok_or(ErrorKind::NotFound)?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
@@ -89,7 +89,7 @@ impl Stream {
         Ok(Stream { socket, tls: Some(Box::new(connection)), is_resuming: resuming.is_some() })
     }
 
-    /// Completes the handshake, if there is one, while the socket waits.
+    /// Completes the handshake, if there is one. The socket blocks.
     pub fn settle(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.is_handshaking() {
@@ -103,12 +103,12 @@ impl Stream {
         self.socket.set_nonblocking(is_nonblocking)
     }
 
-    /// Writes the first words of the handshake.
+    /// Writes the client's hello.
     pub fn begin(&mut self) -> io::Result<()> {
         self.tls.as_mut().map_or(Ok(()), |tls| write_all(tls, &mut self.socket))
     }
 
-    /// The bytes to write after the server's part of the handshake, with this message at the end.
+    /// The client's answer to the server's part of the handshake, followed by this message.
     pub fn prepare(&mut self, said: &[u8]) -> Result<Vec<u8>> {
         let tls = self.tls.as_mut().context("in the clear there is no handshake")?;
         tls.writer().write_all(said)?;
@@ -126,7 +126,7 @@ impl Stream {
         Ok(flight)
     }
 
-    /// Writes that.
+    /// Writes these prepared bytes.
     pub fn write_prepared(&mut self, flight: &[u8]) -> io::Result<()> {
         self.socket.write_all(flight)
     }
@@ -140,7 +140,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Says that it ends.
+    /// Sends the end of the conversation (TLS: close_notify).
     pub fn end(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -158,7 +158,7 @@ fn write_all(tls: &mut ClientConnection, socket: &mut Socket) -> io::Result<()> 
 }
 
 impl Read for Stream {
-    /// As read(2) has it. Over TLS `WouldBlock` is also the answer where records came with nothing in them.
+    /// Reads as read(2) does. Over TLS it also returns `WouldBlock` for records without application data.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
         loop {
@@ -174,7 +174,7 @@ impl Read for Stream {
 }
 
 impl Write for Stream {
-    /// Over TLS everything is accepted: until there are keys it is kept, and is sent with the handshake.
+    /// Over TLS it accepts everything: before there are keys, it keeps the bytes and sends them with the handshake.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.write(bytes) };
         let count = tls.writer().write(bytes)?;

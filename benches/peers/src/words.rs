@@ -1,13 +1,13 @@
-//! The requests and the expected replies: the bytes of each peer. Knows no socket.
+//! The requests and the expected replies of each peer, as bytes, without a socket.
 
 use anyhow::{Result, bail};
 
 use crate::peer::Peer;
 
-/// Exchanges that differ, so that no server answers from memory.
+/// Exchanges that differ, so that no server can answer from a cache.
 const DIFFERENT: u64 = 61;
 
-/// The bytes that are written at once, and the complete reply.
+/// The bytes to write at once, and the complete reply.
 #[derive(Clone)]
 pub struct Exchange {
     pub request: Vec<u8>,
@@ -52,24 +52,24 @@ fn lines(peer: Peer, depth: u64) -> Vec<Exchange> {
     }
 }
 
-/// The masking key of a client's frames: it may be any.
+/// The masking key of a client's frames; any value is allowed.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// How a line travels.
+/// How a line is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     Lines,
-    /// Each in a WebSocket's text frame (RFC 6455), without its LF.
+    /// Each line in a text frame of WebSocket (RFC 6455), without its LF.
     Frames,
 }
 
 impl Form {
-    /// A server's lines on their way.
+    /// Encodes a server's lines.
     pub fn of_server(self, lines: &[u8]) -> Vec<u8> {
         self.made(lines, None)
     }
 
-    /// A client's.
+    /// Encodes a client's lines.
     pub fn of_client(self, lines: &[u8]) -> Vec<u8> {
         self.made(lines, Some(MASK))
     }
@@ -104,10 +104,10 @@ impl Form {
 
 pub const GREETING: &[u8] = b"Message received. Thank you for connecting\r\n";
 
-/// A room's protocol.
+/// The protocol of a chat server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
-    /// That of ipcd, and of servers with the same.
+    /// That of ipcd and of the servers that copy it.
     Cave,
     Redis,
     Irc,
@@ -118,7 +118,7 @@ impl Room {
     pub fn of(peer: Peer) -> Result<Room> {
         Ok(match peer {
             Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python | Peer::Node => Room::Cave,
-            Peer::Haproxy | Peer::Nginx | Peer::Stunnel => Room::Cave, // the limit is behind them
+            Peer::Haproxy | Peer::Nginx | Peer::Stunnel => Room::Cave, // each forwards to the C limit
             Peer::Redis => Room::Redis,
             Peer::Ngircd => Room::Irc,
             Peer::Ncat => Room::Ncat,
@@ -126,12 +126,12 @@ impl Room {
         })
     }
 
-    /// Whether the sender is one of the members that hear it; else it is one more, which does not count.
+    /// Whether the sender is one of the members that receive the message. Otherwise it joins as one more and is not counted.
     pub fn hears_itself(self) -> bool {
         self == Room::Cave
     }
 
-    /// The bytes that a newcomer writes, and a part of the answer's last line, step by step.
+    /// The steps of joining: what a client sends, and a part of the last line of the answer.
     pub fn entrance(self, nth: usize, is_speaker: bool) -> Vec<(String, &'static str)> {
         let name = name(nth);
         match self {
@@ -149,7 +149,7 @@ impl Room {
         }
     }
 
-    /// All that the `nth` of `count` members has heard of the entrances after its own; `None`: not to be foreseen.
+    /// All announcements of later members that the `nth` of `count` members receives. `None`: unpredictable.
     pub fn newcomers(self, nth: usize, count: usize) -> Option<Vec<u8>> {
         match self {
             Room::Cave => {
@@ -161,13 +161,12 @@ impl Room {
         }
     }
 
-    /// Whether several lines that are sent at once have the speaker's name before each line; else only before the
-    /// first.
+    /// Whether the speaker's name stands before each of several lines that were sent at once, rather than before the first only.
     pub fn names_each(self) -> bool {
         self != Room::Ncat
     }
 
-    /// The `nth` thing said, as the speaker writes it.
+    /// The `nth` message, as the speaker sends it.
     pub fn said(self, nth: usize) -> String {
         let text = text(nth);
         match self {
@@ -177,7 +176,7 @@ impl Room {
         }
     }
 
-    /// The same as a member receives it; `prefix` is the server's prefix.
+    /// The `nth` message, as a member receives it; `prefix` is what the server puts before it.
     pub fn heard(self, nth: usize, prefix: &str) -> String {
         let text = text(nth);
         match self {
@@ -194,7 +193,7 @@ impl Room {
         if self == Room::Redis { format!(":{members}\r\n") } else { String::new() }
     }
 
-    /// The prefix that a first message heard by a member shows.
+    /// The prefix, from the first message that a member receives.
     pub fn prefix(self, heard: &[u8], speaker: usize) -> Result<String> {
         if self == Room::Cave {
             return Ok(format!("{}: ", name(speaker)));
@@ -209,7 +208,7 @@ fn name(nth: usize) -> String {
     format!("m{nth:04}")
 }
 
-/// All have one length, so that a member's bytes show how much it has heard.
+/// All texts have one length, so that a member's byte count shows how many it has received.
 fn text(nth: usize) -> String {
     format!("thing {nth:04} that is said in the room")
 }

@@ -1,4 +1,4 @@
-//! The workloads, and the servers that can take them.
+//! The workloads, and the servers that can run them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::room::Chat;
 use crate::server::Server;
 use crate::words::exchanges;
 
-/// Short connections in one run at most: the ports of all sources together last for some 64 × 28,000 a minute.
+/// The most short connections in one run: all source addresses together have ports for some 64 × 28,000 a minute.
 const SHORT_MAX: u64 = 300_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Kind {
     /// The number of connections, and the requests in flight on each.
     Requests(usize, u64),
     Short,
-    /// The same, each with a session of the one before.
+    /// Short connections, each of which resumes the session of an earlier one.
     Resumed,
     Greeting,
     /// The number of members, and the messages sent at once.
@@ -94,12 +94,13 @@ impl Workload {
             }
             Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
             Kind::Chat(..) => peer != Peer::Memcached,
-            // ncat names the speaker once for each read, and in an open loop the number of reads is unpredictable.
+            // ncat puts the speaker's name once before what it reads at once, and at a fixed rate the number of reads is
+            // unpredictable.
             Kind::Latency(..) => !matches!(peer, Peer::Memcached | Peer::Ncat),
         }
     }
 
-    /// Starts a server and opens its connections; `quick`: few of them.
+    /// Starts a server and opens its connections; `quick`: only a few.
     pub fn prepare(
         &self,
         peer: Peer,
@@ -142,7 +143,7 @@ impl Workload {
     }
 }
 
-/// One peer's part in a workload.
+/// The results of one peer for a workload.
 pub type Outcome = Result<Vec<Round>, String>;
 
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +154,7 @@ pub struct Round {
     pub latency: Option<crate::load::Latency>,
 }
 
-/// Measures all that are named, in turn, round by round.
+/// Measures all named peers, in turn, round by round.
 pub fn measure(
     workload: &Workload,
     peers: &[Peer],
@@ -184,7 +185,7 @@ pub fn measure(
         .collect()
 }
 
-/// One turn of one peer.
+/// Runs one peer for one round.
 pub fn round(server: &Server, load: &mut dyn Load, time: Duration) -> Result<Round> {
     let (cpu, start) = (server.cpu()?, std::time::Instant::now());
     let work = load.run(time)?;

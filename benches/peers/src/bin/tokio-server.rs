@@ -1,5 +1,5 @@
-//! The server as a competent tokio program has it: one thread, a task for each connection. What came in one read is
-//! answered in one write; a member of the chat has a bounded channel, and is written all that waits in it at once.
+//! The same services as a competent tokio program offers them: one thread, a task for each connection. Everything from one read is
+//! answered in one write. A member of the chat has a bounded channel, and one write sends all that waits in it.
 //!
 //!     tokio-server multiply|greeting|chat tcp PORT
 //!     tokio-server multiply|greeting unix PATH
@@ -26,10 +26,10 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 const BACKLOG: u32 = 4096;
 
-/// Bytes read at once.
+/// The size of the read buffer, in bytes.
 const BURST: usize = 4096;
 
-/// Messages that wait for one member; a member with more is dropped.
+/// Messages that may wait for one member; a member with more is dropped.
 const WAITING: usize = 1024;
 
 type Heard = Arc<[u8]>;
@@ -165,7 +165,7 @@ fn product(line: &[u8]) -> Option<f64> {
 async fn greeting(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(b"Message received. Thank you for connecting\r\n").await?;
     stream.shutdown().await?;
-    // Without this, close() would cost the client the greeting if it still sends something.
+    // Reads what the client still sends: a close() with unread input resets the connection, and the greeting is lost.
     let mut rest = [0; 256];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())
@@ -224,7 +224,7 @@ async fn chat(
     ended
 }
 
-/// The members that have WebSockets: what all of them hear is one text.
+/// The chat's members on WebSockets. All of them share one copy of each text.
 type WebRoom = Arc<Mutex<HashMap<u64, mpsc::Sender<Utf8Bytes>>>>;
 
 fn say_in(room: &WebRoom, text: String) {
@@ -247,7 +247,7 @@ async fn serve_web(service: Service, stream: TcpStream, room: WebRoom) -> Result
 async fn multiply_web(mut socket: WebSocketStream<TcpStream>) -> Result<(), Error> {
     while let Some(message) = socket.next().await {
         let mut message = message?;
-        // What came in one read is answered in one write.
+        // Answers everything from one read in one write.
         loop {
             if let Message::Text(text) = message {
                 socket.feed(Message::text("Data received")).await?;

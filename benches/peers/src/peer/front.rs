@@ -1,5 +1,6 @@
-//! Servers that speak TLS for one that does not. Each has one process with one thread for the connections, TLS 1.3 and tickets, and
-//! keeps no log.
+//! Proxies that speak TLS for a server that has none. Each runs one process with one thread for the connections, TLS 1.3 and
+//! tickets,
+//! and keeps no log.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::endpoint::Endpoint;
 
 const SUITE: &str = "TLS_AES_256_GCM_SHA384";
 
-/// Its start; `behind`: the server to which it forwards everything.
+/// The command that starts a proxy, which forwards everything to the server at `behind`.
 pub fn command(
     peer: Peer,
     service: Service,
