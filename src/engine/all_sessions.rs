@@ -8,7 +8,7 @@ use super::service::Service;
 use super::session::Session;
 
 impl Engine {
-    /// Every member has been offered what there is: closes those that are too far behind.
+    /// Closes members that are too far behind, once every member has been offered what there is.
     pub(super) fn settle_room(&mut self, now: Timestamp) {
         let backlog = self.shared.settings.of(Service::Chat).backlog_bytes_max;
         for peer in self.shared.room.settle(backlog) {

@@ -26,7 +26,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// As what its connection ends.
+    /// The close reason for this refusal.
     pub fn reason(self) -> CloseReason {
         match self {
             Refused::User(_) | Refused::Unknown => CloseReason::NotAllowed,
@@ -56,13 +56,13 @@ impl Allowed {
         }
     }
 
-    /// Clients from these networks whose certificate has one of these names; `None` for `names`: no certificate is
-    /// requested. `None`: everyone.
+    /// Clients from these networks whose certificate has one of these names. Without `names`, no certificate is requested. Returns
+    /// `None` if everyone is allowed.
     pub fn from_networks(networks: Networks, names: Option<Names>) -> Option<Allowed> {
         (!networks.is_empty() || names.is_some()).then(|| Allowed { networks, names, ..Allowed::default() })
     }
 
-    /// Whether everybody is asked for a certificate.
+    /// Whether every client is asked for a certificate.
     pub fn asks_for_certificate(&self) -> bool {
         self.names.is_some()
     }
@@ -89,7 +89,7 @@ impl Allowed {
         self.users.is_empty() && self.groups.is_empty()
     }
 
-    /// Why the peer may not connect, if it may not. A user that the kernel does not identify is never allowed.
+    /// Why the peer may not connect; `None`: it may. A user that the kernel does not identify is never allowed.
     pub fn refuses(&self, remote: RemoteAddress, owner: u32) -> Option<Refused> {
         if let RemoteAddress::Address(address) = remote
             && (!self.networks.is_empty() || self.names.is_some())
@@ -103,13 +103,13 @@ impl Allowed {
     }
 }
 
-/// The peers that a service's lists allow; `None`: everyone. The lists of watch, which shows what others say, allow
-/// nobody else while they are empty.
+/// The peers that a service's lists allow; `None`: everyone. Empty lists of watch allow nobody, because watch shows what others
+/// say.
 pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
     (service.facts().openness == Openness::Masters || !lists.is_empty()).then_some(lists)
 }
 
-/// Whether it is root or `owner`, the daemon's own user: as the kernel says, so on a Unix socket alone.
+/// Whether it is root or `owner`, the daemon's own user. Only a Unix socket can show that, because the kernel says so.
 pub fn is_master(remote: RemoteAddress, owner: u32) -> bool {
     matches!(remote, RemoteAddress::Process { uid, .. } if uid == 0 || uid == owner)
 }

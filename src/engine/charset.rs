@@ -14,7 +14,7 @@ pub enum Charset {
 }
 
 impl Charset {
-    /// The text behind `this is not UTF-8`.
+    /// The text after `this is not UTF-8`.
     const fn advice(self) -> &'static str {
         match self {
             Charset::Latin1 => ", it seems to be Latin-1 (Windows-1252); send UTF-8",
@@ -30,7 +30,7 @@ impl fmt::Display for Charset {
     }
 }
 
-/// The same, with the first byte that is not UTF-8 and its position, from 1; `None`: it is UTF-8.
+/// The error, with the first byte that is not UTF-8 and its position, from 1; `None`: the text is UTF-8.
 pub fn complaint(text: &[u8]) -> Option<String> {
     let at = std::str::from_utf8(text).err()?.valid_up_to();
     let (encoding, byte) = (guess(text)?, text.get(at)?);
@@ -68,7 +68,7 @@ mod tests {
             (b"Ren\xe9e", Some(Charset::Latin1)),
             (b"J\x94rg", Some(Charset::Console)),
             (b"M\x81ller", Some(Charset::Console)),
-            (b"Gro\xe1mann", Some(Charset::Latin1)), // as good a guess as the other
+            (b"Gro\xe1mann", Some(Charset::Latin1)), // either guess would do
             (b"\x82\xa0\x82\xa2", Some(Charset::Other)), // Shift JIS
             (b"\xff\xfeJ\0", Some(Charset::Other)),
             (b"x\xc3", Some(Charset::Latin1)),

@@ -1,5 +1,5 @@
-//! The invariants between two inputs, whatever peers do: counts are correct, lists and their membership bits agree, and so
-//! do sessions and the tables that refer to them.
+//! The invariants between two inputs, whatever peers do: counts are correct, lists agree with their membership bits, and sessions
+//! agree with the tables that refer to them.
 
 pub(super) mod interval;
 
@@ -9,7 +9,7 @@ use super::message::ConnectionId;
 use super::ready_list::ReadyList;
 use super::session::Session;
 
-/// Outputs that may wait for one peer: drivers take them after each input, or after a turn.
+/// Outputs that may wait for one peer; callers take them after each input or turn.
 const OUTPUTS_MAX: usize = 64;
 
 impl Engine {
@@ -17,7 +17,7 @@ impl Engine {
     /// input while there are few sessions, and from time to time with many.
     ///
     /// # Panics
-    /// An invariant does not hold: the message says which, and of which connection.
+    /// If an invariant does not hold. The message says which one, and for which connection.
     pub fn check(&self) {
         let shared = &self.shared;
         self.check_table();
@@ -57,7 +57,7 @@ impl Engine {
         assert_eq!(shared.refused_lingering, lingering, "refused connections that linger");
     }
 
-    /// The tables beside the session table: each has a session at most once, and none that has gone.
+    /// The tables beside the session table: each has a session at most once, and none that is closed.
     fn check_tables(&self) {
         let shared = &self.shared;
         let members = self.sessions.iter().filter(|session| session.member_id().is_some()).count();

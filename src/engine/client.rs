@@ -1,5 +1,5 @@
-//! A client as a person sees it: the address of a machine, or a user of this machine. Finer than a [source](super::source),
-//! by which shares are counted: 127.0.0.1 and 127.0.0.2 are two clients.
+//! A client as a person sees it: the address of a machine, or a user of this machine. Finer than a [source](super::source), which
+//! counts for shares: 127.0.0.1 and 127.0.0.2 are two clients.
 
 use std::fmt;
 use std::net::IpAddr;

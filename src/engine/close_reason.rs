@@ -33,12 +33,12 @@ pub enum CloseReason {
     PeerTooLong,
     /// More than `backlog` was waiting for it.
     PeerTooSlow,
-    /// The queues of all connections together were full, and it held the most of the client that held the most.
+    /// The queues of all connections together were full. Of the client that held the most, this connection held the most.
     PeerHeldMost,
     /// It read nothing of its queued data for `send_timeout`.
     PeerNotReading,
     /// It spoke another protocol.
-    #[serde(rename = "PeerForeign")] // as records of earlier versions have it
+    #[serde(rename = "PeerForeign")] // its name in the records of earlier versions
     PeerWrongProtocol(WrongProtocol),
     /// It sent data that is not text.
     PeerUnreadable,
@@ -54,7 +54,7 @@ pub enum CloseReason {
     PeerBrokeMemory,
     /// It asked for something that it may not use.
     PeerDenied,
-    /// The administrator closed it.
+    /// An administrator closed it.
     PutOut,
     /// Its user may not use the endpoint.
     NotAllowed,

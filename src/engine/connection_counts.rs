@@ -8,7 +8,7 @@ use super::message::RemoteAddress;
 use super::service::Service;
 use super::source::Source;
 
-/// The connections that were let in.
+/// The admitted connections.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ConnectionCounts {
     total: usize,
@@ -26,7 +26,7 @@ impl ConnectionCounts {
         self.total
     }
 
-    /// Those of one service.
+    /// Connections to one service.
     pub fn of(&self, service: Service) -> usize {
         self.services[service as usize] + self.exempt[service as usize]
     }
@@ -53,7 +53,7 @@ impl ConnectionCounts {
         admitted
     }
 
-    /// Counts a connection out.
+    /// Removes a connection from the counts.
     pub fn release(&mut self, service: Service, remote: RemoteAddress) {
         if remote == RemoteAddress::Writers {
             self.exempt[service as usize] -= 1;
@@ -73,11 +73,11 @@ impl ConnectionCounts {
         }
     }
 
-    /// Asserts that these are the counts of everybody who is counted. Sorts them and looks each source up once: counting them
-    /// into a table of their own costs the simulation a third of its time.
+    /// Asserts that these are the counts of all counted connections. It sorts them and looks each source up once, because counting
+    /// them into a second table would take a third of the simulation's time.
     ///
     /// # Panics
-    /// They are not.
+    /// If they are not.
     pub(super) fn check(
         &self,
         settings: &Settings,
@@ -111,7 +111,7 @@ impl ConnectionCounts {
         assert_eq!(kept.len(), distinct, "sources that are counted, and those that have connections");
     }
 
-    /// Counts all connections again, for new settings.
+    /// Counts all connections again, because the settings have changed.
     pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, RemoteAddress)>) {
         *self = ConnectionCounts {
             sources: is_limited(settings).then(HashMap::new),
@@ -131,7 +131,7 @@ impl ConnectionCounts {
         sources.and_then(|sources| sources.get(&(service, remote.into()))).copied().unwrap_or(0)
     }
 
-    /// Counts a connection that has been let in before.
+    /// Counts a connection that was admitted earlier.
     pub fn count(&mut self, service: Service, remote: RemoteAddress) {
         if remote == RemoteAddress::Writers {
             self.exempt[service as usize] += 1;
@@ -152,13 +152,13 @@ fn is_limited(settings: &Settings) -> bool {
         || settings.services.iter().any(|service| service.connections_per_address_max > 0)
 }
 
-/// Places beyond each limit that are kept for users who may control the daemon, so that nobody who takes all others
-/// can prevent a reload or a restart.
+/// Places beyond each limit for users who may control the daemon, so that nobody can prevent a reload or a restart by taking all
+/// other places.
 fn kept_for(settings: &Settings, remote: RemoteAddress) -> usize {
     if allow::is_master(remote, settings.owner) { PLACES_KEPT } else { 0 }
 }
 
-/// Whether there is a place left; a limit of 0 is none.
+/// Whether there is a place left; a limit of 0 means no limit.
 fn is_within(count: usize, max: usize, kept: usize) -> bool {
     max == 0 || count < max + kept
 }

@@ -92,7 +92,7 @@ impl ErrorKind {
 /// Counts since the start, of one service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceCounters {
-    /// Admitted connections, with those that chose the service on the mux.
+    /// Admitted connections, including those that chose the service on the mux.
     pub connections: u64,
     /// Connections refused by a limit or by an endpoint's lists, and datagrams refused by a list.
     pub refused: u64,
@@ -102,8 +102,8 @@ pub struct ServiceCounters {
     errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
-    /// Lines on FIFOs and in message queues that nobody read, datagrams that were not answered, and answers that
-    /// did not reach their receiver, by [reason](Dropped).
+    /// By [reason](Dropped): lines on FIFOs and in message queues that nobody read, datagrams without an answer, and answers that
+    /// did not reach their receiver.
     dropped: [u64; Dropped::ALL.len()],
     /// Bytes received from peers.
     pub bytes_in: u64,
@@ -162,7 +162,7 @@ impl Turns {
         self.took += took;
     }
 
-    /// How long all of them took together.
+    /// The total time of all turns.
     pub fn took(&self) -> Duration {
         self.took
     }
@@ -189,7 +189,7 @@ impl Counters {
         &self.services[service as usize]
     }
 
-    /// The same, to be changed.
+    /// The counts of one service, mutably.
     pub fn of_mut(&mut self, service: Service) -> &mut ServiceCounters {
         &mut self.services[service as usize]
     }

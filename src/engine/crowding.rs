@@ -1,6 +1,5 @@
-//! Which entry makes room for a new one when a table is full: the oldest entry of the source that has the most, so
-//! nobody can displace more than others have beyond its own share. Knows names, times and sources; has never seen what
-//! they stand for.
+//! Chooses the entry that makes room for a new one in a full table: the oldest entry of the source with the most. So nobody who
+//! exceeds the own share can displace others. Knows names, times and sources, whatever they stand for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -14,7 +13,7 @@ use super::source::Source;
 pub struct Crowding {
     /// `None`: the source is not known; all of these count as one source.
     ages: HashMap<Option<Source>, BTreeSet<(Timestamp, Rc<str>)>>,
-    /// The source with most names comes last; among equals, the one that has the oldest.
+    /// Sources by their number of names; the last one has the most and, among equals, the oldest.
     ranking: BTreeSet<(usize, Reverse<Timestamp>, Option<Source>)>,
 }
 
@@ -29,14 +28,14 @@ impl Crowding {
         self.change(source, |names| names.remove(&(at, Rc::clone(name))));
     }
 
-    /// The name that makes room for one of `source`'s.
+    /// The name that makes room for one of this source.
     pub fn choose(&self, source: Option<Source>) -> Option<Rc<str>> {
         let (most, _, holder) = self.ranking.last()?;
         let own = self.ages.get(&source).filter(|names| names.len() + 1 > *most);
         self.oldest(if own.is_some() { &source } else { holder })
     }
 
-    /// The name that makes room, whatever comes.
+    /// The name that makes room for any other.
     pub fn choose_any(&self) -> Option<Rc<str>> {
         self.ranking.last().and_then(|(_, _, holder)| self.oldest(holder))
     }

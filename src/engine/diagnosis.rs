@@ -15,9 +15,8 @@ use super::service::{Service, multiply};
 use super::text::{is_invisible, quote};
 use super::wrong_protocol::WrongProtocol;
 
-/// The connection was reset after something had been sent to it. `None` for a service where others speak too: unread
-/// data there is not a reply. `None` also for status, watch and the
-/// like: a client that looks at the daemon may leave when it likes.
+/// The connection was reset after something had been sent to it. `None` for a service where others speak too, because unread data
+/// there is no reply; and for status, watch and the like, because a client that only looks may leave at any time.
 pub fn of_reset(service: Service) -> Option<Hint> {
     let facts = service.facts();
     let more = facts.unread;
@@ -32,7 +31,7 @@ pub fn of_reset(service: Service) -> Option<Hint> {
     })
 }
 
-/// It left between the two replies to a request.
+/// The client left between the two replies to a request.
 pub fn of_leaving_early() -> Hint {
     Hint::new(
         Mistake::ReadOnce,
@@ -40,7 +39,7 @@ pub fn of_leaving_early() -> Hint {
     )
 }
 
-/// It has sent nothing so far; `left`: and is gone. `None` for a service that expects no message.
+/// The client has sent nothing so far; `left`: and has closed the connection. `None` for a service that expects no message.
 pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     let wanted = service.facts().waits_for?;
     let what =
@@ -49,7 +48,7 @@ pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     Some(Hint::new(Mistake::Silent, format!("{what}: {service} waits for {wanted}; {flush}")))
 }
 
-/// It has paused after bytes that are not a complete request and have no line end.
+/// The client has paused after bytes that are not a complete request and have no line end.
 pub fn of_unfinished(bytes: &[u8]) -> Hint {
     let said = quote(bytes);
     Hint::new(
@@ -58,7 +57,7 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
     )
 }
 
-/// It spoke another protocol.
+/// The client spoke another protocol.
 pub fn of_wrong_protocol(protocol: WrongProtocol, service: Service, context: Context<'_>) -> Hint {
     let what = format!("it speaks {}, like {}", protocol.name(), protocol.speaker());
     let for_browsers = (protocol == WrongProtocol::Http).then(|| context.for_browsers()).flatten();
@@ -66,7 +65,7 @@ pub fn of_wrong_protocol(protocol: WrongProtocol, service: Service, context: Con
     Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {others}"))
 }
 
-/// Multiply could not read this request.
+/// Multiply cannot read this request.
 pub fn of_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
     if literal::is_part_of_binary(request) {
         return Some(literal::of_binary());
@@ -85,7 +84,7 @@ pub fn of_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
         .or_else(|| of_text_without_number(text, context))
 }
 
-/// Numbers that are not text.
+/// The request has binary numbers instead of text.
 pub fn of_binary(bytes: &[u8]) -> Option<Hint> {
     literal::is_binary(bytes).then(literal::of_binary)
 }
@@ -117,10 +116,10 @@ fn of_wording(text: &str) -> Option<Hint> {
         );
         return Some(Hint::new(Mistake::ServiceName, what));
     }
-    // Some tutorials first send a length as text, padded with blanks.
+    // Some tutorials first send a length as text, padded with spaces.
     if let Ok(length) = first.parse::<usize>()
         && let meant = rest.trim_start()
-        && rest.len() > meant.len() + 1 // one blank may be between two of three numbers
+        && rest.len() > meant.len() + 1 // a space may separate two of three numbers
         && length == meant.len()
         && multiply::is_complete(meant.as_bytes())
     {
@@ -158,7 +157,7 @@ fn of_wording(text: &str) -> Option<Hint> {
     None
 }
 
-/// A comma in a number.
+/// A word looks like a number with a comma in it.
 fn of_word(text: &str) -> Option<Hint> {
     text.split_whitespace().filter(|word| word.contains(',')).find_map(|word| {
         let pointed = word.replace(',', ".");
@@ -172,7 +171,7 @@ fn of_word(text: &str) -> Option<Hint> {
     })
 }
 
-/// It contains no number, so it is meant for another service; except words for leaving.
+/// The text has no number, so it is meant for another service, unless it is a word for leaving.
 fn of_text_without_number(text: &str, context: Context<'_>) -> Option<Hint> {
     const GOODBYES: [&str; 5] = ["quit", "exit", "bye", "{quit}", "/quit"];
     if is_report(text.trim()) {
@@ -210,7 +209,7 @@ fn is_report(text: &str) -> bool {
     text.starts_with('{') && text.contains("_percent")
 }
 
-/// A client gives this as its chat name; `is_valid`: and it is one.
+/// A client gives this as its chat name; `is_valid`: it is a valid one.
 pub fn of_name(name: &str, is_valid: bool, context: Context<'_>) -> Option<Hint> {
     if let Some(hint) = literal::of_name(name) {
         return Some(hint);
@@ -225,7 +224,7 @@ pub fn of_name(name: &str, is_valid: bool, context: Context<'_>) -> Option<Hint>
     })
 }
 
-/// Stats could not read this request.
+/// Stats cannot read this request.
 pub fn of_stats_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
     multiply::is_complete(request).then(|| {
         let others = context.elsewhere(Service::Stats, Some(Service::Multiply));

@@ -22,7 +22,8 @@ fn value(c: char) -> Option<u8> {
     if !is_digit(&u32::from(c)) {
         return None;
     }
-    // Rows may touch, as the mathematical digits' do: then the first of them is a multiple of ten away.
+    // Two rows may touch, as those of the mathematical digits do. Then the first row begins a multiple of ten before this
+    // character.
     let before = (0..u32::from(c)).rev().take_while(is_digit).count() as u32;
     Some((before % ROW) as u8)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Dropped {
-    /// A line on a FIFO, or in a message queue, that nobody reads.
+    /// Nobody reads the line on a FIFO, or in a message queue.
     Unread,
     /// The datagram looks like one of our own answers.
     OwnWords,

@@ -1,5 +1,5 @@
-//! What a session asks the engine to do to others: to another session, or to the daemon. The engine applies effects
-//! after the session's own step, in order.
+//! What a session asks the engine to do to another session or to the daemon. The engine applies effects in order, after the
+//! session's own step.
 
 use super::message::{ConnectionId, RemoteAddress, Request};
 #[cfg(feature = "nats")]
@@ -28,12 +28,12 @@ pub(super) enum SessionEvent {
     GoOn,
     /// Its partner has left.
     Left,
-    /// It is in the room, at its place in the log of all machines; with what it said behind its name.
+    /// It is in the room now, at its place in the shared log; with what the client had sent after its name.
     #[cfg(feature = "nats")]
     Joined(MemberId, Box<str>),
-    /// Somebody else has its name there; with lines that it was not sent yet.
+    /// Another member has its name in the shared room; with lines that were not sent to it yet.
     #[cfg(feature = "nats")]
     NameTaken(Box<str>, Vec<u8>),
-    /// Another connection is this member now; with the rest of a line that was sent in part.
+    /// Another connection has taken over this member; with the rest of a line that was sent in part.
     Replaced(Vec<u8>),
 }

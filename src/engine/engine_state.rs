@@ -32,7 +32,7 @@ pub(super) const EVENTS_MAX: usize = 64 * 1024;
 pub(super) struct EngineState {
     pub(super) settings: Settings,
     pub(super) room: Room,
-    /// What members with WebSockets hear next.
+    /// The room's next messages as frames, for members with WebSockets.
     pub(super) frames: LentFrames,
     pub(super) connection_counts: ConnectionCounts,
     /// The latest figures of the process, and their time.
@@ -46,7 +46,7 @@ pub(super) struct EngineState {
     pub(super) event_ring: EventRing,
     /// The rate limits of clients that have sent something.
     pub(super) paces: Peers<Pace>,
-    /// The same by source, in the room.
+    /// What was left of the bursts of clients of the room that have disconnected, by source.
     pub(super) lately: Lately,
     /// The guests of a room with a passphrase.
     pub(super) guests: Peers<Guest>,
@@ -64,7 +64,7 @@ pub(super) struct EngineState {
     pub(super) stop: Option<Stop>,
     /// The memory of all connections' queues, without their part of the room.
     pub(super) held: usize,
-    /// What happened on the way to other machines, for the log.
+    /// Events of the connections to other machines, for the log.
     #[cfg(feature = "nats")]
     pub(super) link_events: VecDeque<super::uplink::LogEvent>,
 }
@@ -72,11 +72,11 @@ pub(super) struct EngineState {
 /// The daemon is stopping.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// Until when connections that keep sending are read.
+    /// The time until which connections that keep sending are read.
     pub(super) listen: Timestamp,
-    /// That time has not come yet.
+    /// Whether that time is still to come.
     pub(super) listening: bool,
-    /// When everything is closed.
+    /// The time at which everything is closed.
     pub(super) by: Timestamp,
     /// Connections of which the kernel holds no more input.
     pub(super) drained: HashSet<ConnectionId>,
@@ -129,7 +129,7 @@ impl EngineState {
         self.log(event);
     }
 
-    /// Lets the log know alone.
+    /// Reports an event to the log only.
     pub(super) fn log(&mut self, event: Event) {
         if self.events.len() < EVENTS_MAX {
             self.events.push_back(event);

@@ -12,7 +12,7 @@ use super::service::Service;
 use super::service::watch::TraceEvent;
 use super::source::Source;
 
-/// An event of a connection.
+/// An event of a connection, as the ring keeps it.
 #[derive(Debug)]
 pub struct RingEntry {
     /// The time.
@@ -35,13 +35,13 @@ impl RingEntry {
     }
 }
 
-/// So many users can always watch: no user can keep all others out.
+/// At least this many users can watch at the same time, so that no user can keep all others out.
 const USERS_MIN: usize = 4;
 
 /// Why a client may not watch now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// There are as many watchers as there may be.
+    /// The number of watchers has reached its limit.
     All,
     /// Its user has as many watchers as one user may have.
     Share(usize),
@@ -66,16 +66,16 @@ pub struct EventRing {
     bytes: usize,
     /// The number of events that were dropped from the ring.
     forgotten: u64,
-    /// Some watcher may have events to be shown.
+    /// Set if some watcher may have events to be shown.
     stirred: bool,
     /// The mistakes that connections were told lately, one bit each.
     named: VecDeque<(ConnectionId, u32)>,
 }
 
-/// Remembered besides mistakes: it may have left between two replies.
+/// A bit beside those of the mistakes: the client may have left between two replies.
 const LEAVES_EARLY: u32 = 1 << 31;
 
-/// The number of connections for which mistakes that are told once are remembered; an older one is told again.
+/// Connections whose reported mistakes are remembered. If one is forgotten, its mistakes may be reported again.
 const NAMED_MAX: usize = 256;
 
 impl EventRing {
@@ -134,7 +134,7 @@ impl EventRing {
     /// Whether to tell a connection's mistake: it was not told yet, or is told each time.
     pub fn is_news(&mut self, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.once() {
-            // Sends that were joined make one number of two, or three of four.
+            // Joined sends may turn one number into two, or three into four: a wrong count after them is no news.
             None => !mistake.is_count() || !self.knows(peer, Mistake::JoinedSends),
             Some(bit) => self.name(peer, bit),
         }
@@ -150,7 +150,7 @@ impl EventRing {
         self.name(peer, LEAVES_EARLY);
     }
 
-    /// Whether it may have.
+    /// Whether a connection may have left between two replies.
     pub fn suspects(&self, peer: ConnectionId) -> bool {
         self.has(peer, LEAVES_EARLY)
     }
@@ -201,7 +201,7 @@ impl EventRing {
         self.stirred
     }
 
-    /// The same; clears the mark.
+    /// Whether some watcher may have events to be shown; clears the mark.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }
@@ -234,7 +234,7 @@ mod tests {
         ConnectionId { index, generation: 1 }
     }
 
-    /// Each has another user.
+    /// Adds a watcher with its own user.
     fn enter(event_ring: &mut EventRing, index: u32, max: usize) -> Result<(), Full> {
         event_ring.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
     }

@@ -12,14 +12,14 @@ pub const FIGURES_AGE_MAX: Duration = Duration::from_millis(100);
 /// A rate covers the last ten seconds or more, at most twenty while anything happens.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Figures about the process; `None`: it does not know.
+/// Figures about the process; `None`: unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Its memory in bytes (RSS).
     pub resident_bytes: Option<u64>,
-    /// Descriptors that are open, and how many can be.
+    /// Open descriptors.
     pub descriptors: Option<u64>,
-    /// See there.
+    /// The limit on open descriptors.
     pub descriptors_max: Option<u64>,
     /// Log lines that could not be written, since the start.
     pub log_lines_dropped: u64,
@@ -37,7 +37,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Time has passed.
+    /// Called when time has passed.
     pub fn tick(&mut self, now: Timestamp, counters: &Counters) {
         if now.since(self.newer.0) >= WINDOW {
             self.older = std::mem::replace(&mut self.newer, (now, counters.clone()));

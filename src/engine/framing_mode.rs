@@ -9,9 +9,9 @@ pub enum FramingMode {
     Line,
     /// Not at all: one send() is one message.
     Raw,
-    /// With NUL.
+    /// With NUL, as strings in C end.
     C,
-    /// Not at all: its length precedes it.
+    /// Not at all: each message follows its length.
     Prefixed(Prefix),
     /// With CR LF or CR NUL, and with commands in between.
     Telnet,

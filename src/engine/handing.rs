@@ -1,4 +1,4 @@
-//! The engine over a restart: its state for the next process, piece by piece, and how that process restores it.
+//! How the engine survives a restart: its state for the next process, piece by piece, and how that process restores it.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::record::piece::{Piece, Said};
 use super::session::Session;
 use crate::engine::record::SavedLog;
 
-/// A hand-over, while nothing changes: a piece for the room, one for each machine, one for each session, and the end.
+/// A hand-over, during which nothing changes: a piece for the room, one for each machine, one for each session, and the end.
 #[derive(Debug)]
 pub struct Handing<'e> {
     engine: &'e Engine,
@@ -41,8 +41,8 @@ impl Engine {
         self.shared.machines.restore(now, saved, self.shared.settings.machines_max);
     }
 
-    /// Continues the work of the previous process: `present` are sessions with their connections, `missing` are those
-    /// without. A session that no engine can have saved is closed.
+    /// Continues the work of the previous process: `present` are sessions with their connections, `missing` are those without. A
+    /// session in an impossible state is closed.
     pub fn restore(
         &mut self,
         now: Timestamp,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
-pub struct Timestamp(NonZeroU64); // one more than the microseconds: a session has several that may not be set
+pub struct Timestamp(NonZeroU64); // microseconds + 1, so that `Option<Timestamp>` needs no more space
 
 impl From<u64> for Timestamp {
     fn from(micros: u64) -> Timestamp {
@@ -32,7 +32,7 @@ impl Default for Timestamp {
 }
 
 impl Timestamp {
-    /// A number of microseconds after the start; at most half a million years.
+    /// The time this many microseconds after the start; at most half a million years.
     pub const fn at(micros: u64) -> Timestamp {
         Timestamp(NonZeroU64::MIN.saturating_add(micros))
     }
@@ -77,12 +77,12 @@ pub enum RemoteAddress {
     Process {
         /// User id.
         uid: u32,
-        /// Group id: that of the process, not all that its user has; [`NO_GROUP`] if the kernel does not name it.
+        /// Group id of the process, not of all groups that its user has; [`NO_GROUP`] if the kernel does not report it.
         gid: u32,
         /// Process id; 0: a process outside our PID namespace (pid_namespaces(7)).
         pid: u32,
     },
-    /// A process on this machine whose user the kernel cannot identify: equal to no user, and on no list.
+    /// A process whose user the kernel cannot identify: it equals no user and is on no list.
     Unknown {
         /// Process id; 0: a process outside our PID namespace.
         pid: u32,

@@ -7,7 +7,7 @@ use super::service::Service;
 use super::session::Session;
 
 impl Engine {
-    /// Connections in the table, with closing and refused ones.
+    /// Connections in the table, including closing and refused ones.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
@@ -54,7 +54,7 @@ impl Engine {
             + shared.roster.bytes()
     }
 
-    /// The table of clients' part of it, in bytes.
+    /// The memory of the table of clients, which is a part of that, in bytes.
     pub fn roster_bytes(&self) -> usize {
         self.shared.roster.bytes()
     }
@@ -64,8 +64,8 @@ impl Engine {
         self.shared.roster.len()
     }
 
-    /// The queued bytes that count against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max):
-    /// as counted, and as they are.
+    /// The queued bytes that count against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max): as counted,
+    /// and as measured now.
     pub fn shared_bytes(&self) -> (usize, usize) {
         let sessions = self.sessions.iter().filter(|session| !session.is_lossy());
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
@@ -85,7 +85,7 @@ impl Engine {
             || self.shared.room.is_dirty()
     }
 
-    /// Whether it wants [`Input::Figures`](super::message::Input::Figures); ask after each turn.
+    /// Whether the engine wants [`Input::Figures`](super::message::Input::Figures); ask after each turn.
     pub fn wants_figures(&self) -> bool {
         self.wants_figures
     }
@@ -95,7 +95,8 @@ impl Engine {
         self.shared.stop.is_some() && self.sessions.len() == 0
     }
 
-    /// The members of the room by name, for members of an earlier process, whose joining no event reports.
+    /// The members of the room by name. Members of the previous process have joined without an event, so this is how to learn of
+    /// them.
     pub fn member_names(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
         self.shared.room.members()
     }

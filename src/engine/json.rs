@@ -1,5 +1,5 @@
-//! JSON as it may go anywhere: to a terminal, into a log, through a pipe. It means the same to a parser, and no character in
-//! it is invisible or changes how its neighbours are seen. All of the daemon's and the client's JSON is written here.
+//! JSON that is safe in a terminal, a log or a pipe: its meaning to a parser is the same, but no character in it is invisible or
+//! changes how its neighbours are displayed. The daemon and the client write all their JSON with it.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub fn to_string_pretty(value: &impl Serialize) -> String {
     escape(&serde_json::to_string_pretty(value).expect(SERIALIZABLE)).into_owned()
 }
 
-/// Appends a value on one line, without its end.
+/// Appends a value on one line, without a line end.
 ///
 /// # Panics
 /// As [`to_string`].
@@ -51,7 +51,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            // JSON has these outside of strings alone, where an escape would be wrong.
+            // JSON allows these only outside of strings, where an escape would be wrong.
             '\n' => escaped.push(c),
             '\t' | '\r' => escaped.push(' '),
             c if is_invisible(c) => {

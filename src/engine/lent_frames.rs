@@ -1,5 +1,5 @@
-//! The room's next messages as WebSocket frames, which are the same for all members that have heard the same: encoded once, and
-//! lent to each of them. Knows the room; has never seen a session.
+//! The room's next messages as WebSocket frames. They are the same for all members at the same position, so they are encoded once
+//! and lent to each. Knows the room and no session.
 
 use super::codec::websocket;
 use super::limits::ROOM_QUEUE_BYTES;
@@ -17,8 +17,8 @@ pub(super) struct LentFrames {
 }
 
 impl LentFrames {
-    /// Whether a member can be lent all that it is offered. They are encoded then. Who is further behind takes as much as
-    /// this into its own queue.
+    /// Whether the frames hold all that a member at this position is offered; encodes them if not. A member that is further behind
+    /// gets its lines through its own queue.
     #[inline]
     pub(super) fn are_for(&mut self, room: &Room, member_id: MemberId) -> bool {
         let Offer::Log { from, to, goes_on: false } = room.offer(member_id) else { return false };
@@ -44,7 +44,7 @@ impl LentFrames {
 
     fn encode(&mut self, room: &Room, from: u64, to: u64) {
         (self.from, self.to) = (from, to);
-        self.bytes = Vec::with_capacity((to - from) as usize + 64); // what was lent before takes no memory any more
+        self.bytes = Vec::with_capacity((to - from) as usize + 64); // frees the memory of the previous frames
         let mut pieces = [&[][..]; PIECES_MAX];
         let count = room.slices(from, to, &mut pieces);
         let mut begun = Vec::new();

@@ -1,5 +1,5 @@
-//! Every bound of the engine: name, unit, reason. Those that a configuration may change are in [`Settings`]; the
-//! others are constants.
+//! Every bound of the engine, with unit and reason. Those that a configuration may change are in [`Settings`]; the others are
+//! constants.
 
 mod bounds;
 mod settings;

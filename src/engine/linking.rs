@@ -1,4 +1,4 @@
-//! The engine and the servers that keep the log of a shared room: what the reactor has to do for it, and what comes of it.
+//! The engine's side of the servers that keep the log of a shared room: its requests to the reactor, and the reactor's input.
 
 use super::Engine;
 use super::effect::SessionEvent;
@@ -14,12 +14,12 @@ use super::uplink::{InstanceId, LinkId, LogEvent, SavedUplink, Server, Settings,
 /// Events for the log that are kept until the reactor takes them, which it does in each turn.
 const LINK_EVENTS_MAX: usize = 256;
 
-/// What the reactor is asked for.
+/// A request to the reactor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkRequest {
     /// Connect; the answer is [`LinkInput::Opened`] or [`LinkInput::Lost`].
     Connect(LinkId, Server),
-    /// Close it, after what [`Engine::link_output`] has if that can be written at once; then
+    /// Close it, but first write what [`Engine::link_output`] has if that can be written at once; then call
     /// [`Engine::forget_link`].
     Close(LinkId),
 }
@@ -27,24 +27,24 @@ pub enum LinkRequest {
 /// What happened on a connection to a server.
 #[derive(Debug)]
 pub enum LinkInput<'a> {
-    /// It stands.
+    /// It is connected.
     Opened,
     /// It is encrypted.
     Secured,
-    /// Bytes came.
+    /// Bytes have arrived.
     Bytes(&'a [u8]),
-    /// So many bytes of [`Engine::link_output`] were taken.
+    /// This many bytes of [`Engine::link_output`] were written.
     Sent(usize),
-    /// It has ended, or could not be made, for this reason; empty: the server closed it without a word.
+    /// It has ended, or could not be made, for this reason. Empty: the server closed it without an error message.
     Lost(&'a str),
 }
 
-/// What begins a shared room.
+/// How a shared room begins.
 #[derive(Debug)]
 pub enum Beginning {
-    /// A new instance, with this id; and a number that no other daemon has.
+    /// As a new instance, with this id, and a number that no other daemon has.
     New(InstanceId, u64),
-    /// That of the process before a restart.
+    /// With the state of the process before a restart.
     Restored(Box<SavedShared>, InstanceId, u64),
 }
 
@@ -52,9 +52,9 @@ pub enum Beginning {
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct SavedShared {
     uplink: SavedUplink,
-    /// The room has been whole.
+    /// Whether the room has been whole.
     has_begun: bool,
-    /// Members have been told that it is cut off.
+    /// Whether members have been told that the room is cut off.
     is_cut_off: bool,
 }
 
@@ -65,7 +65,7 @@ impl Engine {
         self.shared.room.shared().is_some()
     }
 
-    /// Shares the room with other daemons from now on, or as settings say that have changed. Members stay.
+    /// Shares the room with other daemons from now on, or applies changed settings. Members stay.
     pub fn share(&mut self, now: Timestamp, settings: Settings, beginning: Beginning) {
         self.shared.now = now;
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
@@ -89,7 +89,7 @@ impl Engine {
         self.take_link_events(now);
     }
 
-    /// The room is this daemon's alone from now on; its members stay. The others are told, as far as that can be sent at once.
+    /// Stops sharing the room; its members stay. The other daemons are told, as far as that can be sent at once.
     pub fn stop_sharing(&mut self, now: Timestamp) {
         for consequence in self.shared.room.stop_sharing() {
             self.handle_consequence(consequence);
@@ -153,7 +153,7 @@ impl Engine {
         self.shared.room.shared()?.uplink.deadline()
     }
 
-    /// Time has passed.
+    /// Called when time has passed.
     pub fn tick_links(&mut self, now: Timestamp) {
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
             uplink.tick(now);
@@ -171,7 +171,7 @@ impl Engine {
         Some(LinkRequest::Connect(link, server))
     }
 
-    /// A connection is closed, as was asked for.
+    /// A connection is closed, as was requested.
     pub fn forget_link(&mut self, now: Timestamp, link: LinkId) {
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
             uplink.closed(link);
@@ -203,8 +203,8 @@ impl Engine {
         self.take_link_events(now);
     }
 
-    /// Whether members wait for their turn to be offered as much as they get at once: read nothing more from a server until the
-    /// next turn.
+    /// Whether members still wait to be offered as much as one turn allows. Then nothing more should be read from a server until
+    /// the next turn.
     pub fn is_room_busy(&self) -> bool {
         self.shared.room.fresh() >= ROOM_BURST_BYTES + self.shared.room.floor()
     }
@@ -241,7 +241,7 @@ impl Engine {
                 }
             }
             Consequence::Stats(host, report) => {
-                // Another daemon has checked it, but this one does not rely on that.
+                // The other daemon has checked the report, but this one does not rely on it.
                 if let (true, Ok(Message::Report(report))) = (is_host(&host), stats::read(report.as_bytes()))
                 {
                     let (now, max) = (shared.now, shared.settings.machines_max);

@@ -1,5 +1,5 @@
-//! The look of a name: whether it can be taken for another name, or for the room itself. By UTS 39, Unicode Security
-//! Mechanisms. Knows Unicode; has never seen a room.
+//! Whether a name can be mistaken for another name, or for words of the room itself, by UTS 39 (Unicode Security Mechanisms).
+//! Knows Unicode and no room.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -12,9 +12,9 @@ use unicode_security::skeleton;
 
 use super::words::{RESERVED, RESERVED_WITHIN};
 
-/// The look of a name: its UTS 39 skeleton as written (`AIice` with a capital I is `Alice`) and in small letters
-/// (`MIKE` is `mike` and so `rnike`). Both are case-folded again and have one space for each gap, because people
-/// compare names like this. Two names that share one of these skeletons can be taken for each other.
+/// The look of a name: its UTS 39 skeleton as written (`AIice` with a capital I is `Alice`) and in small letters (`MIKE` is `mike`
+/// and so `rnike`). Both are case-folded again, with one space for each gap, because people compare names like this. Two names that
+/// share a skeleton can be mistaken for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Looks([Look; 2]);
 
@@ -23,7 +23,7 @@ pub struct Looks([Look; 2]);
 pub struct Look(u64);
 
 impl Looks {
-    /// The look of a text; `None`: it can be taken for words of the room itself.
+    /// The look of a text; `None`: it can be mistaken for words of the room itself.
     pub fn of(text: &str) -> Option<Looks> {
         let seen = seen(text);
         let hash = |case: usize| {
@@ -42,14 +42,14 @@ impl Looks {
 
 /// A text as people see it: as written, and in small letters.
 fn seen(text: &str) -> [String; 2] {
-    let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // full-width letters are letters; their case stays
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // turns full-width letters into letters and keeps their case
     [nfkc.into_owned(), fold(text).into()].map(|text| {
         let seen = fold(&skeleton(&text).collect::<String>());
         seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     })
 }
 
-/// Whether the text can be taken for words of the room.
+/// Whether the text can be mistaken for words of the room.
 fn is_reserved(name: &[String; 2]) -> bool {
     type Words = LazyLock<Vec<[String; 2]>>;
     static WHOLE: Words = LazyLock::new(|| RESERVED.map(seen).into());
@@ -59,14 +59,14 @@ fn is_reserved(name: &[String; 2]) -> bool {
     };
     is_like(&WHOLE, |name, words| name.trim_end_matches(|c: char| !c.is_alphanumeric()) == words)
         || is_like(&WITHIN, |name, words| name.contains(words))
-        // The end of a displayed name: a visarga within a word is not a colon.
+        // A colon at the end of a displayed name. Within a word, a letter that looks like a colon is harmless.
         || name.iter().any(|name| name.ends_with(':') || name.contains(": "))
 }
 
 /// NFKC and case folding, repeated until neither undoes the other (UAX #15, D146 of the Unicode Standard).
 pub(super) fn fold(text: &str) -> Box<str> {
     if text.is_ascii() {
-        return text.to_ascii_lowercase().into(); // which NFKC leaves alone
+        return text.to_ascii_lowercase().into(); // NFKC does not change ASCII
     }
     let nfkc = ComposingNormalizerBorrowed::new_nfkc();
     let fold = CaseMapper::new();

@@ -1,5 +1,5 @@
-//! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has
-//! never seen a sender: a name stands for the last report under it, and belongs to its first sender.
+//! The machines that report, each with its last report and a short history. Knows names, times and JSON as text. A name stands for
+//! the last report under it, and belongs to its first sender.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -15,7 +15,7 @@ use super::message::Timestamp;
 use super::source::Source;
 use super::text::{is_host, is_invisible};
 
-/// The data that are kept of a report after the next one.
+/// What is kept of a report after the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// `cpu_percent`.
@@ -33,9 +33,9 @@ pub struct Sample {
 pub struct Report {
     /// The machine; `None`: it gave no name.
     pub host: Option<String>,
-    /// All other fields, as one compact JSON object in which every character can be seen.
+    /// All other fields, as one compact JSON object in which every character is visible.
     pub text: String,
-    /// The history's part of it.
+    /// What the history keeps of it.
     pub sample: Sample,
 }
 
@@ -51,10 +51,10 @@ pub struct Machine {
     source: Option<Source>,
 }
 
-/// A list of all machines that has begun and is not at its end.
+/// A list of all machines that is being sent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct ListCursor {
-    /// The machine told last.
+    /// The machine sent last.
     pub(super) after: Option<String>,
     pub(super) told: usize,
 }
@@ -70,8 +70,8 @@ pub struct Machines {
 }
 
 impl Machines {
-    /// Takes a report. When there are `max` machines, one makes room for a new one: the one that has been silent
-    /// longest, among those of the source that has most.
+    /// Takes a report. If there are `max` machines already, one makes room for a new one: of the source that has the most, the
+    /// machine that has been silent longest.
     pub fn handle_report(
         &mut self,
         now: Timestamp,
@@ -95,7 +95,7 @@ impl Machines {
         self.insert(host, Machine { latest: report.text, history, source });
     }
 
-    /// Forgets all but `max`, in the same order.
+    /// Forgets all machines but `max`, in the same order.
     pub fn keep(&mut self, max: usize) {
         while self.machines.len() > max
             && let Some(host) = self.crowding.choose_any()
@@ -147,7 +147,7 @@ impl Machines {
         Some(format!("{{\"host\":{},\"history\":[{}]}}", json::to_string(&host), samples.join(",")))
     }
 
-    /// All of it, for the process that follows: names, machines without their last report, and that.
+    /// The state for the next process: names, machines without their last report, and that report.
     pub fn save(&self) -> impl Iterator<Item = (String, Machine, &[u8])> {
         self.machines.iter().map(|(host, machine)| {
             let without =
@@ -161,7 +161,7 @@ impl Machines {
         self.machines.len()
     }
 
-    /// The machines of the process before, `max` at most; impossible data are left out.
+    /// Restores the machines of the previous process, at most `max`; impossible data are left out.
     pub fn restore(&mut self, now: Timestamp, saved: Vec<(String, Machine)>, max: usize) {
         for (host, mut machine) in saved {
             if is_host(&host) && machine.is_sound() {
@@ -206,12 +206,12 @@ fn latest_line(now: Timestamp, host: &str, machine: &Machine) -> String {
     }
 }
 
-/// The end of a list of machines: their number.
+/// The end of a list of machines, with their number.
 pub fn last_line(count: usize) -> String {
     format!("{{\"machines\":{count}}}")
 }
 
-/// In seconds.
+/// The age in seconds.
 fn age(now: Timestamp, at: Timestamp) -> String {
     format!("{:.3}", now.since(at).as_secs_f64())
 }

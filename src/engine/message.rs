@@ -1,5 +1,5 @@
 //! The engine's interface: its inputs, its outputs, and the events that it reports.
-//! Knows no socket and no clock: time is an argument, a peer is a number.
+//! Knows no socket and no clock: time is an argument, and a peer is a number.
 
 use std::fmt;
 use std::rc::Rc;
@@ -26,9 +26,9 @@ pub struct Binding {
     /// The service.
     pub service: Service,
     /// The transport.
-    #[serde(rename = "medium")] // as records of earlier versions have it
+    #[serde(rename = "medium")] // its name in the records of earlier versions
     pub transport: Transport,
-    /// Who may connect; `None`: everyone. A saved binding does not check again.
+    /// Who may connect; `None`: everyone. A restored binding does not check again.
     #[serde(skip)]
     pub allowed: Option<Allowed>,
 }
@@ -45,8 +45,8 @@ pub enum Input<'a> {
         /// The peer.
         remote: RemoteAddress,
     },
-    /// Bytes were read, or one packet. `more`: the read stopped at the end of our buffer, not at the end of what was
-    /// there (and the rest of a packet is lost).
+    /// Bytes of one read, or one packet. `more`: the read filled our buffer, so there may be more (and the rest of a packet is
+    /// lost).
     Bytes {
         /// The connection.
         peer: ConnectionId,
@@ -65,8 +65,8 @@ pub enum Input<'a> {
         bytes: &'a [u8],
         /// It was longer than our buffer.
         truncated: bool,
-        /// The address that an answer can be sent to: on a Unix socket as the sender wrote it, on the network empty, for
-        /// `remote` says it; `None`: its sender has none.
+        /// Where an answer can be sent: on a Unix socket the address as the sender wrote it; on the network empty, because `remote`
+        /// is the address. `None`: the sender has no address.
         address: Option<&'a [u8]>,
     },
     /// The outcome of sending the last message of [`Engine::poll_reply`](super::Engine::poll_reply).
@@ -107,10 +107,10 @@ pub enum Input<'a> {
     Broken {
         /// The connection.
         peer: ConnectionId,
-        /// Which one, and what would be right.
+        /// The broken rule, and what would be right.
         why: &'a str,
     },
-    /// Something became known of the encryption of this connection.
+    /// Something has become known about the encryption of this connection.
     Encryption {
         /// The connection.
         peer: ConnectionId,
@@ -124,12 +124,12 @@ pub enum Input<'a> {
     },
     /// Time has passed: handle every deadline up to now, and continue with unfinished work.
     Tick,
-    /// Stop gracefully: answer received requests, send the farewells, and end by `by`.
+    /// Stop gracefully: answer received requests, send the last messages, and end by `by`.
     Stop {
         /// The time when everything is closed, finished or not.
         by: Timestamp,
     },
-    /// The outcome of an [`Output::Ask`], in lines for the peer.
+    /// The outcome of an [`Output::Ask`], as lines for the peer.
     Answer {
         /// The connection that asked.
         peer: ConnectionId,
@@ -149,13 +149,13 @@ pub enum Input<'a> {
 pub enum Output {
     /// There is something to write: offer `outgoing(peer)` to the kernel.
     Flush(ConnectionId),
-    /// Write once more to this peer, whose kernel accepts nothing: it reports room only once there is much. The answer
-    /// is [`Input::Writable`] and its consequences, or [`Input::Blocked`].
+    /// Write once more to this peer, although its kernel accepts nothing: the kernel reports room only once there is much. Answer
+    /// with [`Input::Writable`] and its consequences, or with [`Input::Blocked`].
     Retry(ConnectionId),
-    /// Shut down the sending side; keep reading (and tell us), for a lingering close.
+    /// Shut down the sending side, but keep reading and pass it on, for a lingering close.
     ShutdownWrite(ConnectionId),
-    /// Whether to read from this peer. A new peer is read from until this says otherwise; after its end of file it is
-    /// not, and this is not sent for it any more.
+    /// Whether to read from this peer. A new peer is read from until this says otherwise. After its end of file it is not read any
+    /// more, and this is not sent.
     Reading(ConnectionId, bool),
     /// A burst has ended within a message: acknowledge the received bytes at once (TCP_QUICKACK, tcp(7)), because the
     /// sender's kernel may hold back the rest until then.
@@ -191,7 +191,7 @@ pub enum Request {
     Reload,
     /// Give every connection to the service manager, for the next process.
     HandOver,
-    /// Send it a signal when something was said in the room, or a machine has reported.
+    /// Send it a signal when a message was posted in the room, or a machine has reported.
     Notify,
 }
 
@@ -223,13 +223,13 @@ pub struct Event {
 pub enum EventKind {
     /// It was accepted.
     Opened,
-    /// The handshake is complete; by which version and cipher suite.
+    /// The handshake is complete; with version and cipher suite.
     Secured(String),
     /// Its certificate has this name.
     Identified(String),
     /// Its encryption failed, or never began; with the reason.
     Unsecured(String),
-    /// It ended its input without saying so in TLS.
+    /// It ended its input without the close_notify of TLS.
     Truncated,
     /// Its framing is known now.
     Decided(FramingMode),
@@ -237,9 +237,9 @@ pub enum EventKind {
     Chose(Service),
     /// It asked for this on the control service.
     Asked(Request),
-    /// It had this action carried out on others.
+    /// It gave an order about other clients, which was carried out.
     Ordered(String),
-    /// It got this error, without its `Error: `.
+    /// It got this error (without `Error: `).
     Erred(String),
     /// It made a classic mistake; with the correction.
     Mistaken(String),

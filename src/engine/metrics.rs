@@ -1,5 +1,5 @@
-//! The daemon's figures as OpenMetrics 1.0 or in Prometheus' older text format 0.0.4. Knows counters; has never seen who reads
-//! them. The names are in ipcd-protocol(7), and stay.
+//! The daemon's figures as OpenMetrics 1.0 or in Prometheus' older text format 0.0.4. The metric names are in ipcd-protocol(7), and
+//! never change.
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::message::{Dropped, Timestamp};
 use super::room_report::RoomReport;
 use super::service::Service;
 
-/// What is told.
+/// The figures to report.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     /// The time.
@@ -32,7 +32,7 @@ pub struct Snapshot<'a> {
     pub memory_max: Option<usize>,
 }
 
-/// The two forms of the same.
+/// The two formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// OpenMetrics 1.0.
@@ -42,7 +42,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What it is to a browser or a scraper.
+    /// The type in the HTTP answer.
     pub const fn content_type(self) -> &'static str {
         match self {
             Form::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -51,7 +51,7 @@ impl Form {
     }
 }
 
-/// What a family of samples is.
+/// The type of a family of samples.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Counter,
@@ -60,7 +60,7 @@ enum Kind {
     Info,
 }
 
-/// The text as far as it is written.
+/// The text written so far.
 struct Text {
     out: String,
     form: Form,
@@ -71,7 +71,7 @@ impl Text {
     fn family(&mut self, name: &str, kind: Kind, unit: Option<&str>, help: &str) {
         let (kind, suffix) = match (self.form, kind) {
             (Form::OpenMetrics, Kind::Counter) => ("counter", ""),
-            (Form::Text, Kind::Counter) => ("counter", "_total"), // there it belongs to the name
+            (Form::Text, Kind::Counter) => ("counter", "_total"), // the older format has it in the name
             (_, Kind::Gauge) => ("gauge", ""),
             (_, Kind::Histogram) => ("histogram", ""),
             (Form::OpenMetrics, Kind::Info) => ("info", ""),
@@ -85,7 +85,7 @@ impl Text {
     }
 
     fn line(&mut self, line: impl Display) {
-        _ = writeln!(self.out, "{line}"); // a String takes all
+        _ = writeln!(self.out, "{line}"); // writing to a String never fails
     }
 
     /// A family of one sample.
@@ -109,7 +109,7 @@ impl Text {
     }
 }
 
-/// All of it.
+/// The whole text.
 pub fn text(form: Form, snapshot: &Snapshot<'_>) -> String {
     let mut text = Text { out: String::new(), form };
     let Snapshot { uptime, .. } = *snapshot;
@@ -371,7 +371,7 @@ mod tests {
             Dropped::ALL.into_iter().for_each(|reason| of.count_dropped(reason, u64::MAX));
         }
         let bytes = told(Form::OpenMetrics, &counters).len();
-        let digits = 20 * Service::ALL.len() * ErrorKind::ALL.len(); // of the errors, which are counted one by one
+        let digits = 20 * Service::ALL.len() * ErrorKind::ALL.len(); // one counter for each service and kind of error
         assert!(bytes + digits <= METRICS_BYTES_MAX, "{bytes}");
     }
 }

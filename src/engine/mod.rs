@@ -1,8 +1,8 @@
-//! PURE: the whole daemon without its sockets. It has no socket, clock, file or log: time and bytes come in as arguments,
-//! and requests and events go out as values.
+//! The whole daemon without its sockets. This is pure code: it has no socket, clock, file or log. Time and bytes come in as
+//! arguments, requests and events go out as values.
 //!
-//! It is a crate of its own as well, `ipcd-engine` in `engine/`: these files, and none of the crates that the daemon needs
-//! beside them.
+//! It is also a crate of its own, `ipcd-engine` in `engine/`: the same files, without the crates that only the rest of the daemon
+//! needs.
 //!
 //! # The order of its calls
 //!
@@ -165,7 +165,7 @@ pub struct Engine {
     outputs: OutputQueue,
     /// The answer to the last datagram.
     answer: Option<Answer>,
-    /// How much each sender of datagrams may still be answered.
+    /// How many more answers each sender of datagrams may get.
     shares: Shares,
     /// Members whose messages wait until every member has been offered the last ones.
     waiting: ReadyList,
@@ -226,10 +226,10 @@ impl Engine {
     // ---- input
 
     /// Takes one input, at the time `now`.
-    #[inline(always)] // so that each caller has only the way of its own input
+    #[inline(always)] // each caller keeps only the branch for its own input
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.shared.now = now;
-        // In a large room nearly every input is the first one, and each turn has the second: they do not pay for the others.
+        // These two are nearly all inputs of a large room. They should not pay for the others.
         let is_done = match input {
             Input::Sent { peer, bytes } => {
                 !self.shared.event_ring.has_subscribers() && self.is_heard(peer, bytes)
@@ -275,7 +275,7 @@ impl Engine {
                 self.with(now, peer, |session, shared| {
                     session.set_blocked(shared, now, true);
                     if session.is_lossy() {
-                        session.resume(shared, now); // nobody waits for its reader
+                        session.resume(shared, now); // a queue that drops what is unread does not wait for its reader
                     }
                 });
             }
@@ -306,14 +306,14 @@ impl Engine {
                 let grace = by.since(now);
                 let drained = self.shared.stop.take().map(|stop| stop.drained).unwrap_or_default();
                 self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, drained });
-                self.resume_all(now); // no rate limit applies any more
+                self.resume_all(now); // during a stop there is no rate limit
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Figures(figures) => {
                 self.shared.figures = Some((now, figures));
                 self.wants_figures = false;
             }
-            Input::Turned(_) => {} // counted already
+            Input::Turned(_) => {} // counted above
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
         if !self.shared.effects.is_empty() {
@@ -347,7 +347,7 @@ impl Engine {
         self.relieve_when_full(now);
     }
 
-    /// Whether these sent bytes were the room's alone: then the session has nothing to do.
+    /// Whether these sent bytes were the room's only: then the session has nothing to do.
     #[inline]
     fn is_heard(&mut self, peer: ConnectionId, bytes: usize) -> bool {
         let shared = &mut self.shared;

@@ -1,5 +1,5 @@
-//! The members that may not speak in the room for a while. A mute belongs to a name and, while no member has that
-//! name, to the address or user that had it, so that another name does not lift it. Knows no room and no connection.
+//! Members that may not speak in the room for a while. A mute belongs to a name. While no member has that name, it belongs to the
+//! address or user that had it, so that another name does not lift it.
 
 use super::client::Client;
 use super::message::Timestamp;
@@ -21,7 +21,7 @@ struct Mute {
 pub struct Mutes(Vec<Mute>);
 
 impl Mutes {
-    /// Whether there are none, as nearly always.
+    /// Whether there are none, which is the usual case.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,5 +1,5 @@
 //! Names in the room: which texts are names, and when two of them are the same one.
-//! Knows Unicode; has never seen a room.
+//! Knows Unicode and no room.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use super::limits::NAME_CHARS_MAX;
 use super::looks::{self, Looks};
 
-/// Marks on one letter. More of them build towers into the lines above.
+/// Marks on one letter. More would stack up into the lines above.
 const MARKS_MAX: usize = 2;
 
 /// A name that a member of the room can have.
@@ -61,8 +61,7 @@ impl fmt::Display for NoName {
     }
 }
 
-/// Whether a name may contain this character: a letter, mark, digit, space, `-`, `_`, `.`, `'`, `’`, `@` or `+`, if it can
-/// be seen.
+/// Whether a name may contain this character: a visible letter, mark, digit, space, `-`, `_`, `.`, `'`, `’`, `@` or `+`.
 pub fn is_name_char(c: char) -> bool {
     c == ' ' || is_sign(c) || is_beginning(c) || is_mark(c)
 }
@@ -144,8 +143,8 @@ impl Key {
     }
 }
 
-/// The keys of a text's beginnings that end with a word, shortest first, each with where it ends. A name has single
-/// words with U+0020 between them; each word is folded once, so that a long text costs no more than its length.
+/// The keys of the beginnings of a text that end with a word, shortest first, each with its end. A name has single words with
+/// U+0020 between them. Each word is folded once, so that a long text costs no more than its length.
 pub fn beginnings(text: &str) -> impl Iterator<Item = (usize, Key)> {
     let mut so_far = String::new();
     let mut at = 0;

@@ -1,15 +1,15 @@
-//! CPython's numbers, byte for byte: what `float()` reads, what `float` operators answer, what `repr()` writes.
-//! Knows texts and numbers; has never seen a message or a peer.
+//! Python's numbers, byte for byte as CPython has them: what `float()` reads, what operators on floats return, what `repr()`
+//! writes.
 
 use std::fmt;
 
 use super::digits;
 
-/// The operators that a request may name, as the error about another one lists them.
+/// The operators that a request may use, in the order in which the error about another one lists them.
 pub const KNOWN: &str = "+ - * / // % **";
 
-/// Reads what CPython's `float()` reads, without white space around it: the decimal digits of every script, all else in
-/// ASCII. Anything else is `None`.
+/// Reads what CPython's `float()` reads, without white space around it: decimal digits of every script, all else in ASCII. Any
+/// other text is `None`.
 pub fn parse(text: &str) -> Option<f64> {
     if !text.is_ascii() {
         return digits::to_ascii(text).and_then(|text| parse(&text));
@@ -40,7 +40,7 @@ struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// Integers below this are exact as f64.
     const INTEGER_MAX: u64 = 1 << 53;
-    /// So large that no text can hold the zeros that would bring the number back into range.
+    /// So large that no text can hold enough zeros to bring the number back into range.
     const EXPONENT_MAX: i64 = 1 << 60;
     /// `f64::from_str` stops counting at some 65,000, although enough zeros may bring a number back into range.
     const EXPONENT_STD_MAX: u64 = 9_999;
@@ -89,9 +89,9 @@ impl<'a> Decimal<'a> {
         })
     }
 
-    /// Rounded as CPython rounds: to the nearest, and of two to the even one. `f64::from_str` does the same.
+    /// Rounded as CPython does it: to the nearest float, and to the even one of two equally near. `f64::from_str` does the same.
     fn magnitude(&self) -> Option<f64> {
-        // An exact integer and an exact power of ten: their product or quotient is rounded once, so rightly.
+        // Both are exact, so their product or quotient is rounded once, and is therefore correctly rounded.
         if let Some(integer) = self.integer {
             let power = self.exponent - self.fraction_digits as i64;
             if let Some(ten) = usize::try_from(power.unsigned_abs()).ok().and_then(|power| TENS.get(power)) {
@@ -116,7 +116,7 @@ impl<'a> Decimal<'a> {
             return Some(f64::INFINITY);
         }
         if power < -325 {
-            return Some(0.0); // less than half of the smallest number there is
+            return Some(0.0); // less than half of the smallest float
         }
         let mut text = String::with_capacity(all - zeros + 8);
         for (index, digit) in significand.iter().filter(|byte| byte.is_ascii_digit()).skip(zeros).enumerate()
@@ -142,7 +142,7 @@ const TENS: [f64; 23] = [
 struct Run<'a> {
     digits: usize,
     underscored: bool,
-    /// Starts with the first byte that does not belong, which an underscore in a wrong place is.
+    /// What follows the digits. A misplaced underscore does not belong to them.
     rest: &'a [u8],
 }
 
@@ -178,7 +178,7 @@ pub struct Text {
 
 impl Text {
     /// The text that `repr()` writes for `value`.
-    #[inline(always)] // one caller for each way of writing it
+    #[inline(always)] // there is one caller for each way of writing it
     pub fn of(value: f64) -> Text {
         let mut text = Text::default();
         write_to(value, &mut text);
@@ -209,7 +209,7 @@ pub fn write(value: f64, out: &mut Vec<u8>) {
 
 fn write_to(value: f64, out: &mut Text) {
     if value.is_nan() {
-        return out.extend_from_slice(b"nan"); // whatever its sign
+        return out.extend_from_slice(b"nan"); // also for a negative NaN
     }
     if value.is_sign_negative() {
         out.push(b'-');
@@ -294,7 +294,7 @@ impl Operator {
     }
 }
 
-/// Why two numbers have no result.
+/// Why an operation on two numbers has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArithmeticError {
     /// CPython's ZeroDivisionError.
@@ -353,7 +353,7 @@ fn divide_floored(left: f64, right: f64) -> (f64, f64) {
 
 fn power(base: f64, exponent: f64) -> Result<f64, ArithmeticError> {
     let odd = (exponent % 2.0).abs() == 1.0;
-    // The special cases are CPython's own, so that they hold whatever the platform's pow says.
+    // CPython treats these cases itself, so that they do not depend on the platform's pow.
     if exponent == 0.0 || base == 1.0 {
         return Ok(1.0);
     }
@@ -379,7 +379,7 @@ fn power(base: f64, exponent: f64) -> Result<f64, ArithmeticError> {
         return Err(ArithmeticError::NoRealResult);
     }
     let magnitude = match base.abs() {
-        1.0 => 1.0, // also to a power too large for pow
+        1.0 => 1.0, // also for a power that is too large for pow
         magnitude => magnitude.powf(exponent),
     };
     if magnitude.is_infinite() {

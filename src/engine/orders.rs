@@ -1,5 +1,5 @@
-//! The administrator's actions on other clients: kick, mute, say, close. Each gets an answer with its outcome,
-//! and is in the log and the transcript.
+//! An administrator's orders about other clients: kick, mute, say, close. Each order gets an answer with its outcome, and is
+//! recorded in the log and the transcript.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ impl Engine {
         self.with(now, by, |session, _| session.handle_answer(&[line]));
     }
 
-    /// Records the action and its author in the log and the transcript.
+    /// Records the order and its author in the log and the transcript.
     fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by) else { return };
         let line = format!("({done}, by {})", session.remote());
@@ -60,7 +60,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// `NAME [FOR]`: a time at the end counts as one if the text before it is a member's name.
+    /// `NAME [FOR]`: a time at the end counts as one if a member has the name before it.
     fn mute(&mut self, now: Timestamp, by: ConnectionId, text: &str) -> Result<String, String> {
         let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
@@ -69,7 +69,7 @@ impl Engine {
         let ((member_id, peer, remote), span) = match (timed, self.member(text)) {
             (Some((Ok(member), span)), _) => (member, Some(span)),
             (_, Ok(member)) => (member, None),
-            // Without the time.
+            // The whole text is the name.
             (Some((Err(error), _)), Err(_)) | (None, Err(error)) => return Err(error),
         };
         let name = self.shared.room.name(member_id).to_owned();

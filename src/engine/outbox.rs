@@ -1,5 +1,4 @@
-//! The unsent bytes of one peer, and where each message ends. Knows bytes; has never seen what they say. Holds no
-//! memory while it is empty.
+//! The unsent bytes of one peer, and where each message ends. Knows bytes and not their meaning. Holds no memory while it is empty.
 
 use std::time::Duration;
 
@@ -9,27 +8,26 @@ use serde::{Deserialize, Serialize};
 use super::codec::Encoding;
 use super::message::Timestamp;
 
-/// The least memory that a queue takes, and how much it keeps free before it grows: a common reply, which is an
-/// acknowledgement and a result, fits.
+/// The smallest allocation, and the free space that remains before it grows: a common reply, an acknowledgement and a result, fits.
 const ROOM: usize = 64;
 
 /// One peer's queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
-    /// Messages as they are sent; those before `start` have been sent. If each message goes out on its own, an LF
+    /// Messages in the form in which they are sent; those before `start` have been sent. If each message is sent on its own, an LF
     /// follows it.
     bytes: Vec<u8>,
     start: u32,
-    #[serde(rename = "open")] // as records of earlier versions have it
+    #[serde(rename = "open")] // its name in the records of earlier versions
     last: Last,
-    #[serde(rename = "partial")] // as records of earlier versions have it
+    #[serde(rename = "partial")] // its name in the records of earlier versions
     front: Front,
     #[serde(default, rename = "joined")]
     between: Between,
     /// The queued bytes may be private to this peer.
     #[serde(skip)]
     private: bool,
-    /// Nothing goes out before this time, because a paced message has just been sent.
+    /// Nothing is sent before this time, because a paced message has just been sent.
     pause: Option<Timestamp>,
 }
 
@@ -81,15 +79,14 @@ impl From<Last> for bool {
     }
 }
 
-/// The separator of two queued messages if each goes out on its own. In the record of a restart: whether there is
-/// none.
+/// What separates two queued messages if each is sent on its own. In the record of a restart: whether nothing separates them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 enum Between {
     /// An LF, which is not sent.
     #[default]
     Mark,
-    /// None: they go out together, until the queue is empty.
+    /// Nothing: they are sent together, until the queue is empty.
     Nothing,
 }
 
@@ -106,7 +103,7 @@ impl From<Between> for bool {
 }
 
 impl Outbox {
-    /// Whether any of it was ever sent.
+    /// Whether any bytes were ever sent.
     pub fn has_sent(&self) -> bool {
         self.front != Front::First
     }
@@ -121,7 +118,7 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// A copy of all but the bytes.
+    /// A copy without the bytes.
     pub fn without_bytes(&self) -> Outbox {
         Outbox { bytes: Vec::new(), start: 0, ..*self }
     }
@@ -147,7 +144,7 @@ impl Outbox {
         self.start() <= self.bytes.len()
     }
 
-    /// Bytes that are queued from now on are private to this peer. Until the queue is empty, nobody else may see its
+    /// Marks the bytes that are queued from now on as private to this peer. Until the queue is empty, nobody else may see its
     /// bytes.
     pub fn confide(&mut self) {
         self.private = true;
@@ -212,7 +209,7 @@ impl Outbox {
         if !encoding.is_one_by_one() || self.is_joined() {
             return waiting;
         }
-        // An LF in front only ends a message that has been sent already.
+        // An LF at the front only ends a message that has been sent already.
         let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
         &message[..memchr(b'\n', message).unwrap_or(message.len())]
     }
@@ -227,7 +224,7 @@ impl Outbox {
             self.front = if ended { Front::Whole } else { Front::Rest };
             self.skip_to(start + usize::from(ended));
             if ended && encoding.is_paced() {
-                self.pause = Some(now + gap); // also for a message that is not there yet
+                self.pause = Some(now + gap); // also before a message that is not queued yet
             }
         } else if count > 0 {
             let start = self.start() + count;
@@ -237,19 +234,19 @@ impl Outbox {
         self.compact();
     }
 
-    /// So many bytes come next: reserves exactly that.
+    /// Reserves memory for exactly the bytes that come next.
     pub fn expect(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes);
     }
 
-    /// Makes room for so many bytes.
+    /// Reserves memory for more bytes.
     fn make_room(&mut self, bytes: usize) {
         if self.bytes.capacity() - self.bytes.len() < bytes {
             self.grow(bytes);
         }
     }
 
-    /// The memory is full. Drops sent bytes if that is worth the copying. The first allocation fits a common reply.
+    /// Handles a full buffer: drops sent bytes if that is worth the copying, or grows. The first allocation fits a common reply.
     #[cold]
     fn grow(&mut self, bytes: usize) {
         if self.bytes.capacity() == 0 {
@@ -272,7 +269,7 @@ impl Outbox {
         &self.bytes[self.start()..]
     }
 
-    /// Everything before `start` was sent, or is dropped.
+    /// Marks everything before `start` as sent or dropped.
     fn skip_to(&mut self, start: usize) {
         match u32::try_from(start) {
             Ok(start) => self.start = start,
@@ -290,7 +287,7 @@ impl Outbox {
 
     fn compact(&mut self) {
         if self.start() == self.bytes.len() {
-            // The memory is freed as well: an idle session holds none.
+            // This frees the memory too: an idle session holds none.
             self.bytes = Vec::new();
             self.start = 0;
             self.between = Between::Mark;
@@ -319,7 +316,7 @@ impl Outbox {
         count as u64
     }
 
-    /// The number of queued messages, if each goes out on its own.
+    /// The number of queued messages, if each is sent on its own.
     pub fn messages(&self) -> usize {
         memchr_iter(b'\n', self.waiting()).count()
     }
@@ -338,7 +335,7 @@ impl Outbox {
         over
     }
 
-    /// Ends the pause: what waits goes out without one.
+    /// Ends the pause: the waiting messages are sent without one.
     pub fn end_pause(&mut self) {
         self.pause = None;
     }
@@ -350,15 +347,15 @@ impl Outbox {
         self.push(bytes);
     }
 
-    /// From now on each message goes out on its own. Lines that are already queued go out as they are, together with
-    /// everything that is queued until they have gone.
+    /// From now on each message is sent on its own. Lines that are already queued are sent as they are, together with everything
+    /// that is queued before they are gone.
     pub fn end_lines(&mut self) {
         if memchr(b'\n', self.waiting()).is_some() {
             self.between = Between::Nothing;
         }
     }
 
-    /// Joins the messages of a paced encoding: until the queue is empty, all go out together and without pauses.
+    /// Joins the messages of a paced encoding: until the queue is empty, all are sent together and without pauses.
     pub fn join(&mut self) {
         self.pause = None;
         if !self.is_joined() && !self.is_empty() {

@@ -1,6 +1,6 @@
-//! The bytes that may be written to a peer, at their place in memory.
+//! The bytes that may be written to a peer, as slices of where they are stored.
 
-/// Pieces of memory that one [`Outgoing`] can name.
+/// The most slices of one [`Outgoing`].
 pub const SLICES_MAX: usize = 4;
 
 /// The bytes that may be written to a peer now, in order.
@@ -8,7 +8,7 @@ pub const SLICES_MAX: usize = 4;
 pub struct Outgoing<'a> {
     pub(super) slices: [&'a [u8]; SLICES_MAX],
     pub(super) count: usize,
-    /// There may be more to write after it.
+    /// Set if there may be more to write after these bytes.
     pub(super) is_part: bool,
 }
 
@@ -18,7 +18,7 @@ impl<'a> Outgoing<'a> {
         &self.slices[..self.count]
     }
 
-    /// Their bytes in all.
+    /// Their total length in bytes.
     pub fn len(&self) -> usize {
         self.slices().iter().map(|slice| slice.len()).sum()
     }
@@ -28,7 +28,7 @@ impl<'a> Outgoing<'a> {
         self.slices().iter().all(|slice| slice.is_empty())
     }
 
-    /// Whether more may be written once it is, without anything else happening.
+    /// Whether there may be more to write after these bytes, even if nothing else happens.
     pub fn is_part(&self) -> bool {
         self.is_part
     }

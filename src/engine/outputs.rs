@@ -1,5 +1,5 @@
-//! The engine's requests to the reactor, in two classes. Urgent ones are done before another peer is read from; the
-//! others wait for the end of the turn, so that one write carries all messages of it.
+//! The engine's requests to the reactor, in two classes. Urgent ones are executed before another peer is read from. The others wait
+//! for the end of the turn, so that one write carries all messages of the turn.
 
 use std::collections::VecDeque;
 
@@ -13,15 +13,15 @@ use super::session_table::SessionTable;
 /// The queue, in the order in which it is polled.
 #[derive(Debug)]
 pub(super) struct OutputQueue {
-    /// Urgent.
+    /// Urgent requests.
     urgent: VecDeque<Output>,
-    /// Urgent, after these: peers with a reply of their own to send.
+    /// Urgent, after those: peers with a reply to send.
     replies: ReadyList,
     /// At the end of the turn: requests to the daemon.
     requests: VecDeque<(ConnectionId, Request)>,
     /// At the end of the turn, after these: members of the room with something new to receive.
     ready_members: VecDeque<ConnectionId>,
-    /// The number of them that are still due in this turn.
+    /// How many of these are still due in this turn.
     flushes_left: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for OutputQueue {
 }
 
 impl OutputQueue {
-    /// Another turn begins.
+    /// Begins another turn.
     pub(super) fn begin_turn(&mut self) {
         self.flushes_left = FLUSHES_PER_TURN;
     }
@@ -48,13 +48,13 @@ impl OutputQueue {
         self.urgent.push_back(output);
     }
 
-    /// The same: the session has a reply to send.
+    /// Adds an urgent request to flush a session that has a reply to send.
     #[inline]
     pub(super) fn push_reply(&mut self, session: &mut Session) {
         self.replies.push(session.peer(), session.membership());
     }
 
-    /// Adds a request for the end of the turn: a session asks this of the daemon.
+    /// Adds a session's request to the daemon, for the end of the turn.
     pub(super) fn push_request(&mut self, peer: ConnectionId, request: Request) {
         self.requests.push_back((peer, request));
     }
@@ -98,7 +98,7 @@ impl OutputQueue {
         self.ready_members.is_empty()
     }
 
-    /// Peers with a reply of their own to send.
+    /// Peers with a reply to send.
     pub(super) fn replies(&self) -> &ReadyList {
         &self.replies
     }
@@ -108,7 +108,7 @@ impl OutputQueue {
         self.ready_members.iter()
     }
 
-    /// The connection that a request is about, for those that wait one by one.
+    /// The connections of requests that are queued one by one.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         let asked = self.requests.iter().map(|(peer, _)| *peer);
         self.urgent.iter().map(Output::peer).chain(asked)

@@ -1,4 +1,4 @@
-//! The rate limit of one peer: messages per second, and a burst on top. Knows timestamps; has never seen a message.
+//! The rate limit of one peer: messages per second, and a burst beyond that.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use super::limits::{MESSAGES_BURST, PACES_OF_SOURCES_MAX, PER_SECOND_MAX};
 use super::message::Timestamp;
 use super::source::Source;
 
-/// The rest of a peer's burst (a token bucket, stored as the time at which it is full again; ATM Forum TM 4.0 calls
-/// that the generic cell rate algorithm).
+/// What is left of a peer's burst. This is a token bucket, stored as the time at which it is full again (the "generic cell rate
+/// algorithm" of ATM Forum TM 4.0).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace(Timestamp);
 
 impl Pace {
-    /// The time at which one more message may be taken, if that is not now. `per_second` 0 is no bound.
+    /// When one more message may be taken, if not now. `per_second` 0 is no limit.
     pub fn until(self, now: Timestamp, per_second: u32) -> Option<Timestamp> {
         let gap = gap(per_second)?;
         let early = (MESSAGES_BURST - 1) * gap;
@@ -21,7 +21,7 @@ impl Pace {
             .then(|| Timestamp::at(self.0.micros().saturating_sub(early.as_micros() as u64)))
     }
 
-    /// One message was taken.
+    /// Counts a message.
     pub fn count(&mut self, now: Timestamp, per_second: u32) {
         if let Some(gap) = gap(per_second) {
             self.0 = self.0.max(now) + gap;
@@ -29,12 +29,12 @@ impl Pace {
     }
 }
 
-/// The remaining bursts of recent clients by source: a client that leaves and comes again has no new one.
+/// What is left of the bursts of recent clients, by source: a client that reconnects gets no new burst.
 #[derive(Debug, Default)]
 pub struct Lately(HashMap<Source, Pace>);
 
 impl Lately {
-    /// One of this source has this left.
+    /// Notes what a client of this source has left.
     pub fn note(&mut self, now: Timestamp, source: Source, pace: Pace) {
         if self.0.len() >= PACES_OF_SOURCES_MAX && !self.0.contains_key(&source) {
             self.0.retain(|_, pace| pace.0 > now);
@@ -46,7 +46,7 @@ impl Lately {
         least.0 = least.0.max(pace.0);
     }
 
-    /// The remaining burst of a new client from this source; `None`: all of it.
+    /// What a new client from this source has left; `None`: a whole burst.
     pub fn of(&self, now: Timestamp, source: Source) -> Option<Pace> {
         self.0.get(&source).copied().filter(|pace| pace.0 > now)
     }

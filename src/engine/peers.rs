@@ -1,11 +1,11 @@
-//! Facts about a few peers only: a table beside the sessions, which stay small in this way.
+//! Facts that only a few peers have: in a table beside the sessions, which stay small.
 
 use std::collections::HashMap;
 
 use super::capacity::shrunk;
 use super::message::ConnectionId;
 
-/// Values of those peers that have one.
+/// The values of those peers.
 #[derive(Debug)]
 pub struct Peers<T>(HashMap<ConnectionId, T>);
 
@@ -31,7 +31,7 @@ impl<T> Peers<T> {
         self.0.insert(peer, value);
     }
 
-    /// Takes a peer's value away. After a peak the memory goes back.
+    /// Removes a peer's value. After a peak the memory is freed.
     pub fn remove(&mut self, peer: ConnectionId) {
         if !self.0.is_empty()
             && self.0.remove(&peer).is_some()

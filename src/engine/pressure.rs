@@ -1,9 +1,8 @@
-//! Which connections are closed when the queues of all together are full. Knows who holds how much; has never seen the
-//! contents.
+//! Which connections are closed when the queues of all together are full. Knows who holds how much, and not what.
 //!
-//! Of the clients (an address, or on Unix sockets a user) the one that holds most loses the connection that holds
-//! most, and so on until there is room. A client that holds no more than an equal share of the whole loses none:
-//! nobody can displace another client, whatever the number of connections.
+//! The client (an address, or on Unix sockets a user) that holds the most loses its largest connection, and so on until there is
+//! room. A client that holds no more than an equal share of the whole loses none: nobody can displace another client, whatever the
+//! number of connections.
 
 use std::collections::{BinaryHeap, HashMap};
 
@@ -12,8 +11,8 @@ use super::limits::RELIEF_SHARE;
 use super::message::{ConnectionId, Timestamp};
 use super::source::Source;
 
-/// The number of searches for the largest ones at once: a connection that must go keeps a few words, and loses them
-/// the second time.
+/// How often the largest ones are searched for at once. A closing connection keeps its last words, and loses them in the second
+/// round.
 const ROUNDS: usize = 3;
 
 /// A connection whose queues are not empty.
@@ -24,21 +23,21 @@ pub(super) struct MemoryHolder {
     bytes: usize,
 }
 
-/// The memory of a connection during the search: its entry, and its client's in a table and in a heap, each with room
-/// to grow.
+/// The memory of a connection during the search: its entry, and its client's entries in a table and in a heap, each with room to
+/// grow.
 pub(super) const HOLDER_BYTES: usize = 2
     * (2 * size_of::<MemoryHolder>()
         + size_of::<(Source, Vec<MemoryHolder>)>()
         + size_of::<(usize, usize)>());
 
 impl Engine {
-    /// Memory that the queues of all connections take, in bytes, as far as it counts.
+    /// The counted memory of the queues of all connections, in bytes.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         self.shared.held + self.shared.room.aside_bytes()
     }
 
-    /// Sees to it that the queues of all connections keep to their bound.
+    /// Closes connections if the queues of all together exceed their bound.
     #[inline]
     pub(super) fn relieve_when_full(&mut self, now: Timestamp) {
         if self.held_bytes() > self.shared.settings.queued_bytes_max {
@@ -85,7 +84,7 @@ fn choose(holders: Vec<MemoryHolder>, excess: usize) -> Vec<ConnectionId> {
     let total =
         |connections: &Vec<MemoryHolder>| connections.iter().map(|holder| holder.bytes).sum::<usize>();
     let first = |connections: &Vec<MemoryHolder>| connections.first().map(|holder| holder.peer);
-    // Among equals it is not the table's secret order that decides.
+    // Sorted, so that among equals the random order of the table does not decide.
     clients.sort_unstable_by_key(first);
     let mut heap: BinaryHeap<(usize, usize)> =
         clients.iter().enumerate().map(|(at, connections)| (total(connections), at)).collect();

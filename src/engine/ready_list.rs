@@ -10,13 +10,13 @@ use super::message::ConnectionId;
 pub(super) enum For {
     /// A reply of its own can be sent.
     Reply = 1,
-    /// Messages of it wait for room in the chat's log.
+    /// It has messages that wait for room in the chat's log.
     Room = 2,
     /// Its status report can go on.
     Report = 4,
 }
 
-/// The lists that contain a session: a bit each, because a session has no room for more.
+/// The lists that contain a session. They share one byte, because a session has no room for more.
 #[derive(Debug, Default)]
 pub(super) struct Membership(u8);
 
@@ -27,7 +27,7 @@ impl Membership {
     }
 }
 
-/// One list, first come, first served. A session that has gone leaves its entry behind, which is then ignored.
+/// One list, first come, first served. A closed session leaves its entry behind, which is ignored.
 #[derive(Debug)]
 pub(super) struct ReadyList {
     list: For,
@@ -50,12 +50,12 @@ impl ReadyList {
         self.queue.is_empty()
     }
 
-    /// Which it is.
+    /// Which list it is.
     pub(super) fn list(&self) -> For {
         self.list
     }
 
-    /// The sessions in it, in order, including those that have gone.
+    /// The sessions in it, in order, including closed ones.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         self.queue.iter().copied()
     }
@@ -69,7 +69,7 @@ impl ReadyList {
         }
     }
 
-    /// Takes the first entry off the list; `None`: its session has gone, or there is no entry.
+    /// Takes the first entry off the list; `None`: its session is closed, or there is no entry.
     #[inline]
     pub(super) fn pop<'s>(
         &mut self,

@@ -1,4 +1,4 @@
-//! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
+//! Status reports and watchers' events, sent piece by piece: a piece of each in a turn, as fast as its reader keeps up.
 
 use super::client::Client;
 use super::codec::{Encoding, prefixed, websocket};
@@ -15,7 +15,7 @@ use super::service::watch::TraceEvent;
 use super::{Engine, limits};
 
 impl Engine {
-    /// Writes on at the reports that can go on; those that did not have their turn stay in the list.
+    /// Continues the reports that can go on; those that get no turn stay in the list.
     pub(super) fn go_on_reporting(&mut self, now: Timestamp) {
         let mut budget = limits::STATUS_PARTS_PER_TURN;
         for _ in 0..self.reporting.len() {
@@ -44,13 +44,13 @@ impl Engine {
         }
     }
 
-    /// Whether to ask a process for its own figures. (An engine alone is in none.)
+    /// Whether to ask for figures of the process. (An engine in a test may be in none.)
     fn lacks_figures(&self, now: Timestamp) -> bool {
         let is_old = |at: Timestamp| now.since(at) >= FIGURES_AGE_MAX;
         self.shared.settings.pid.is_some() && self.shared.figures.as_ref().is_none_or(|(at, _)| is_old(*at))
     }
 
-    /// The next piece of a report; how far it is then, or `None` at its end.
+    /// Writes the next piece of a report. Returns the position after it, or `None` at the end.
     fn write_report(
         &self,
         now: Timestamp,
@@ -86,7 +86,7 @@ impl Engine {
                     self.write_metrics(now, request, out);
                     return None;
                 }
-                // The table takes the latest counts of connections before it is reported.
+                // Before connections are reported, the roster gets their latest counts.
                 Progress::Connections(at, _) if at as usize >= self.sessions.end() && may_watch => {
                     status::write_turn_to_clients(out);
                     return Some(Progress::Tallies(0));
@@ -113,7 +113,7 @@ impl Engine {
         Some(progress)
     }
 
-    /// The addresses and users from this one on.
+    /// Writes the addresses and users from this one on.
     fn write_clients(
         &self,
         now: Timestamp,
@@ -132,7 +132,7 @@ impl Engine {
         None
     }
 
-    /// Lets the roster know what connections have done, as many as the budget is for; how far it is then.
+    /// Reports to the roster what connections have done, as far as the budget goes. Returns the position after it.
     fn take_tallies(&mut self, from: u32, budget: &mut usize) -> Progress {
         let to = self.sessions.end().min(from as usize + *budget);
         *budget -= to - (from as usize).min(to);
@@ -194,7 +194,7 @@ impl Engine {
         request.write(&metrics::text(request.form, &snapshot), out);
     }
 
-    /// The state of a room that other machines share.
+    /// The state of a shared room.
     #[cfg(feature = "nats")]
     fn shared_room(&self) -> Option<RoomReport> {
         self.room_report()
@@ -243,7 +243,7 @@ impl Engine {
             return;
         };
         if session.service() == Service::Status {
-            return; // a report is no news
+            return; // watchers do not see reports
         }
         let encoding = session.encoding();
         let mut head = Vec::new();

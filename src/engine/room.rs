@@ -1,6 +1,5 @@
-//! The chat room: one shared log of everything said, and a cursor into it for each member. Fan-out copies nothing, a
-//! slow member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a
-//! socket.
+//! The chat room: one shared log of everything said, and a cursor into it for each member. Fan-out copies nothing, a slow member is
+//! a cursor that lags, and the memory bound is one number. Knows peers by number, and no socket.
 
 #[cfg(not(feature = "nats"))]
 mod alone;
@@ -45,25 +44,26 @@ use shared::Shared;
 #[derive(Debug, Default)]
 pub struct Room {
     timeline: Timeline,
-    /// What makes it a room of several machines; `None`: it is this daemon's alone.
+    /// The state of a shared room; `None`: it is this daemon's alone.
     shared: Option<Box<Shared>>,
     members: Slab<Member>,
     keys: HashMap<Key, MemberId>,
     /// The looks of the members' names.
     looks: HashSet<Look>,
-    /// The number of members that have ever joined: the order of `/who`.
+    /// How many members have ever joined: the order of `/who`.
     joins: u64,
-    /// A member can be offered something new.
+    /// Set if a member can be offered something new.
     dirty: bool,
-    /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
+    /// Set if something was said, sent or left since the room was [settled](Self::settle), so that a quiet room costs a turn
+    /// nothing.
     stirred: bool,
-    /// Something was sent, or a member has left, since the heard part of the log was [trimmed](Self::trim_log).
+    /// Set if something was sent, or a member has left, since the heard part of the log was [trimmed](Self::trim_log).
     moved: bool,
-    /// Members for which the kernel takes nothing.
+    /// The number of members for which the kernel accepts nothing.
     blocked: usize,
-    /// Lines that members missed since this was last asked.
+    /// Lines that members missed since this number was last taken.
     skipped: u64,
-    /// The unsent direct messages, except those of members that miss the oldest lines.
+    /// Bytes of unsent direct messages, except those of members that miss the oldest lines.
     aside_bytes: usize,
 }
 
@@ -73,7 +73,7 @@ impl Room {
         self.members.len()
     }
 
-    /// Bytes said since everybody was last offered what there is.
+    /// Bytes said since all members were last offered what there is.
     pub fn fresh(&self) -> usize {
         self.timeline.fresh
     }
@@ -95,12 +95,12 @@ impl Room {
         self.aside_bytes
     }
 
-    /// The same of one member.
+    /// The memory of one member's unsent direct messages.
     pub fn aside_bytes_of(&self, member_id: MemberId) -> usize {
         self.members[member_id.0].aside_bytes
     }
 
-    /// The same for members that miss the oldest lines.
+    /// The memory of unsent direct messages of members that miss the oldest lines.
     pub fn lossy_aside_bytes(&self) -> usize {
         self.members.iter().map(|(_, member)| if member.lossy { member.aside_bytes } else { 0 }).sum()
     }
@@ -110,7 +110,7 @@ impl Room {
         self.dirty
     }
 
-    /// Whether a member has that name, or one that can be taken for it.
+    /// Whether a member has that name, or one that it can be mistaken for.
     pub fn has(&self, name: &Name) -> bool {
         self.keys.contains_key(&name.key)
             || name.looks.each().iter().any(|look| self.looks.contains(look))
@@ -137,13 +137,13 @@ impl Room {
         self.timeline.history.lines()
     }
 
-    /// Its bytes, with a line end each.
+    /// The bytes of the history, with a line end each.
     pub fn history_bytes(&self) -> usize {
         self.timeline.history.bytes() + self.timeline.history.len()
     }
 
-    /// Lets a member in, with what it has said behind its name. `None`: it is in once its place in the log of several
-    /// machines is known; [`poll_shared`](Self::poll_shared) tells.
+    /// Adds a member, together with what the client sent after its name. `None`: it joins once its place in the shared log is
+    /// known, which [`poll_shared`](Self::poll_shared) reports.
     pub fn enter(
         &mut self,
         peer: ConnectionId,
@@ -159,7 +159,7 @@ impl Room {
         Some(member_id)
     }
 
-    /// Lets a member in; all other members hear of it, and the newcomer hears everything from now on.
+    /// Adds a member. All other members are told, and the new one hears everything from now on.
     pub fn join(&mut self, peer: ConnectionId, name: Name) -> MemberId {
         self.propose(Entry::Joined(&name.shown));
         self.joins += 1;
@@ -193,13 +193,13 @@ impl Room {
         self.members[member_id.0].claim.as_deref()
     }
 
-    /// A client with the same secret owns the member's name from now on.
+    /// Makes a client with this secret the owner of the member's name.
     pub fn set_claim(&mut self, member_id: MemberId, claim: Claim) {
         self.members[member_id.0].claim = Some(Box::new(claim));
     }
 
-    /// Gives a member to another connection, without a word to anyone; it hears everything from now on.
-    /// Returns the previous connection, and the rest of a line that was sent there in part.
+    /// Moves a member to another connection, without an announcement; it hears everything from now on.
+    /// Returns the previous connection, and the rest of a line that was sent to it in part.
     pub fn take_over(&mut self, member_id: MemberId, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
         self.finish_line(member_id, &mut begun);
@@ -217,18 +217,18 @@ impl Room {
         history.into_iter().for_each(|line| self.timeline.history.remember(line.into()));
     }
 
-    /// A member did not come through a restart.
+    /// Announces that a member did not come through a restart.
     pub fn announce_left(&mut self, name: &str) {
         self.propose(Entry::Left(name));
     }
 
-    /// Removes a member. Its unsent messages are appended to `unsent`; the others hear that it left.
+    /// Removes a member. Its unsent messages are appended to `unsent`; the others are told that it left.
     pub fn leave(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.take_unsent(member_id, unsent);
         self.remove(member_id);
     }
 
-    /// The same when all members go because the room closes: nobody stays to hear that a member left.
+    /// Removes a member when all leave because the room closes: nobody stays to be told.
     pub fn remove_all(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.take_unsent(member_id, unsent);
         self.forget_member(member_id);
@@ -253,7 +253,7 @@ impl Room {
         }
     }
 
-    /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
+    /// Removes a member that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
     pub fn drop_member(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.finish_line(member_id, unsent);
         self.remove(member_id);
@@ -293,7 +293,7 @@ impl Room {
         member.name
     }
 
-    /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
+    /// Sends `text`, which is clean UTF-8, from a member to everyone. New members may be shown it later.
     pub fn broadcast(&mut self, member_id: MemberId, text: &[u8]) {
         if self.timeline.is_special() {
             return self.broadcast_specially(member_id, text);
@@ -303,7 +303,7 @@ impl Room {
         self.mark_pending();
     }
 
-    /// The same with a transcript, or in a room of several machines.
+    /// The same, in a room with a transcript or a shared one.
     #[cold]
     #[inline(never)]
     fn broadcast_specially(&mut self, member_id: MemberId, text: &[u8]) {
@@ -312,18 +312,18 @@ impl Room {
         self.members[member_id.0].prefix = prefix;
     }
 
-    /// Everyone hears a member's action, likewise.
+    /// Sends a member's action to everyone in the same way.
     pub fn emote(&mut self, member_id: MemberId, text: &str) {
         let name = self.members[member_id.0].name.shown.clone();
         self.propose(Entry::Acted { name: &name, text });
     }
 
-    /// Everybody hears a line that no member says. A newcomer may be shown it later.
+    /// Sends everyone a line that no member said. New members may be shown it later.
     pub fn proclaim(&mut self, line: &str) {
         self.propose(Entry::Announced(line));
     }
 
-    /// Only the transcript has this line.
+    /// Adds a line to the transcript only.
     pub fn write_down(&mut self, line: &str) {
         self.timeline.write_down(line);
     }
@@ -353,7 +353,7 @@ impl Room {
         self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
     }
 
-    /// Everybody hears an entry: now, or when it comes back from the log of several machines.
+    /// Adds an entry to the room: now or, in a shared room, when it comes back from the log.
     fn propose(&mut self, entry: Entry<'_>) {
         if self.propose_to_log(entry) {
             return;
@@ -370,12 +370,12 @@ impl Room {
         self.stirred = true;
     }
 
-    /// One member hears `line`, after everything that was said before.
+    /// Sends `line` to one member, after everything that was said before.
     pub fn send_to(&mut self, member_id: MemberId, line: &str) {
         self.tell_alone(member_id, line, false);
     }
 
-    /// The same for a direct message, which nobody else may see.
+    /// Sends a direct message to one member, which nobody else may see.
     pub fn whisper(&mut self, member_id: MemberId, line: &str) {
         self.tell_alone(member_id, line, true);
     }
@@ -394,7 +394,7 @@ impl Room {
         self.mark_pending();
     }
 
-    /// `alice, bob (2)`, in the order in which they came.
+    /// `alice, bob (2)`, in the order of joining.
     pub fn who(&self) -> String {
         if let Some(shared) = self.shared.as_deref() {
             return listed(shared.names());
@@ -404,14 +404,14 @@ impl Room {
         listed(members.iter().map(|member| &*member.name.shown))
     }
 
-    /// Everybody in the room.
+    /// All members.
     #[cfg(test)]
     pub fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         self.members.iter().map(|(_, member)| member.peer)
     }
 }
 
-/// Names with commas in between, and how many there are.
+/// Names with commas between them, and their number.
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let (mut list, mut count) = (String::new(), 0);
     for name in names {
@@ -427,9 +427,9 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     format!("{list} ({count})")
 }
 
-/// The memory of a member beside its session and its direct messages: its entry in the table, its name as displayed, before
-/// messages and as compared, each at its longest, and its entries among the names and their looks, in tables that have
-/// room to grow.
+/// The memory of a member beside its session and its direct messages: its entry in the table; its name as displayed, before
+/// messages and as compared, each at its longest; and its entries among the names and their looks, in tables that have room to
+/// grow.
 pub const MEMBER_BYTES: usize =
     2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, MemberId)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
 

@@ -1,5 +1,4 @@
-//! The state of a room that several machines share, for status reports and metrics. Knows figures and words; has never seen a
-//! server.
+//! The state of a shared room, for status reports and metrics. Knows figures and words, and no server.
 
 use serde::Serialize;
 
@@ -8,9 +7,9 @@ use serde::Serialize;
 pub struct RoomReport {
     /// `connecting`, `opening`, `catching up`, `whole` or `cut off`.
     pub state: &'static str,
-    /// Why it is not whole.
+    /// Why it is not `whole`.
     pub reason: Option<String>,
-    /// The server, as configured or told by another one.
+    /// The server, from the configuration or from another server.
     pub server: Option<String>,
     /// That server's own name.
     pub server_name: Option<String>,
@@ -18,21 +17,21 @@ pub struct RoomReport {
     pub server_version: Option<String>,
     /// Whether the connection to it is encrypted.
     pub is_encrypted: bool,
-    /// Between the last ping and its answer.
+    /// The time from the last ping to its answer.
     pub round_trip: Option<f64>,
     /// Lines that were sent and are not in the log yet.
     pub unacknowledged: usize,
     /// Lines that wait to be sent.
     pub queued: usize,
-    /// Bytes of both.
+    /// The bytes of `unacknowledged` and `queued` together.
     pub queued_bytes: usize,
-    /// The last message of the log that was read.
+    /// The sequence number of the last message that was read from the log.
     pub sequence: u64,
     /// Messages of the log that were not read yet.
     pub lag: u64,
-    /// Connections to servers after the first.
+    /// Connections to servers, without the first one.
     pub reconnects: u64,
-    /// Messages to the log, with any number of lines each, that it has.
+    /// Messages that are in the log, each with one or more lines.
     pub published: u64,
     /// Lines that the servers refused.
     pub refused: u64,

@@ -1,5 +1,5 @@
-//! The recent clients and their progress: for every address or user its name in the room, its machine, its requests
-//! and errors, and its last classic mistake. Bounded, and kept whether or not anybody looks. Knows no connection.
+//! The recent clients and their progress: for every address or user its name in the room, its machine, its requests and errors, and
+//! its last classic mistake. Bounded, and kept whether or not it is asked for. Knows no connection.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -13,17 +13,16 @@ use super::message::{ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
 use super::source::Source;
 
-/// Addresses and users that are remembered: a school, and some. Guessed.
+/// The most addresses and users: enough for a large school. Guessed.
 pub const CLIENTS_MAX: usize = 1024;
 
-/// The most bytes of a hint's text: the longest names where all services are.
+/// The most bytes of a hint: enough for the longest names, where all services are offered.
 const HINT_BYTES_MAX: usize = 512;
 
 /// The most bytes of an error's text: all but the longest quotations fit.
 const ERROR_BYTES_MAX: usize = 256;
 
-/// The memory of an entry, in a table that has just grown: the entry, its names, its machine's name, the hint and the
-/// error.
+/// The memory of an entry in a table that has just grown: the entry, its names, its machine's name, the hint and the error.
 pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>()
     + 4 * (32 + 64)
     + NAME_BYTES_MAX
@@ -31,10 +30,10 @@ pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>()
     + ERROR_BYTES_MAX
     + 6 * 16;
 
-/// The share of entries that are dropped at once when the table is full: one in this many.
+/// When the table is full, one entry in this many is dropped at once.
 const LEAVING_SHARE: usize = 8;
 
-/// How often a client that errs again and again is examined.
+/// The least time between two hints for one client that errs again and again.
 const HINT_GAP: Duration = Duration::from_millis(10);
 
 /// The data about one address or user.
@@ -48,11 +47,11 @@ pub struct Entry {
     pub host: Option<Box<str>>,
     /// Connections that are open.
     pub connections: u32,
-    /// All that have been let in.
+    /// Connections that were ever admitted.
     pub connections_total: u64,
-    /// Messages, as far as they have been counted.
+    /// Messages counted so far.
     pub requests: u64,
-    /// Error replies, likewise.
+    /// Error replies counted so far.
     pub errors: u64,
     /// The time of its last activity.
     pub seen: Timestamp,
@@ -69,28 +68,28 @@ pub struct LastError {
     pub text: Box<str>,
     /// The service.
     pub service: Service,
-    /// When.
+    /// Its time.
     pub at: Timestamp,
-    /// The same service has answered it since.
+    /// Whether the same service has answered the client since.
     pub is_over: bool,
-    /// On which connection; `None`: a datagram.
+    /// Its connection; `None`: it was a datagram.
     peer: Option<ConnectionId>,
 }
 
-/// A mistake, and when it was made.
+/// A mistake, and its time.
 #[derive(Debug)]
 pub struct LastHint {
-    /// Which one.
+    /// Its kind.
     pub mistake: Mistake,
-    /// What to do about it.
+    /// How to correct it.
     pub text: Box<str>,
     /// The service where it happened.
     pub service: Service,
-    /// When.
+    /// Its time.
     pub at: Timestamp,
-    /// The same service has answered it since.
+    /// Whether the same service has answered the client since.
     pub is_over: bool,
-    /// On which connection; `None`: a datagram.
+    /// Its connection; `None`: it was a datagram.
     peer: Option<ConnectionId>,
 }
 
@@ -101,7 +100,7 @@ pub struct Tally {
     pub requests: u32,
     /// Error replies.
     pub errors: u32,
-    /// When its last message came, if that was answered.
+    /// The time of its last message, if that was answered.
     pub good: Option<Timestamp>,
 }
 
@@ -118,13 +117,12 @@ impl Entry {
     }
 }
 
-/// The table: a tree, because a small tree finds entries with the fewest instructions, and nobody can choose addresses
-/// that make it slow.
+/// The table is a tree: a small tree finds entries with the fewest instructions, and no choice of addresses makes it slow.
 #[derive(Debug, Default)]
 pub struct Roster(BTreeMap<Client, Entry>);
 
 impl Roster {
-    /// A connection was let in.
+    /// Notes a new connection.
     pub fn enter(&mut self, now: Timestamp, client: Client) {
         if let Some(entry) = self.entry(now, client) {
             entry.connections += 1;
@@ -132,7 +130,7 @@ impl Roster {
         }
     }
 
-    /// A connection has ended, with these counts on a service.
+    /// Notes the end of a connection, with its last counts on a service.
     pub fn leave(&mut self, client: Client, service: Service, tally: Tally) {
         if let Some(entry) = self.0.get_mut(&client) {
             entry.connections = entry.connections.saturating_sub(1);
@@ -140,28 +138,28 @@ impl Roster {
         }
     }
 
-    /// A connection has done something on a service.
+    /// Notes what a connection has done on a service.
     pub fn count(&mut self, now: Timestamp, client: Client, service: Service, tally: Tally) {
         if let Some(entry) = self.entry(now, client) {
             entry.take(service, tally);
         }
     }
 
-    /// It has this name in the room.
+    /// Notes its name in the room.
     pub fn set_name(&mut self, now: Timestamp, client: Client, name: &str) {
         if let Some(entry) = self.entry(now, client) {
             entry.name = Some(name.into());
         }
     }
 
-    /// It has come with a certificate of this name.
+    /// Notes the name in its certificate.
     pub fn set_certificate_name(&mut self, now: Timestamp, client: Client, name: &str) {
         if let Some(entry) = self.entry(now, client) {
             entry.certificate = Some(cut(name, NAME_BYTES_MAX));
         }
     }
 
-    /// Its machine calls itself so.
+    /// Notes the name that its machine gives itself.
     pub fn set_host(&mut self, now: Timestamp, client: Client, host: &str) {
         if let Some(entry) = self.entry(now, client)
             && entry.host.as_deref() != Some(host)
@@ -170,14 +168,14 @@ impl Roster {
         }
     }
 
-    /// Whether to examine one more mistake: it costs time, and a client may send thousands.
+    /// Whether to examine one more mistake: it takes time, and a client may make thousands.
     pub fn wants_hint(&self, now: Timestamp, client: Client) -> bool {
         let last = self.0.get(&client).and_then(|entry| entry.hint.as_ref());
         last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
     }
 
-    /// Whether the known mistake says more than this one. Any other mistake or error says more than how a connection
-    /// ended; no words at all say more than the wording of a message.
+    /// Whether the known mistake says more than this one. Any other mistake or error says more than how a connection ended, and
+    /// silence says more than the wording of a message.
     pub fn knows_better(&self, client: Client, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.is_vague() {
             true => self.has_trouble(client, peer),
@@ -199,7 +197,7 @@ impl Roster {
         })
     }
 
-    /// It has made a mistake. One that says little does not replace what says more, as long as that is not over.
+    /// Notes a mistake. One that says little does not replace one that says more, as long as that is not over.
     pub fn set_hint(
         &mut self,
         now: Timestamp,
@@ -216,12 +214,12 @@ impl Roster {
             return;
         }
         let text = cut(&hint.text, HINT_BYTES_MAX);
-        // That one is only slower for it.
+        // This mistake only makes the client slower.
         let is_over = hint.mistake == Mistake::NewlineApart;
         entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over, peer });
     }
 
-    /// An error reply was sent.
+    /// Notes an error reply.
     pub fn set_error(
         &mut self,
         now: Timestamp,
@@ -231,19 +229,19 @@ impl Roster {
         error: &str,
     ) {
         let Some(entry) = self.entry(now, client) else { return };
-        // A client that errs again and again mostly does so in the same way.
+        // A client that errs again and again mostly makes the same error.
         let text = match entry.error.take() {
             Some(last) if *last.text == *error => last.text,
             _ => cut(error, ERROR_BYTES_MAX),
         };
-        // So shortly after a mistake nobody has looked whether this one has a hint too: it does not take that one's place.
+        // This soon after a mistake, nothing has checked whether this error has a hint too, so it does not replace that mistake.
         let same =
             entry.hint.as_ref().filter(|hint| now.since(hint.at) < HINT_GAP && hint.service == service);
         let at = same.map_or(now, |hint| hint.at);
         entry.error = Some(LastError { text, service, at, is_over: false, peer });
     }
 
-    /// Whether it is known that it has been silent since that moment.
+    /// Whether its silence since that time is known.
     pub fn knows_of_silence(&self, client: Client, since: Timestamp) -> bool {
         let entry = self.0.get(&client);
         entry.and_then(|entry| entry.hint.as_ref()).is_some_and(|hint| hint.at > since)
@@ -254,7 +252,7 @@ impl Roster {
         self.0.get(&client)?.name.as_deref()
     }
 
-    /// Everybody, by address and user.
+    /// Everyone, by address and user.
     pub fn iter(&self) -> impl Iterator<Item = (Client, &Entry)> {
         self.0.iter().map(|(client, entry)| (*client, entry))
     }
@@ -270,14 +268,14 @@ impl Roster {
         self.0.len()
     }
 
-    /// Bytes that the table holds, nearly.
+    /// Bytes that the table holds, approximately.
     pub fn bytes(&self) -> usize {
         self.0.len() * CLIENT_BYTES
     }
 
-    /// A client's entry, created if there is room; `None`: no entry can be dropped for it.
+    /// A client's entry, created if there is room; `None`: there is none, and no other entry can be dropped.
     fn entry(&mut self, now: Timestamp, client: Client) -> Option<&mut Entry> {
-        // If there is room, this is one search.
+        // If there is room, this takes one search.
         if self.0.len() >= CLIENTS_MAX && !self.0.contains_key(&client) {
             self.forget_some();
             if self.0.len() >= CLIENTS_MAX {
@@ -300,8 +298,8 @@ impl Roster {
         Some(entry)
     }
 
-    /// Drops clients that are not connected: first of the source that has most of them, so that one network's many
-    /// addresses displace their own, and the oldest first.
+    /// Drops clients that are not connected, oldest first, and first those of the source that has most of them, so that the many
+    /// addresses of one network displace only each other.
     fn forget_some(&mut self) {
         let mut counts: HashMap<Source, usize> = HashMap::new();
         for client in self.0.keys() {
@@ -317,7 +315,7 @@ impl Roster {
     }
 }
 
-/// A text of so many bytes at most, with `…` where it was cut.
+/// A text cut to at most this many bytes, with `…` at the cut.
 fn cut(text: &str, bytes_max: usize) -> Box<str> {
     if text.len() <= bytes_max {
         return text.into();

@@ -1,4 +1,4 @@
-//! The table of sessions: each is at the index of its connection. Knows where they are; has never seen what they do.
+//! The table of sessions, each at the index of its connection.
 
 use super::capacity::shrunk;
 use super::message::ConnectionId;
@@ -25,13 +25,13 @@ impl SessionTable {
         self.entries.len()
     }
 
-    /// The peer's session, unless that has gone.
+    /// The peer's session, unless it is closed.
     #[inline]
     pub(super) fn get(&self, peer: ConnectionId) -> Option<&Session> {
         self.at(peer.index as usize).filter(|session| session.peer() == peer)
     }
 
-    /// The same, to be changed.
+    /// The peer's session, mutably, unless it is closed.
     #[inline]
     pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Session> {
         self.at_mut(peer.index as usize).filter(|session| session.peer() == peer)
@@ -43,7 +43,7 @@ impl SessionTable {
         self.entries.get(index)?.as_ref()
     }
 
-    /// The same, to be changed.
+    /// The session at an index, mutably.
     #[inline]
     pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Session> {
         self.entries.get_mut(index)?.as_mut()
@@ -60,7 +60,7 @@ impl SessionTable {
         self.entries.iter().flatten()
     }
 
-    /// Those from one index up to another, to be changed.
+    /// The sessions from one index up to another, mutably.
     pub(super) fn range_mut(&mut self, from: usize, to: usize) -> impl Iterator<Item = &mut Session> {
         self.entries[from.min(to)..to].iter_mut().flatten()
     }
@@ -88,13 +88,13 @@ impl SessionTable {
         Some(session)
     }
 
-    /// The number of sessions that there is memory for.
+    /// The number of sessions for which memory is allocated.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.entries.capacity()
     }
 
-    /// The table itself, to be broken.
+    /// The table itself, for tests that break it.
     #[cfg(test)]
     pub(super) fn entries(&mut self) -> &mut Vec<Option<Session>> {
         &mut self.entries

@@ -1,4 +1,4 @@
-//! The owner of a share: a client that has one address often has many. Knows addresses; counts nothing itself.
+//! The owner of a share: a client with one address often has many more.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::RemoteAddress;
 
-/// Clients that have one share together: of the places for connections, of the table of machines, of the lines in the
-/// log.
+/// Clients that have one share together, for example of connections, of the table of machines, or of lines in the log.
 ///
 /// The owner of an IPv6 address has 2^64 of them (RFC 4291, 2.5.1), so a /64 counts as one; and a process on this
 /// machine has all of 127.0.0.0/8. An IPv4-mapped IPv6 address is the IPv4 address.

@@ -75,7 +75,7 @@ fn connection_waiting_for_room_precedes_those_that_refill_it() {
 
 #[test]
 fn idle_session_is_small_and_the_table_shrinks_after_a_peak() {
-    // With its place in the reactor and its deadline it takes no more than the promised 256 bytes.
+    // Together with its entry in the reactor and its deadline, this stays within the promised 256 bytes.
     assert!(size_of::<Option<Session>>() <= 200, "{}", size_of::<Option<Session>>());
     let mut engine = Engine::new(Settings::default());
     let binding = binding(Service::Multiply);

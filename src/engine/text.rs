@@ -1,5 +1,5 @@
 //! Text from a peer, made safe to show: in an error, in the log, to the other members of a room.
-//! Knows characters; has never seen a message's meaning.
+//! Knows characters, and no meaning of a message.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -40,7 +40,7 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether the byte is no part of white space for sure: nearly all that are ever said are.
+/// Whether the byte is certainly no part of white space, as nearly all bytes are.
 const fn is_of_a_word(byte: u8) -> bool {
     matches!(byte, b'!'..=0x7f)
 }
@@ -77,7 +77,7 @@ pub fn trim(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a message has nothing in it but white space.
+/// Whether a message consists of white space only.
 pub fn is_empty(message: &[u8]) -> bool {
     trim_start(message).is_empty()
 }
@@ -87,11 +87,10 @@ pub fn private(bytes: usize) -> String {
     format!("(private, {bytes} bytes)")
 }
 
-/// A peer's text as errors and the log show it: control and invisible characters as `\u{1b}`, a backslash as `\\`, so
-/// that it can be read back, and no more than [`QUOTE_CHARS_MAX`] characters, with escapes counted as written; `…`
-/// where it was cut.
+/// A peer's text as errors and the log show it: control and invisible characters as `\u{1b}`, a backslash as `\\`, so that it can
+/// be read back. At most [`QUOTE_CHARS_MAX`] characters, with escapes counted as written, and `…` where it was cut.
 pub fn quote(bytes: &[u8]) -> String {
-    // A character has at most 4 bytes: what lies behind cannot be shown anyway.
+    // A character has at most 4 bytes, so later bytes are never shown.
     let head = &bytes[..bytes.len().min(4 * (QUOTE_CHARS_MAX + 1))];
     // Most texts are short and plain.
     if head.len() <= QUOTE_CHARS_MAX
@@ -122,7 +121,7 @@ pub fn quote(bytes: &[u8]) -> String {
     shown
 }
 
-/// An error as the log has it: with the message that it is about, unless it quotes that already.
+/// An error as the log has it: with the message that caused it, unless the error quotes that.
 pub fn about(error: &str, message: &[u8]) -> String {
     let said = quote(trim(message));
     match said.is_empty() || error.contains(&format!("'{said}'")) {
@@ -131,7 +130,7 @@ pub fn about(error: &str, message: &[u8]) -> String {
     }
 }
 
-/// Whether a character would not be seen, or would change how its neighbours are seen.
+/// Whether a character is not visible, or changes how its neighbours are displayed.
 pub fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -155,19 +154,19 @@ pub fn is_host(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)
 }
 
-/// Whether a character is removed from messages to others: C0 except tab, DEL, C1, the line and paragraph separators,
-/// and the bidirectional controls, so that no terminal obeys it and no line is forged.
+/// Whether a character is removed from messages to others: C0 except tab, DEL, C1, the line and paragraph separators, and the
+/// bidirectional controls. Terminals obey some of them, and others could forge a line.
 const fn is_removed(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a message has nothing in it but visible ASCII characters, spaces and tabs.
+/// Whether a message consists of visible ASCII characters, spaces and tabs.
 pub fn is_plain(bytes: &[u8]) -> bool {
-    // All of it is looked at, which takes less than to stop in time.
+    // Looking at every byte takes less time than stopping at the first other one.
     bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'))
 }
 
-/// A received text as it is sent to others: bad UTF-8 as U+FFFD, control characters removed.
+/// A received text in the form in which it is sent to others: bad UTF-8 as U+FFFD, without control characters.
 pub fn clean(bytes: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     if !is_plain(bytes) {
@@ -227,7 +226,7 @@ mod tests {
         let words = |text: &'static [u8]| words(text).map(|word| word.to_vec()).collect::<Vec<_>>();
         assert_eq!(words(b" 5\t10\x0b\x0c\x1c7\x1f\r"), [&b"5"[..], b"10", b"7"]);
         assert!(is_empty(b" \t\r\x1c") && is_empty(b"") && !is_empty(b"\0"));
-        // All characters that CPython 3.11 takes for white space.
+        // All characters that CPython 3.11 treats as white space.
         let blank = |c: &char| {
             matches!(c, '\t'..='\r' | '\u{1c}'..=' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}')
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')

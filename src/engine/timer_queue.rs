@@ -1,8 +1,7 @@
-//! The time at which each peer must be handled. Each peer has one entry, and it is lazy: a deadline that moves later
-//! costs nothing until the old one comes, so a request on a busy connection touches no timer at all. A stale entry is
-//! not searched for: it is dropped when it comes to the front, or when half of all are stale. So there are at most
-//! twice as many entries as peers, and, when the deadlines of all peers come closer at once, for a short time one more
-//! for each kind of deadline.
+//! The time at which each peer must be handled. Each peer has one lazy entry: a deadline that moves later costs nothing until the
+//! old one comes, so a request on a busy connection touches no timer. A stale entry is dropped when it comes to the front, or when
+//! half of all entries are stale. So there are at most twice as many entries as peers. Only when the deadlines of all peers move
+//! closer at once, there is for a short time one more for each kind of deadline.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,12 +20,12 @@ pub struct TimerQueue {
     stale: usize,
 }
 
-/// When one peer is woken. Its session holds it.
+/// When one peer is woken; a part of its session.
 #[derive(Debug, Default)]
 pub struct Timer(Option<Timestamp>);
 
 impl TimerQueue {
-    /// Wakes `peer` at `wanted`, or earlier.
+    /// Wakes `peer` at `wanted` or earlier.
     pub fn arm(&mut self, peer: ConnectionId, timer: &mut Timer, wanted: Option<Timestamp>) {
         let Some(wanted) = wanted else { return };
         match timer.0 {
@@ -38,7 +37,7 @@ impl TimerQueue {
         timer.0 = Some(wanted);
     }
 
-    /// The peer goes, and its entry becomes stale. Call [`compact`](Self::compact) afterwards.
+    /// Makes the entry of a closing peer stale. Call [`compact`](Self::compact) afterwards.
     pub fn disarm(&mut self, timer: &mut Timer) {
         self.stale += usize::from(timer.0.take().is_some());
     }
@@ -66,12 +65,12 @@ impl TimerQueue {
         self.entries.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// When each peer is woken, in no order; with the stale entries.
+    /// When each peer is woken, in no order, including stale entries.
     pub fn entries(&self) -> impl Iterator<Item = (Timestamp, ConnectionId)> {
         self.entries.iter().map(|Reverse(entry)| *entry)
     }
 
-    /// The next of them.
+    /// The first of those entries.
     pub fn first(&self) -> Option<(Timestamp, ConnectionId)> {
         self.entries.peek().map(|Reverse(entry)| *entry)
     }
@@ -145,7 +144,7 @@ mod tests {
             queue.compact(|peer, at| timers[peer.index as usize].is_for(at));
             assert_eq!(queue.next(), Some(Timestamp::at(index as u64 + 1)));
         }
-        // Disarmed from the end, none of them comes to the front.
+        // Disarmed from the end, so that none of them comes to the front.
         timers.truncate(1);
         for _ in 0..999 {
             let mut timer = Timer::default();

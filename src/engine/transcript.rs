@@ -1,29 +1,28 @@
-//! The transcript of the room: who came, what was said and done, who left. Direct messages are not in it. Knows no
-//! file.
+//! The transcript of the room: who joined, what was said and done, who left. It has no direct messages. Knows no file.
 
 use std::collections::VecDeque;
 
-/// The most unwritten bytes, with the overhead of each line: the room's messages in some turns of the loop.
+/// The most unwritten bytes, including the overhead of each line. The room says less than this in a few turns of the loop.
 pub const TRANSCRIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Places that an empty queue keeps.
+/// The capacity that an empty queue keeps.
 const LINES_KEPT: usize = 64;
 
-/// The overhead of a line: its place in the queue, and what the allocator adds.
+/// The overhead of a line: its entry in the queue, and the allocator's.
 const LINE_BYTES: usize = 64;
 
-/// Lines that wait to be written down, in the order in which the room heard them.
+/// Lines that wait to be written, in the room's order.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     is_kept: bool,
     lines: VecDeque<Box<str>>,
     bytes: usize,
-    /// Lines for which there was no place.
+    /// Lines that were dropped because the queue was full.
     lost: u64,
 }
 
 impl Transcript {
-    /// Whether there is a transcript from now on.
+    /// Begins or ends a transcript.
     pub(super) fn keep(&mut self, is_kept: bool) {
         self.is_kept = is_kept;
         if !is_kept {
@@ -31,13 +30,13 @@ impl Transcript {
         }
     }
 
-    /// Whether there is one.
+    /// Whether a transcript is kept.
     #[cfg(feature = "nats")]
     pub(super) fn is_kept(&self) -> bool {
         self.is_kept
     }
 
-    /// The room hears these pieces, one line together.
+    /// Adds these pieces as one line.
     pub(super) fn add(&mut self, pieces: &[&[u8]]) {
         if !self.is_kept {
             return;
@@ -51,7 +50,7 @@ impl Transcript {
         self.lines.push_back(String::from_utf8_lossy(&pieces.concat()).into());
     }
 
-    /// The next line to write down.
+    /// The next line to write.
     pub(super) fn poll(&mut self) -> Option<Box<str>> {
         if let Some(line) = self.lines.pop_front() {
             self.bytes -= line.len() + LINE_BYTES;

@@ -1,29 +1,29 @@
-//! The transport of a conversation, as its properties: code that depends on one asks for it, and never for a kind of
-//! transport. A mechanism is a row here.
+//! The transport of a conversation, described by its properties: code asks for the property that it needs, never for a kind of
+//! transport. A new mechanism is one more constant here.
 
 use std::borrow::Cow;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest packet that is received whole: longer than a sender's buffer at its default size
-/// (net.core.wmem_default, socket(7)). Untouched pages of the buffer for it cost nothing.
+/// The longest packet that is received whole: more than a sender's buffer at its default size (net.core.wmem_default, socket(7)).
+/// Untouched pages of the receive buffer cost nothing.
 pub const PACKET_BYTES_MAX: usize = 256 * 1024;
 
 /// The longest datagram on the network: 65535 bytes less the headers of IPv4 and UDP (udp(7)).
 const UDP_BYTES_MAX: usize = 65_507;
 
-/// The longest message of a message queue that ipcd creates: as long as any user may have it (`fs.mqueue.msgsize_max`,
-/// mq_overview(7)), unless that was changed.
+/// The longest message of a message queue that ipcd creates: the system's default for the most that any user may have
+/// (`fs.mqueue.msgsize_max`, mq_overview(7)).
 pub const QUEUE_MESSAGE_BYTES_MAX: usize = 8192;
 
-/// The longest message in the rings of shared memory: nearly half of a ring.
+/// The longest message in the rings of shared memory: nearly half a ring.
 pub const RING_MESSAGE_BYTES_MAX: usize = 32_764;
 
 /// The properties of a transport that matter to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
-    /// Its name in the record of a restart, which later versions read: it never changes.
+    /// Its name in the record of a restart. Later versions read it, so it never changes.
     name: &'static str,
     /// The unit of one read.
     pub unit: Unit,
@@ -33,33 +33,33 @@ pub struct Transport {
     pub half_close: bool,
     /// Whether it can be closed with a reset (SO_LINGER 0, socket(7)).
     pub reset: bool,
-    /// Whether unread data are dropped: perhaps there is no reader, and there need not be one.
+    /// Whether unread data are dropped, because there may be no reader.
     pub lossy: bool,
-    /// Whether there are many writers that cannot be told apart: then there are lines, no first message, and no person
-    /// to get an error.
+    /// Whether there are many writers that cannot be told apart: then messages are lines, none is the first, and no single client
+    /// can get an error.
     pub many_writers: bool,
     /// Whether the rest of a message may wait in the sender's kernel until its beginning is acknowledged (TCP_QUICKACK, tcp(7)).
     pub acknowledges: bool,
-    /// Whether it is the only connection of its process.
+    /// Whether it is the process's only connection.
     pub is_alone: bool,
     /// How the kernel identifies the peer.
     pub identity: Identity,
-    /// Whether it is encrypted: its keys are this process's, and no other one can go on with it.
+    /// Whether it is encrypted: only this process has its keys, so no other process can continue it.
     pub is_encrypted: bool,
     /// Whether a conversation begins with HTTP.
     pub is_web: bool,
-    /// Whether its bytes are in memory that the peer can change, and pass the kernel by.
+    /// Whether its bytes are in memory that the peer can change, and do not pass through the kernel.
     pub is_memory: bool,
 }
 
 /// The unit of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Bytes, as many as are there.
+    /// As many bytes as have arrived.
     Bytes,
     /// One whole message.
     Message {
-        /// Bytes of the longest one.
+        /// The longest message, in bytes.
         bytes_max: usize,
     },
 }
@@ -69,7 +69,7 @@ pub enum Unit {
 pub enum Lifetime {
     /// From a client's connect to its leaving.
     Connection,
-    /// As long as the endpoint is open: clients come and go without a word.
+    /// As long as the endpoint is open, whoever writes or reads.
     Endpoint,
     /// One message and its answer.
     Message,
@@ -98,9 +98,9 @@ impl Transport {
     pub const TLS: Transport = Transport { name: "Tls", is_encrypted: true, ..Transport::TCP };
     /// HTTP, and WebSockets, on TCP.
     pub const HTTP: Transport = Transport { name: "Http", is_web: true, ..Transport::TCP };
-    /// The same in TLS.
+    /// HTTP, and WebSockets, in TLS.
     pub const HTTPS: Transport = Transport { name: "Https", is_web: true, ..Transport::TLS };
-    /// The same on a Unix stream socket.
+    /// HTTP, and WebSockets, on a Unix stream socket.
     pub const HTTP_UNIX: Transport = Transport { name: "HttpUnix", is_web: true, ..Transport::UNIX };
     /// A Unix stream socket.
     pub const UNIX: Transport = Transport::stream("Unix");
@@ -124,25 +124,25 @@ impl Transport {
         identity: Identity::Nobody,
         ..Transport::stream("Fifo")
     };
-    /// Two POSIX message queues: the same with boundaries, each message one of any number of writers.
+    /// Two POSIX message queues: messages from any number of writers, without end.
     pub const MQ: Transport = Transport {
         name: "Queues",
         unit: Unit::Message { bytes_max: QUEUE_MESSAGE_BYTES_MAX },
         ..Transport::FIFO
     };
-    /// Two rings in shared memory, handed out on a Unix socket: each message is one.
+    /// Two rings of messages in shared memory, passed over a Unix socket.
     pub const SHM: Transport = Transport {
         unit: Unit::Message { bytes_max: RING_MESSAGE_BYTES_MAX },
         is_memory: true,
         ..Transport::stream("Rings")
     };
-    /// Standard input and output, of any kind except one socket.
+    /// Standard input and output of any kind, except one socket for both.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
-    /// Standard input and output that are one stream socket, as inetd(8) has it.
+    /// Standard input and output on one stream socket, as inetd(8) passes it.
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
-    /// All that differ in the services that they can carry.
+    /// The transports that differ in the services that they can carry.
     pub const ALL: [Transport; 13] = [
         Transport::TCP,
         Transport::TLS,
@@ -187,7 +187,7 @@ impl Transport {
         }
     }
 
-    /// Whether the conversation is the endpoint's own, and lasts as long as that.
+    /// Whether the conversation is the endpoint's own, and lasts as long as the endpoint.
     pub const fn is_standing(&self) -> bool {
         matches!(self.lifetime, Lifetime::Endpoint)
     }

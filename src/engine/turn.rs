@@ -1,11 +1,11 @@
-//! A turn of the engine: what is due, and the consequences of a change to a session.
+//! A turn of the engine: what is due, and what follows from a change to a session.
 
 use super::Engine;
 use super::engine_state::EngineState;
 use super::message::{ConnectionId, Output, Timestamp};
 use super::session::Session;
 
-/// Deadlines handled in one turn, so that a thousand at once delay nobody else for long.
+/// Deadlines handled in one turn, so that a thousand at once do not delay others for long.
 const ALARMS_PER_TURN: usize = 256;
 
 impl Engine {
@@ -35,7 +35,7 @@ impl Engine {
         }
     }
 
-    /// Does something with a session, if it still exists, and handles the consequences.
+    /// Changes a session, if it still exists, and handles the consequences.
     pub(super) fn with(
         &mut self,
         now: Timestamp,
@@ -46,7 +46,7 @@ impl Engine {
         self.relieve_when_full(now);
     }
 
-    /// The same, whatever the queues of all take then.
+    /// The same without the check of the memory for all queues.
     pub(super) fn act_on(
         &mut self,
         now: Timestamp,
@@ -58,7 +58,7 @@ impl Engine {
         self.settle(now, peer);
     }
 
-    /// The consequences of a change to a session: output, another deadline, its end.
+    /// Handles the consequences of a change to a session: output, a new deadline, its end.
     pub(super) fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(session) = self.sessions.at_mut(peer.index as usize) else { return };
         match session.step(&mut self.shared, now) {
@@ -86,15 +86,14 @@ impl Engine {
         if session.is_to_be_shown_more(&self.shared) {
             self.shared.event_ring.mark_pending();
         }
-        // A session that is flushed in this turn has another deadline then, or is blocked.
+        // When such a session is flushed, in this turn, it gets a new deadline or is blocked.
         if !is_flushable {
             let deadline = session.deadline(&self.shared);
             self.timers.arm(peer, &mut session.timer, deadline);
         }
     }
 
-    /// Takes the room's messages for a member whose messages are not lines, and arranges that a pause before them
-    /// ends.
+    /// Takes the room's messages for a member whose messages are not lines, and arranges that a pause before them ends.
     #[cold]
     pub(super) fn hear_room(&mut self, peer: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(peer) {

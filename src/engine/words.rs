@@ -1,5 +1,4 @@
-//! The sentences of the protocol that the daemon sends and the client has to recognize among what people say. Knows no state
-//! and no connection.
+//! The sentences of the protocol that the daemon sends and the client has to recognize among what people say.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 /// The beginning of every error. No member's line begins like this: it begins with a name, and `Error` is not a valid name.
 pub const ERROR: &str = "Error: ";
 
-/// The error when a limit on connections or descriptors is reached.
+/// The error for a connection beyond a limit on connections or descriptors.
 pub const TOO_MANY: &str = "Error: too many connections, try again later";
 
 /// Acknowledges a request to multiply and a report to stats.
@@ -19,7 +18,7 @@ pub const MESSAGE_RECEIVED: &str = "Message received.";
 /// Hello's answer.
 pub const HELLO: &str = "Hello from server";
 
-/// Asks status for the addresses and users alone.
+/// A request to status for its list of addresses and users only.
 pub const CLIENTS: &str = "clients";
 
 /// Sent to everyone who connects to the room.
@@ -30,7 +29,7 @@ pub fn is_greeting(line: &str) -> bool {
     line.starts_with("Greetings from the cave!")
 }
 
-/// Sent to everyone who quits.
+/// Sent to everyone who leaves with this word.
 pub const FAREWELL: &str = "{quit}";
 
 /// Sent to those whose connection cannot be carried over a restart.
@@ -50,8 +49,7 @@ pub fn is_answer(line: &str) -> bool {
 /// The beginning of the list of members.
 pub const WHO: &str = "In the room: ";
 
-/// Reserved names: no member can have them, or a name that looks like them, because the room uses them in its own
-/// lines.
+/// Reserved names: no member can have these or similar names, because the room uses them in its own lines.
 pub const RESERVED: [&str; 7] =
     ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"];
 
@@ -85,24 +83,24 @@ pub const CLOSED: &str = "Error: the administrator closed your connection";
 /// Sent to a member when it is unmuted.
 pub const UNMUTED: &str = "You are no longer muted.";
 
-/// What members of a shared room hear when the other machines cannot be reached.
+/// Sent to members of a shared room when the other machines cannot be reached.
 pub const CUT_OFF: &str =
     "This room is cut off from its other machines; what you say is kept until it is whole again.";
 
-/// The same for somebody who has just given a name.
+/// The same for a client that has just given a name.
 pub const CUT_OFF_BEFORE: &str =
     "This room is cut off from its other machines; you join it when it is whole again.";
 
-/// What they hear when it is over.
+/// Sent to them when the other machines can be reached again.
 pub const WHOLE_AGAIN: &str = "This room is whole again.";
 
-/// What they hear when the log of a shared room was lost.
+/// Sent to them when the log of the shared room was lost.
 pub const HISTORY_LOST: &str = "The history of this room was lost; it goes on.";
 
-/// What they hear when the room is not shared any more.
+/// Sent to them when the room is no longer shared.
 pub const ALONE: &str = "This room is no longer shared with other machines.";
 
-/// What they hear when messages were deleted before they came here.
+/// Sent to them when messages were deleted before they arrived here.
 pub fn missed(count: u64) -> String {
     match count {
         1 => "One message was missed here.".to_owned(),
@@ -110,17 +108,17 @@ pub fn missed(count: u64) -> String {
     }
 }
 
-/// The error, without [`ERROR`], for a message that the log of a shared room does not take.
+/// The error, without [`ERROR`], for a message that was not accepted by the log of a shared room.
 pub fn refused(why: &str) -> String {
     format!("your message was not accepted: {why}")
 }
 
-/// The error, without [`ERROR`], for a private message that did not arrive elsewhere.
+/// The error, without [`ERROR`], for a private message that was not delivered on another machine.
 pub fn undelivered(to: &str, why: &str) -> String {
     format!("your message to {to} did not arrive: {why}")
 }
 
-/// The beginning of what the sender of a private message sees of it.
+/// The beginning of the copy that the sender of a private message gets.
 pub const YOU_TO: &str = "you (to ";
 
 /// A time in words, rounded up to seconds: `1 hour 5 minutes`.
@@ -137,7 +135,7 @@ pub fn spelled(time: Duration) -> String {
     spelled.map(|(count, unit)| format!("{count} {unit}{}", plural(count))).collect::<Vec<_>>().join(" ")
 }
 
-/// The error, without [`ERROR`], for a muted member; `span` is the time left, if there is a limit.
+/// The error, without [`ERROR`], for a muted member; `span` is the remaining time, if there is a limit.
 pub fn muted(span: Option<Duration>) -> String {
     match span {
         Some(span) => {
@@ -148,7 +146,7 @@ pub fn muted(span: Option<Duration>) -> String {
     }
 }
 
-/// Whether a message means that its sender leaves; before the name is given, too.
+/// Whether a message means that its sender leaves; also before a name is given.
 pub fn is_quit(text: &str) -> bool {
     let text = text.trim();
     text.eq_ignore_ascii_case(FAREWELL) || matches!(text, "quit" | "exit" | "bye" | "/quit")
@@ -164,17 +162,17 @@ pub fn is_welcome(line: &str) -> bool {
     line.starts_with("Welcome ")
 }
 
-/// Whether the words before a colon are the room's own and not a member's name. (`you` is the receiver of the line.)
+/// Whether the words before a colon are the room's own rather than a member's name. (`you` is the receiver of the line.)
 pub fn is_of_room(label: &str) -> bool {
     label != "you" && RESERVED.contains(&label)
 }
 
-/// The error, without [`ERROR`], for a name that is taken.
+/// The error, without [`ERROR`], for a name that is in use.
 pub fn taken(name: &str) -> String {
     format!("the name '{name}' is taken; choose another")
 }
 
-/// The error, without [`ERROR`], for a name that looks like one that is taken.
+/// The error, without [`ERROR`], for a name that looks like one in use.
 pub fn alike(name: &str) -> String {
     format!("the name '{name}' looks like one that is taken; choose another")
 }
@@ -225,9 +223,9 @@ pub const GOB: &str = "this is a Go gob; send text and a newline";
 /// The error for Ada's String'Output.
 pub const ADA_BOUNDS: &str = "this is a string with its bounds, written by Ada's String'Output; use String'Write, and end with a newline";
 
-/// A sentence as an HTTP response, so that an HTTP client shows it, whatever its request was.
+/// A sentence as an HTTP response, so that any HTTP client shows it.
 pub fn bad_request(sentence: &str) -> String {
-    let length = format!("Content-Length: {}", sentence.len() + 1); // with its line end
+    let length = format!("Content-Length: {}", sentence.len() + 1); // including its line end
     let head = [
         "HTTP/1.1 400 Bad Request",
         "Content-Type: text/plain; charset=utf-8",
@@ -239,7 +237,7 @@ pub fn bad_request(sentence: &str) -> String {
     head.join("\r\n") + "\n"
 }
 
-/// What happened to a connection, as the log and `ipcctl watch` say it: the event's name in JSON, and its text.
+/// What happened to a connection, for the log and `ipcctl watch`: the event's name in JSON, and its text.
 pub struct Phrase<'a, T>(pub &'a str, pub T);
 
 impl<T: Display> Display for Phrase<'_, T> {

@@ -1,11 +1,11 @@
-//! Other protocols, recognized by the first bytes of a connection, so that none of them is taken for a message. Knows
-//! bytes; has never seen a connection, a pause or a service.
+//! Other protocols, recognized by the first bytes of a connection, so that none of them is taken for a message. Knows bytes; knows
+//! no connection, pause or service.
 
 use serde::{Deserialize, Serialize};
 
 use super::number;
 
-/// A protocol that is recognised in order to say that this is not it.
+/// A protocol that is recognized only to say that it is not spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WrongProtocol {
     /// HTTP of any version: a request line (RFC 9112, section 3), HTTP/2's preface included.
@@ -20,7 +20,7 @@ pub enum WrongProtocol {
     Smb,
     /// A request to a SOCKS 4 or 5 proxy (RFC 1928).
     Socks,
-    /// The header that a load balancer puts in front (HAProxy's PROXY protocol, versions 1 and 2).
+    /// The header that a load balancer sends first (HAProxy's PROXY protocol, versions 1 and 2).
     Proxy,
     /// A CONNECT packet.
     Mqtt,
@@ -61,7 +61,7 @@ impl WrongProtocol {
         }
     }
 
-    /// Its user, for a hint.
+    /// Who uses it, for a hint.
     pub const fn speaker(self) -> &'static str {
         match self {
             WrongProtocol::Http => "a browser",
@@ -83,7 +83,7 @@ impl WrongProtocol {
 pub enum Guess {
     /// They begin no other protocol.
     No,
-    /// They may still become one, and as well be a message: worth a pause, and a message after it.
+    /// They may become one, or be a message: a pause decides for the message.
     Perhaps,
     /// They are the incomplete beginning of this protocol. Without a line end they are never a message, however long
     /// the pause.
@@ -92,7 +92,7 @@ pub enum Guess {
     Is(WrongProtocol),
 }
 
-/// Looks at all that has come so far on a connection on which there was no message yet.
+/// Looks at all bytes so far on a connection that has not had a message.
 pub fn look(bytes: &[u8]) -> Guess {
     let [first, ..] = bytes else { return Guess::No };
     match first {
@@ -107,7 +107,7 @@ pub fn look(bytes: &[u8]) -> Guess {
     }
 }
 
-/// Whether a whole first message is another protocol's; without the line end that it may have had.
+/// The protocol of a whole first message, given without its line end.
 pub fn of_message(message: &[u8]) -> Option<WrongProtocol> {
     match look(message) {
         Guess::Is(protocol) => Some(protocol),
@@ -117,17 +117,17 @@ pub fn of_message(message: &[u8]) -> Option<WrongProtocol> {
 
 // ---- HTTP
 
-/// Methods that are known by their first letters, before a space confirms them. (RFC 9110, section 9; RFC 5789; the preface
-/// of RFC 9113.)
+/// Methods that are recognized by their first letters, before a space confirms them (RFC 9110, section 9; RFC 5789; the preface of
+/// RFC 9113).
 const METHODS: [&[u8]; 10] =
     [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH", b"PRI"];
 
-/// The beginnings of a target that is no path.
+/// The beginnings of a target that is not a path.
 const SCHEMES: [&[u8]; 4] = [b"http://", b"https://", b"ws://", b"wss://"];
 
 const VERSION: &[u8] = b"HTTP/";
 
-/// A request line, or the beginning of one. A method is any token (RFC 9110, section 9.1) but a number, which begins a
+/// A request line, or the beginning of one. A method is any token (RFC 9110, section 9.1), except a number, which begins a
 /// calculation: `5 / 2`.
 fn look_for_http(bytes: &[u8]) -> Guess {
     let (line, is_whole) = match memchr::memchr(b'\n', bytes) {
@@ -141,7 +141,7 @@ fn look_for_http(bytes: &[u8]) -> Guess {
         return if is_begun { Guess::Perhaps } else { Guess::No };
     }
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    // Most calculations begin with a whole number, and are known as quickly.
+    // Most calculations begin with a whole number, which is recognized as quickly.
     let is_number = |method: &[u8]| {
         method.iter().all(u8::is_ascii_digit)
             || std::str::from_utf8(method).is_ok_and(|text| number::parse(text).is_some())
@@ -151,7 +151,7 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     }
     let rest = rest.trim_ascii_start();
     let is_target = is_target(method, rest);
-    // The version is the last word: a target with a space in it is wrong, and HTTP all the same.
+    // The version is the last word: a target with a space in it is wrong, but HTTP all the same.
     let version = rest.rsplit(is_blank).next().unwrap_or_default();
     let has_version = version.len() < rest.len();
     if is_target && has_version && matches!(version.strip_prefix(VERSION), Some([b'0'..=b'9', ..])) {
@@ -160,7 +160,7 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     if is_whole {
         return Guess::No;
     }
-    // No message of ours continues like this after a well-known method and a blank.
+    // No message for us continues like this after a well-known method and a space.
     if rest.is_empty() && METHODS.contains(&method) {
         return Guess::Likely(WrongProtocol::Http);
     }
@@ -186,12 +186,12 @@ fn is_target(method: &[u8], rest: &[u8]) -> bool {
         || (method.eq_ignore_ascii_case(b"CONNECT") && !target.is_empty())
 }
 
-/// A byte of a token (RFC 9110, section 5.6.2).
+/// Whether a byte may be in a token (RFC 9110, section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `bytes` is an incomplete beginning of `whole`, in any case. The empty text is the beginning of everything.
+/// Whether `bytes` is an incomplete beginning of `whole`, ignoring case. The empty text is the beginning of everything.
 fn is_beginning(bytes: &[u8], whole: &[u8]) -> bool {
     whole.get(..bytes.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(bytes))
 }
@@ -216,16 +216,16 @@ fn look_for_greeting(bytes: &[u8]) -> Guess {
     if PROXY.iter().any(|header| header.starts_with(bytes)) { Guess::Perhaps } else { Guess::No }
 }
 
-/// `*1 CR LF $`: an array of strings, of which the length of the first one follows.
+/// `*1 CR LF $`: an array of strings, and then the length of its first string.
 fn is_redis(bytes: &[u8]) -> bool {
     const DIGITS_MAX: usize = 7; // 1,048,576 elements at most
     let digits = bytes[1..].iter().take(DIGITS_MAX).take_while(|byte| byte.is_ascii_digit()).count();
     digits > 0 && bytes[1 + digits..].starts_with(b"\r\n$")
 }
 
-// ---- others that begin with bytes that are no text
+// ---- others that begin with bytes that are not text
 
-/// The second version of the PROXY protocol, which begins with two blank lines: known only if it comes as one.
+/// Version 2 of the PROXY protocol begins with two blank lines. It is recognized only if it arrives at once.
 const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 fn look_for_binary(bytes: &[u8]) -> Guess {
@@ -246,7 +246,7 @@ fn look_for_binary(bytes: &[u8]) -> Guess {
         [0x00, 0x00, _, _, 0x00, rest @ ..] if is_startup(rest) => is(rest.len() >= 3, F::Postgres),
         [0x00, 0x00, 0x00, 8 | 16, 0x04, rest @ ..] if is_request(rest) => is(rest.len() >= 3, F::Postgres),
         [0x00] | [0x00, 0x00] | [0x00, 0x00, _] | [0x00, 0x00, _, _] => Guess::Perhaps,
-        // Version 5, how many methods, and those: IANA has given numbers up to 9.
+        // Version 5, the number of methods, and the methods: IANA has assigned numbers up to 9.
         [0x05] => Guess::Perhaps,
         [0x05, count @ 1..=16, methods @ ..]
             if methods.len() <= usize::from(*count)
@@ -256,7 +256,7 @@ fn look_for_binary(bytes: &[u8]) -> Guess {
         }
         // Version 4, CONNECT or BIND, a port, an address, a user's name, NUL.
         [0x04] | [0x04, 1 | 2] | [0x04, 1 | 2, _] => Guess::Perhaps,
-        [0x04, 1 | 2, 0, 0, ..] => Guess::No, // a length of 260 and a text
+        [0x04, 1 | 2, 0, 0, ..] => Guess::No, // a length of 260, and then text
         [0x04, 1 | 2, _, _, rest @ ..] => {
             let user = rest.get(4..).unwrap_or_default();
             is(user.contains(&0), F::Socks)
@@ -348,7 +348,7 @@ mod tests {
         );
     }
 
-    /// It does not matter where a client pauses: within a well-known method or after it.
+    /// The place of a pause does not matter, inside a well-known method or after it.
     #[test]
     fn request_line_prefix_is_not_taken_for_a_message() {
         for end in 2.."GET / HTTP/1.1".len() {
@@ -426,7 +426,7 @@ mod tests {
             let (big, little) = ((length as u32).to_be_bytes(), (length as u32).to_le_bytes());
             for prefix in [&short[..], &big, &little] {
                 let guess = look(&[prefix, text.as_bytes()].concat());
-                let is_short = length < 3; // the pause decides
+                let is_short = length < 3; // a pause decides
                 assert!(guess == Guess::No || (is_short && guess == Guess::Perhaps), "{prefix:?}: {guess:?}");
             }
             let seven_bits = if length < 128 {
