@@ -6,7 +6,7 @@ use super::found::Found;
 use super::lines::without_cr;
 use super::raw::{PIECE_BYTES_MAX, pieces};
 
-/// The next message. An LF right before its NUL comes from fgets(). Further NULs are empty messages.
+/// The next message. fgets() leaves an LF right before its NUL. Further NULs are empty messages.
 #[inline]
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
     let nul = scanned + memchr(0, &bytes[scanned..])?;
@@ -26,15 +26,15 @@ pub fn without_line_end(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\n").map_or(message, without_cr)
 }
 
-/// Whether bytes after a message, in the same burst, are the remaining contents of an array that was sent whole: they do not
-/// begin with text. Text in another encoding does not count as text.
+/// Whether the bytes after a message, in the same burst, are the rest of an array that was sent whole: they do not begin with text.
+/// Text in another encoding does not count as text.
 pub fn is_garbage(bytes: &[u8]) -> bool {
     let piece = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x0b;
     piece.iter().any(is_control) || is_no_utf8(piece) && !piece.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Whether it cannot become a string, whatever follows.
+/// Whether the bytes can never become UTF-8, whatever follows.
 fn is_no_utf8(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
 }

@@ -1,5 +1,5 @@
 //! Which kind of client this is: one that ends its messages with LF, or one whose every send() is a message.
-//! Knows bursts and time; has never seen what a message says.
+//! Knows bursts and time, and no meaning of a message.
 //!
 //! | what has come | kind |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | the same, but typed (single bytes with pauses between them), and then 1 s of silence | raw |
 //! | no LF, not complete, and then 1 s of silence, or 5 s if typed | raw: a mistake gets its error |
 //!
-//! Bursts less than `raw_gap` apart belong together. Until one of these has happened, the kind is only a guess.
+//! Bursts less than `raw_gap` apart belong together. Until one of these rows applies, the kind is unknown.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use super::websocket::Frames;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{FramingMode, Timestamp};
 
-/// What must be remembered beside the waiting bytes: what the first bursts showed, as long as the kind of client is not known;
-/// the options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of a message that is too long ends.
+/// What must be remembered beside the waiting bytes: what the first bursts showed, while the kind of client is not known; the
+/// options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of an overlong message ends.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess<State>")]
 pub struct Guess(Option<Box<State>>); // an idle connection has none
@@ -38,18 +38,18 @@ pub(super) enum State {
     Frames(Frames),
 }
 
-/// The bursts so far, which do not show the kind of client.
+/// The bursts so far, while they do not show the kind of client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Bursts {
-    /// When the last one came.
+    /// The time of the last one.
     last: Timestamp,
-    /// When silence decides, if nothing follows.
+    /// The time at which silence decides, if nothing follows.
     until: Timestamp,
-    /// The end of each, in all bytes so far.
+    /// Where each one ends, counted in all bytes so far.
     cuts: Vec<Cut>,
-    /// The bytes are a complete request, or several.
+    /// Whether the bytes are one complete request, or several.
     is_complete: bool,
-    /// All were single bytes, and none came soon after another: probably somebody is typing.
+    /// Whether all were single bytes with pauses between them: somebody is probably typing.
     is_typed: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Bursts {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cut {
     end: u32, // no message is longer than a u32 can hold
-    /// It came less than `raw_gap` after the one before.
+    /// Whether it came less than `raw_gap` after the one before.
     is_close: bool,
 }
 
@@ -115,7 +115,7 @@ impl Guess {
         }
     }
 
-    /// When a pause will decide.
+    /// When a pause decides.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.0.as_deref()? {
             State::Bursts(bursts) => Some(bursts.until),
@@ -124,7 +124,7 @@ impl Guess {
         }
     }
 
-    /// Its memory besides its own size, in bytes.
+    /// Its memory beside its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),
@@ -134,8 +134,7 @@ impl Guess {
         }
     }
 
-    /// Whether the bytes may be a complete request that waits for the decision, or are too long for one and get their error
-    /// once they have ended.
+    /// Whether the bytes may be a complete request that waits for the decision, or an overlong one whose error waits for its end.
     pub fn holds_request(&self) -> bool {
         self.bursts().is_some_and(|bursts| bursts.is_complete) || self.ends_with_pause()
     }
@@ -155,7 +154,7 @@ impl Guess {
         self.bursts().filter(|bursts| !bursts.is_typed).map_or(1, |bursts| bursts.cuts.len())
     }
 
-    /// Whether a connection with so many waiting bytes can have this guess.
+    /// Whether this guess is possible for a connection with this many waiting bytes.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => {
@@ -167,7 +166,7 @@ impl Guess {
         }
     }
 
-    /// The options of a Telnet client, once it is one.
+    /// The options of a Telnet client, if it is one.
     pub fn telnet(&mut self) -> Option<&mut Telnet> {
         match self.0.as_deref_mut() {
             Some(State::Telnet(telnet)) => Some(telnet),
@@ -175,7 +174,7 @@ impl Guess {
         }
     }
 
-    /// Takes a WebSocket client's unfinished frame; give it [back](Self::keep_frames).
+    /// Takes a WebSocket client's unfinished frame, to be given [back](Self::keep_frames).
     pub fn take_frames(&mut self) -> Frames {
         match self.0.take().map(|state| *state) {
             Some(State::Frames(frames)) => frames,
@@ -183,7 +182,7 @@ impl Guess {
         }
     }
 
-    /// If there is one: whether it began in the last read, after the end of another.
+    /// For an unfinished frame: whether it began in the last read, after the end of another.
     pub fn unfinished_frames(&self) -> Option<bool> {
         match self.0.as_deref() {
             Some(State::Frames(frames)) => Some(frames.has_ended_one()),
@@ -209,36 +208,36 @@ impl Guess {
         self.0 = Some(Box::new(State::Telnet(Telnet::default())));
     }
 
-    /// The kind is known: forgets the first bursts.
+    /// Forgets the first bursts, because the kind is known.
     pub fn settle(&mut self) {
         if self.bursts().is_some() {
             self.0 = None;
         }
     }
 
-    /// A message that is too long ends after this much silence.
+    /// Sets that an overlong message ends after this much silence.
     pub fn end_with_pause(&mut self, now: Timestamp, silence: Duration) {
         self.0 = Some(Box::new(State::Rest(Rest::Pause { ends: now + silence, silence })));
     }
 
-    /// A message that is too long ends after so many more bytes.
+    /// Sets that an overlong message ends after this many more bytes.
     pub fn end_behind(&mut self, left: u32) {
         self.0 = Some(Box::new(State::Rest(Rest::Length { left })));
     }
 
-    /// Whether a pause ends a message that is too long.
+    /// Whether a pause ends an overlong message.
     pub fn ends_with_pause(&self) -> bool {
         matches!(self.0.as_deref(), Some(State::Rest(Rest::Pause { .. })))
     }
 
-    /// More of that message has come: its pause begins again.
+    /// Restarts that pause, because more of the message has come.
     pub fn put_off(&mut self, now: Timestamp) {
         if let Some(State::Rest(Rest::Pause { ends, silence })) = self.0.as_deref_mut() {
             *ends = now + *silence;
         }
     }
 
-    /// The number of its bytes still to come, if its length announced it.
+    /// The number of its bytes still to come, if a length announced it.
     pub fn left(&mut self) -> Option<&mut u32> {
         match self.0.as_deref_mut() {
             Some(State::Rest(Rest::Length { left })) => Some(left),
@@ -246,7 +245,7 @@ impl Guess {
         }
     }
 
-    /// That message has ended. Returns whether only a pause could end it.
+    /// Ends that message. Returns whether only a pause could end it.
     pub fn end_rest(&mut self) -> bool {
         let had_pause = self.ends_with_pause();
         if let Some(State::Rest(_)) = self.0.as_deref() {
@@ -255,8 +254,8 @@ impl Guess {
         had_pause
     }
 
-    /// A burst has ended. `bytes`: all bytes since the connection opened, at least one. `is_complete` tells whether bytes are a
-    /// complete request of the service.
+    /// Handles the end of a burst. `bytes`: all bytes since the connection opened, at least one. `is_complete` tells whether bytes
+    /// are a complete request of the service.
     pub fn handle_burst(
         &mut self,
         now: Timestamp,
@@ -283,7 +282,7 @@ impl Guess {
         }
     }
 
-    /// A burst has ended, and the bytes do not look like text: this much silence decides.
+    /// Handles the end of a burst that does not look like text: this much silence decides.
     pub fn handle_unclear(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8], silence: Duration) {
         let bursts = self.add(now, raw_gap, bytes);
         bursts.is_complete = false;
@@ -301,7 +300,7 @@ impl Guess {
         bursts
     }
 
-    /// The pause was long enough: the client is raw. Separates its messages in `bytes` with an LF.
+    /// Handles a pause that was long enough: the client is raw. Separates its messages in `bytes` with LFs.
     pub fn handle_silence(&mut self, bytes: &mut ThinVec<u8>, is_complete: impl Fn(&[u8]) -> bool) {
         if let Some(State::Bursts(bursts)) = self.0.take().as_deref() {
             bursts.mark(bytes, is_complete);
@@ -324,7 +323,7 @@ impl Bursts {
         self.last = now;
     }
 
-    /// Groups of bursts that came together, each with the start of its bytes.
+    /// Groups of bursts that belong together, each with the start of its bytes.
     fn groups(&self) -> impl Iterator<Item = (usize, &[Cut])> {
         let mut from = 0;
         self.cuts.chunk_by(|_, next| next.is_close).map(move |cuts| {
@@ -334,7 +333,7 @@ impl Bursts {
         })
     }
 
-    /// Whether the bytes are several complete requests, each from one burst or from bursts that came together.
+    /// Whether the bytes are several complete requests, each from one burst or one group.
     fn is_row(&self, bytes: &[u8], is_complete: impl Fn(&[u8]) -> bool) -> bool {
         self.groups().all(|(from, cuts)| {
             let end = cuts[cuts.len() - 1].end as usize;
@@ -359,7 +358,7 @@ impl Bursts {
                 done = end;
             }
         }
-        marked.extend_from_slice(&bytes[done..]); // of an unfinished burst
+        marked.extend_from_slice(&bytes[done..]); // the rest is an unfinished burst
         *bytes = marked;
     }
 }
@@ -376,7 +375,7 @@ mod tests {
 
     const GAP: Duration = Duration::from_millis(20);
 
-    /// Two numbers, as multiply wants them.
+    /// Whether these are two numbers, as multiply expects them.
     fn is_product(bytes: &[u8]) -> bool {
         let words = || bytes.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
         words().count() == 2 && words().all(|word| word.iter().all(u8::is_ascii_digit))
@@ -386,8 +385,8 @@ mod tests {
         true
     }
 
-    /// Bursts, each with the pause before it in tenths of a millisecond; the kind and the time at which it is known, or the
-    /// pause after which silence decides; and then what the messages are.
+    /// Takes bursts, each with the pause before it in tenths of a millisecond. Returns the kind and the time at which it is known,
+    /// or the pause after which silence decides; and then the messages.
     fn outcome(
         is_complete: fn(&[u8]) -> bool,
         bursts: &[(u64, &str)],

@@ -7,6 +7,6 @@ pub struct Found {
     pub start: usize,
     /// Its end.
     pub end: usize,
-    /// The number of bytes with the mark that ends it.
+    /// The number of bytes up to here, including the mark that ends it.
     pub taken: usize,
 }

@@ -1,14 +1,14 @@
-//! The heads of HTTP/1.1 requests (RFC 9112): each ends with a blank line, and has no body. Knows where a head ends;
-//! has never seen what it requests.
+//! The heads of HTTP/1.1 requests (RFC 9112). Each ends with a blank line; there is no body. Finds where a head ends, and does not
+//! read it.
 
 use memchr::memchr_iter;
 
 use super::found::Found;
 
-/// The next head: its request line, its fields, and the blank line. The first `scanned` bytes contain no end of a
-/// head. A blank line before it is found as an empty head of its own.
+/// The next head: its request line, its fields, and the blank line. The first `scanned` bytes contain no end of a head. A blank
+/// line before a head is found as an empty head of its own.
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
-    // The line end in front of a blank line may have been looked at already.
+    // The line end before a blank line may have been scanned already.
     let from = scanned.saturating_sub(2).min(bytes.len());
     let is_end = |at: &usize| {
         let before = &bytes[..*at];

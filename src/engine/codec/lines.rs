@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::found::Found;
 
-/// The next line. The end of the stream ends one too, but is not seen here.
+/// The next line. The end of the stream also ends a line, but not here.
 #[inline]
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
     let lf = scanned + memchr(b'\n', &bytes[scanned..])?;
@@ -22,7 +22,7 @@ pub fn without_cr(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\r").unwrap_or(message)
 }
 
-/// A message without the NULs around it: an array that was sent whole, whose text was taken for a line.
+/// A message without the NULs around it: a client sent a whole array, and its text was taken for a line.
 pub fn without_nuls(mut message: &[u8]) -> &[u8] {
     while let [0, rest @ ..] | [rest @ .., 0] = message {
         message = rest;

@@ -1,5 +1,5 @@
-//! Bytes ⇄ messages, with one file for each way in which clients mark the end of a message: how received bytes are
-//! split into messages, and how sent ones are marked. Knows bytes; has never seen what they say.
+//! Bytes ⇄ messages: how received bytes are split into messages, and how sent messages are marked. Each way of marking the end of a
+//! message has its own file. Knows bytes, and no meaning of a message.
 
 pub mod cstrings;
 pub mod detect;
@@ -29,9 +29,9 @@ pub enum Encoding {
     Lines,
     /// Each ends with CR LF.
     Telnet,
-    /// Each goes out on its own, without a mark, a gap after the one before: one recv() each.
+    /// Each is sent on its own, without a mark, a gap after the one before: one message for each recv().
     Raw,
-    /// The same, with a NUL at its end.
+    /// The same, with a NUL at the end.
     C,
     /// Each follows its length.
     Prefixed(Prefix),
@@ -44,7 +44,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of a service's messages to a client of that kind, if its kind is known.
+    /// How a service's messages are encoded for a client of this kind, if the kind is known.
     #[inline]
     pub fn of(kind: Option<FramingMode>, service: Service) -> Encoding {
         match kind {
@@ -53,7 +53,7 @@ impl Encoding {
         }
     }
 
-    /// The same for those that do not send lines. Not inlined: each reply asks, and nearly all are lines.
+    /// The same for clients that do not send lines. Not inlined, because every reply calls this and nearly all clients send lines.
     #[inline(never)]
     fn of_others(kind: FramingMode, service: Service) -> Encoding {
         let replies = service.facts().replies;
@@ -71,17 +71,17 @@ impl Encoding {
         }
     }
 
-    /// Whether each message goes out on its own; an LF after it, which is not sent, marks its end.
+    /// Whether each message is sent on its own. Then an LF, which is not sent, marks its end in the queue.
     pub fn is_one_by_one(self) -> bool {
         matches!(self, Encoding::Raw | Encoding::C | Encoding::Packets)
     }
 
-    /// Whether there is a pause between one and the next.
+    /// Whether there is a pause between two messages.
     pub fn is_paced(self) -> bool {
         matches!(self, Encoding::Raw | Encoding::C)
     }
 
-    /// Appends a message as it waits to be sent.
+    /// Appends a message in the form in which it waits to be sent.
     pub fn encode(self, message: &[u8], out: &mut Vec<u8>) {
         match self {
             Encoding::Lines | Encoding::Packets => lines::encode(message, out),
@@ -96,7 +96,7 @@ impl Encoding {
         }
     }
 
-    /// The end of a message that was sent before the kind of client was known, and before the end of input.
+    /// The end of a message that was queued without one, while the kind of client was not known.
     pub fn end(self) -> &'static [u8] {
         match self {
             Encoding::Lines | Encoding::Raw | Encoding::Packets => b"\n",
@@ -107,8 +107,8 @@ impl Encoding {
     }
 }
 
-/// Looks for the next message in `bytes`, of which the first `scanned` hold no end of one. The end of a burst or of the
-/// stream, which may end one too, is not seen here.
+/// The next message in `bytes`, of which the first `scanned` hold no end of one. The end of a burst or of the stream may also end a
+/// message, but not here.
 #[inline]
 pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {
@@ -119,7 +119,7 @@ pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     }
 }
 
-/// The same for messages that LF does not end.
+/// The same for messages that do not end with LF.
 #[inline(never)]
 fn find_of_others(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {

@@ -2,7 +2,7 @@
 
 use super::lines::without_cr;
 
-/// A packet as it waits among others: a line, in which an LF within it must not end it.
+/// A packet in the form in which it waits with others: as a line, so its own LFs are replaced.
 pub fn as_line(packet: &[u8]) -> impl Iterator<Item = u8> {
     let message = without_cr(packet.strip_suffix(b"\n").unwrap_or(packet));
     let inner = |byte: &u8| if *byte == b'\n' { b'\r' } else { *byte }; // both are white space, or removed

@@ -5,15 +5,15 @@
 use super::found::Found;
 use crate::engine::message::Prefix;
 
-/// Bytes of seven bits that a length may take.
+/// The most bytes of a length with seven bits in each.
 const SEVENS_MAX: usize = 4;
 
 /// The meaning of some bytes as a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// A length, and how many bytes that took.
+    /// A length, and its own number of bytes.
     Length(usize, usize),
-    /// Not yet all of one.
+    /// An incomplete length.
     Short,
     /// Not a length.
     Wrong,
@@ -50,7 +50,7 @@ pub fn find(prefix: Prefix, bytes: &[u8]) -> Option<Found> {
     }
 }
 
-/// The length of the message at the beginning of these bytes, if enough of it has arrived.
+/// The length of the message at the beginning of these bytes, if all bytes of the length have arrived.
 pub fn announced(prefix: Prefix, bytes: &[u8]) -> usize {
     match head(prefix, bytes) {
         Head::Length(length, _) => length,
@@ -59,7 +59,7 @@ pub fn announced(prefix: Prefix, bytes: &[u8]) -> usize {
     }
 }
 
-/// A message after its length. A message that is longer than its length field allows goes out as several.
+/// A message after its length. A message that is too long for its length field is sent as several.
 pub fn encode(prefix: Prefix, message: &[u8], out: &mut Vec<u8>) {
     let max = if prefix == Prefix::Big2 { usize::from(u16::MAX) } else { (1 << (7 * SEVENS_MAX)) - 1 };
     for piece in super::raw::pieces(message, max) {

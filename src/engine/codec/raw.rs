@@ -1,6 +1,6 @@
 //! Messages without a mark at the end: each is a send() of its own, for one recv().
 
-/// Bytes that one recv() of a first program has room for. A longer message goes out in pieces.
+/// The buffer of a beginner's recv(). A longer message is sent in pieces.
 pub const PIECE_BYTES_MAX: usize = 1024;
 
 /// A message, in pieces that fit, each followed by an LF that is not sent.
@@ -11,7 +11,7 @@ pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A message in pieces of at most `max` bytes that end between characters. An empty one is one piece.
+/// A message in pieces of at most `max` bytes that end between characters. An empty message is one piece.
 pub fn pieces(message: &[u8], max: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(message);
     std::iter::from_fn(move || {

@@ -1,5 +1,5 @@
-//! The rest of a message that is too long: it is dropped as it arrives, up to its end. Knows bytes and time; has never
-//! seen what a message says.
+//! The rest of an overlong message, which is dropped as it arrives, up to its end. Knows bytes and time, and no meaning of a
+//! message.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 use super::prefixed::{self, Head};
 use crate::engine::message::{FramingMode, Timestamp};
 
-/// The longest plausible length: programs keep lengths in signed 32-bit numbers, so a longer one was never a length.
+/// The longest plausible length: programs keep lengths in signed 32-bit numbers, so a larger number was never a length.
 const LENGTH_MAX: usize = i32::MAX as usize;
 
-/// How the end of a message that is too long is recognized.
+/// How the end of an overlong message is recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageEnd {
     /// The mark that ends each message of its kind.
     Mark,
-    /// It ends after so many more bytes.
+    /// It ends after this many more bytes.
     Behind(u32),
     /// A pause, unless there is a mark before it.
     Pause,
-    /// It has no end: it began with an impossible length.
+    /// It never ends: it began with an impossible length.
     Nowhere,
 }
 
 impl MessageEnd {
-    /// A message of that kind, of which `bytes` have arrived without a mark.
+    /// How a message of this kind ends, of which `bytes` have arrived without a mark.
     pub fn of(kind: FramingMode, bytes: &[u8]) -> MessageEnd {
         match kind {
             FramingMode::Line | FramingMode::C | FramingMode::Telnet | FramingMode::Packet => {
@@ -44,23 +44,23 @@ impl MessageEnd {
     }
 }
 
-/// The state of a rest that no mark ends.
+/// The state of a rest that has no mark at its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Rest {
-    /// So many bytes are still to come.
+    /// It ends after this many more bytes.
     Length { left: u32 },
-    /// It ends after a pause of `silence`, and only then the sender gets the error: a client that gets an answer at
-    /// once also continues at once, and its next message would be taken for the rest.
+    /// It ends after a pause of `silence`, and only then its sender gets the error. A client that gets a reply continues at once,
+    /// and its next message would be taken for the rest.
     Pause {
         ends: Timestamp,
-        #[serde(rename = "patience")] // as records of earlier versions have it
+        #[serde(rename = "patience")] // its name in the records of earlier versions
         silence: Duration,
     },
 }
 
-/// The number of `bytes` that belong to the rest, and the kind of client that its end shows, if the end is among them:
-/// `kind`, unless that is not known yet. `left`: the number still to come, if a length announced it.
+/// The number of `bytes` that belong to the rest and, if the end is among them, the kind of client: `kind`, or what the end shows
+/// if that is not known yet. `left`: the number of bytes still to come, if a length announced it.
 pub fn find_end(
     kind: Option<FramingMode>,
     left: Option<&mut u32>,
@@ -79,7 +79,7 @@ pub fn find_end(
     };
     let Some(end) = end else { return (bytes.len(), None) };
     let shown = match (bytes[end], bytes.get(end + 1)) {
-        // An array into which a line was read has its line end and the NULs behind it.
+        // An array into which a line was read has a line end and then NULs.
         (b'\n', Some(0)) | (0, _) => FramingMode::C,
         _ => FramingMode::Line,
     };

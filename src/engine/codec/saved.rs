@@ -1,10 +1,10 @@
-//! A guess in the record of a restart: in the present form, or as ipcd 0.1.0 wrote it.
+//! A guess in the record of a restart, in the present form or in that of ipcd 0.1.0.
 
 use serde::Deserialize;
 
 use crate::engine::message::Timestamp;
 
-/// Either of them; `S` is the present form.
+/// A guess in one of the two forms; `S` is the present one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Guess<S> {
@@ -12,13 +12,13 @@ pub(super) enum Guess<S> {
     Old(State),
 }
 
-/// As 0.1.0 wrote it; each says when silence decides.
+/// The form of 0.1.0; each variant has the time at which silence decides.
 #[derive(Deserialize)]
 pub(super) enum State {
-    /// One byte that could be a message.
+    /// One byte that may be a message.
     OneByte(Timestamp),
     /// Complete requests, which end at these positions.
     Gap { until: Timestamp, cuts: Vec<u32> },
-    /// Something incomplete.
+    /// An incomplete request.
     LikelyLine(Timestamp),
 }

@@ -1,5 +1,5 @@
-//! The shape of a connection's first bytes, where it decides the kind of client without a pause: a Telnet command, a
-//! length, a NUL; and what cannot be served. Knows bytes; has never seen a pause or a service.
+//! The shape of a connection's first bytes, where it shows the kind of client without a pause: a Telnet command, a length, a NUL.
+//! Also recognizes data that cannot be served. Knows bytes, and no pause or service.
 
 use memchr::memchr;
 
@@ -7,7 +7,7 @@ use super::prefixed::{self, Head};
 use super::telnet::{self, IAC};
 use crate::engine::message::{FramingMode, Prefix};
 
-/// Bytes that the longest length takes.
+/// The most bytes of a length.
 const HEAD_BYTES_MAX: usize = 4;
 
 /// The longest believable length at the beginning of a connection, in bytes.
@@ -22,10 +22,10 @@ pub enum Shape {
     Text,
     /// A client of this kind.
     Is(FramingMode),
-    /// The next bytes will show it, or a second of silence.
+    /// The next bytes, or a second of silence, will show it.
     Unclear,
-    /// A string with its NUL, or a message after a length that could be text, if nothing follows within the time between two
-    /// parts of a message.
+    /// A string with its NUL, or a message after a length that could also be text. It is that if nothing follows within the longest
+    /// time between two parts of a message.
     String,
     /// Data that is not text and cannot be served.
     Unreadable(Unreadable),
@@ -53,12 +53,12 @@ pub enum Unreadable {
 const ERLANG: u8 = 131;
 const ERLANG_TAGS: &[u8] = b"hkmlabtdwsn";
 
-/// Whether it is exactly one message after a length of one byte that is white space.
+/// Whether it is exactly one message after a one-byte length that is white space.
 pub fn is_behind_blank(bytes: &[u8]) -> bool {
     matches!(bytes, [length @ 9..=13, text @ ..] if text.len() == usize::from(*length) && is_one_text(text))
 }
 
-/// Whether there is no control character and no line end in it.
+/// Whether it has no control character and no line end.
 fn is_one_text(bytes: &[u8]) -> bool {
     !bytes.iter().any(|byte| is_control(*byte) || *byte == b'\n')
 }
@@ -80,7 +80,7 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         }
         // The definition of a type begins with its number, the kind of type, and its name or its own number.
         [_, 0xff, 0x81..=0xbf, 1..=7, 1, ..] => Shape::Unreadable(Unreadable::Gob),
-        // A string: the whole length, its type, nothing, and its own length.
+        // A string: the total length, the string type, an empty byte, and the length of the string.
         [4..=0x7f, 0x0c, 0] => Shape::Unclear,
         [whole @ 4..=0x7f, 0x0c, 0, length, ..] if *length == whole - 3 => Shape::Unreadable(Unreadable::Gob),
         // A length that is white space as a character: C#'s BinaryWriter, unless more follows.
@@ -90,9 +90,9 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
             Shape::Text => of_ada(bytes).unwrap_or_else(|| of_nul(bytes)),
             shape => shape,
         },
-        // A blank line, or the first byte of a length of ten.
+        // A blank line, or the first bytes of a length of ten.
         [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
-        // Four bytes of a length with the low one first, although that one is also a character.
+        // A four-byte length with the low byte first, although that byte is also a character.
         [_, b, 0] if *b > 0 && is_control(*b) => Shape::Unclear,
         [_, b, 0, 0, ..] if is_control(*b) => match walk(Prefix::Little4, bytes, message_bytes_max) {
             Walk::Exact => Shape::Is(FramingMode::Prefixed(Prefix::Little4)),
@@ -107,7 +107,7 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
     }
 }
 
-/// A command, unless it is the mark of UTF-16, whose second half of an ASCII character is NUL.
+/// A Telnet command, unless it is UTF-16's byte order mark: then the high byte of an ASCII character, NUL, follows.
 fn of_iac(rest: &[u8]) -> Shape {
     match rest {
         [] | [0xfe] | [0xfe, _] => Shape::Unclear,
@@ -122,8 +122,8 @@ fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f)
 }
 
-/// A length, and exactly that many bytes of text, once or more often. A length of which no byte is a control character may as
-/// well be text, and is not looked for.
+/// A length, and exactly that many bytes of text, once or more. A length without a control character may as well be text, so it is
+/// ignored.
 fn of_prefix(bytes: &[u8], max: usize) -> Shape {
     let mut begun = None;
     for prefix in [Prefix::Big4, Prefix::Little4, Prefix::Big2, Prefix::Seven] {
@@ -134,7 +134,7 @@ fn of_prefix(bytes: &[u8], max: usize) -> Shape {
         }
     }
     match begun {
-        // Contains a whole message and has no room for more. Escape begins what a terminal sends.
+        // It contains a whole message and no room for more. Escape begins what a terminal sends.
         Some(_) if bytes.len() > max + HEAD_BYTES_MAX && bytes[0] == ESCAPE => Shape::Text,
         Some(prefix) if bytes.len() > max + HEAD_BYTES_MAX => Shape::Is(FramingMode::Prefixed(prefix)),
         Some(_) => Shape::Unclear,
@@ -153,7 +153,7 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
     loop {
         let (length, start) = match prefixed::head(prefix, rest) {
             Head::Length(length, start) => (length, start),
-            // The bytes of a length that have arrived must allow for one that is not too large.
+            // The part of a length that has arrived must be compatible with one that is not too large.
             Head::Short if could_be_length(prefix, rest) => return Walk::Begun,
             Head::Short | Head::Wrong => return Walk::Wrong,
         };
@@ -165,8 +165,8 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
             return Walk::Wrong;
         }
         if length > max {
-            // No text begins like this. A length of two bytes is believed once more has arrived than a message may
-            // have; one of four bytes at once, because it contains NULs.
+            // Text never begins like this. A length of two bytes counts once more has arrived than a message may have; a length of
+            // four bytes at once, because it contains NULs.
             let is_length = is_control(bytes[0]) && bytes[0] != ESCAPE;
             let is_second = rest.len() < bytes.len();
             return match is_length && rest[..start].iter().any(|byte| is_control(*byte) || *byte >= 0x80) {
@@ -205,7 +205,7 @@ fn of_ada(bytes: &[u8]) -> Option<Shape> {
     }
 }
 
-/// The meaning of a character with a NUL after it, if nothing follows: a string, unless it is empty.
+/// The meaning of a character and a NUL if nothing follows: a string, unless it is empty.
 fn half_of(first: u8) -> Shape {
     if first.is_ascii_whitespace() { Shape::Unclear } else { Shape::String }
 }
@@ -213,7 +213,7 @@ fn half_of(first: u8) -> Shape {
 /// A string that ends with NUL, unless each second byte is one.
 fn of_nul(bytes: &[u8]) -> Shape {
     let Some(nul) = memchr(0, bytes) else { return Shape::Text };
-    // Behind a line, unless it is the padding of an array into which that was read.
+    // After a line, unless it is the padding of an array into which the line was read.
     if let Some(lf) = memchr(b'\n', &bytes[..nul])
         && (lf + 1 < nul || bytes[..lf].trim_ascii().is_empty())
     {
@@ -299,7 +299,7 @@ mod tests {
             (b"\x83k\0\x045 10", Shape::Unreadable(Unreadable::Erlang)),
             (b"\x83m\0\0\0\x045 10", Shape::Unreadable(Unreadable::Erlang)),
             (b"\x83d\0\x05hello", Shape::Unreadable(Unreadable::Erlang)),
-            // In code page 850 that is an a with a circumflex.
+            // In code page 850 that is a letter a with a circumflex.
             (b"\x83h", Shape::Unclear),
             (b"\x83me", Shape::Text),
             (b"\x83ne\n", Shape::Text),
@@ -309,7 +309,7 @@ mod tests {
             (b"\x1b\xff\x81\x03\x01\x01\x01P\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
             (b"%\xff\x81\x03\x01\x01\x04Pair\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
             (b"\x0c\xff\x83\x02\x01\x02\xff\x84\0\x01\x04\0", Shape::Unreadable(Unreadable::Gob)),
-            // Numbers as bytes are text with an LF by chance, or nothing that is known.
+            // Binary numbers are text with an LF by chance, or unknown.
             (b"\0\0\0\x05\0\0\0\n", Shape::Text),
             (b"\x05\0\0\0\n\0\0\0", Shape::Is(FramingMode::C)),
         ]
@@ -341,7 +341,7 @@ mod tests {
             let Shape::Is(kind) = shape else { continue };
             for cut in 1..bytes.len() {
                 let begun = of(&bytes[..cut], 4096);
-                // Several messages are of that kind from the first one on.
+                // Several messages show their kind from the first one on.
                 let fits =
                     matches!(begun, Shape::Text | Shape::Unclear | Shape::String) || begun == Shape::Is(kind);
                 assert!(fits, "{} is {begun:?}", bytes[..cut].escape_ascii());
@@ -373,7 +373,7 @@ mod tests {
             let second = [&b"\0\0\0\x045 10"[..], &behind(head, 5000)].concat();
             assert_eq!(of(&second, 4096) == kind, prefix == Prefix::Big4, "{head:?}");
         }
-        // What a terminal sends, a line in Latin-1, and lengths that no program means.
+        // What a terminal sends, a line in Latin-1, and implausible lengths.
         for head in [&b"\x1b["[..], b"\xe9 ", b"\x27\x10", b"\x01\0\0\0", b"\0\0\0\0"] {
             assert_ne!(of(&behind(head, 5000), 4096), Shape::Unclear);
             assert!(

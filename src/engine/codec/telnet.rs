@@ -14,7 +14,7 @@ const SUBNEGOTIATION_END: u8 = 240;
 /// The end of the input (RFC 1184): plink sends it and keeps the connection.
 const END_OF_FILE: u8 = 236;
 
-/// Asked for after Ctrl-C; without an answer each time the client shows nothing any more (RFC 860).
+/// Sent after Ctrl-C. Without an answer to each one, the client displays nothing more (RFC 860).
 const TIMING_MARK: u8 = 6;
 
 /// Whether an IAC followed by this byte is a command.
@@ -25,15 +25,15 @@ pub fn is_command(byte: u8) -> bool {
 /// The state of a Telnet client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Telnet {
-    #[serde(rename = "place")] // as records of earlier versions have it
+    #[serde(rename = "place")] // its name in the records of earlier versions
     parser: Parser,
-    /// The last byte of text was CR.
+    /// Whether the last byte of text was CR.
     is_behind_cr: bool,
     /// The options that were refused already, as DO and as WILL.
     refused: [[u64; 4]; 2],
 }
 
-/// The position of the last byte in a command.
+/// The position of the last byte within a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Parser {
     #[default]
@@ -42,9 +42,9 @@ enum Parser {
     Command,
     /// After WILL, WONT, DO or DONT.
     Option(u8),
-    /// Among the parameters of an option.
+    /// Inside the parameters of an option.
     Parameters,
-    /// After IAC among them.
+    /// After an IAC inside the parameters.
     ParametersCommand,
 }
 
@@ -82,7 +82,7 @@ impl Telnet {
         false
     }
 
-    /// CR NUL is the Return key, and so is CR LF; a NUL alone has no meaning.
+    /// CR NUL and CR LF are the Return key; a NUL alone means nothing.
     fn push(&mut self, byte: u8, text: &mut ThinVec<u8>) {
         let is_behind_cr = std::mem::replace(&mut self.is_behind_cr, byte == b'\r');
         match byte {
@@ -116,7 +116,7 @@ pub fn encode(message: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// The remaining text of some bytes, the answers, and whether they end the input, at every way to split them.
+    /// The remaining text of some bytes, the answers, and whether the bytes end the input, for every way to split them.
     #[track_caller]
     fn filtered(bytes: &[u8]) -> (Vec<u8>, Vec<u8>, bool) {
         let of = |pieces: &[&[u8]]| {

@@ -1,7 +1,7 @@
 //! WebSocket frames (RFC 6455): a client's frames are unmasked and joined to messages; each message to it is one text frame.
-//! Knows bytes; has never seen what a message says.
+//! Knows bytes, and no meaning of a message.
 //!
-//! A waiting message follows its length, as in [`Prefix::Little4`]; an unfinished one follows `UNFINISHED`.
+//! A waiting message follows its length, as in [`Prefix::Little4`]; an unfinished message follows `UNFINISHED`.
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
@@ -10,13 +10,13 @@ use super::found::Found;
 use super::prefixed;
 use crate::engine::message::Prefix;
 
-/// Replaces the length of an unfinished message: no message is that long.
+/// Stands before an unfinished message in place of a length; no message is that long.
 const UNFINISHED: [u8; 4] = [0xff; 4];
 
-/// Bytes of the length before a waiting message.
+/// The bytes of a length before a waiting message.
 const LENGTH_BYTES: usize = UNFINISHED.len();
 
-/// Bytes of the longest frame head: two, a length of eight, and a mask of four.
+/// The longest head of a frame: two bytes, a length of eight, and a mask of four.
 const HEAD_BYTES_MAX: usize = 14;
 
 /// The longest payload of a control frame (RFC 6455, section 5.5).
@@ -43,7 +43,7 @@ pub mod code {
     pub const PROTOCOL: u16 = 1002;
     /// A text message was not UTF-8.
     pub const NOT_UTF_8: u16 = 1007;
-    /// The peer is not allowed to continue.
+    /// The peer may not continue.
     pub const POLICY: u16 = 1008;
     /// A message was too long.
     pub const TOO_BIG: u16 = 1009;
@@ -58,7 +58,7 @@ pub enum Ending {
     TooLong,
     /// A text message, or the reason of a close frame, is not UTF-8.
     NotUtf8,
-    /// It broke a rule, which this names.
+    /// It broke this rule.
     Broken(&'static str),
 }
 
@@ -70,7 +70,7 @@ pub struct Frames {
     /// The opcode of the unfinished message, if there is one.
     #[serde(default)]
     message: Option<u8>,
-    /// The number of its bytes so far.
+    /// How many of its bytes have arrived.
     message_bytes: u32,
     /// The number of payload bytes still to come, once the frame's head is complete.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub struct Frames {
     /// The code of a received close frame, while earlier messages still wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<u16>,
-    /// The last read ended a frame.
+    /// Whether the last read ended a frame.
     #[serde(skip)]
     has_ended_one: bool,
 }
@@ -109,18 +109,18 @@ impl Frames {
         self.closed
     }
 
-    /// Whether the last read ended a frame: an unfinished one began in that read, then.
+    /// Whether the last read ended a frame; if so, an unfinished frame began in that read.
     pub fn has_ended_one(&self) -> bool {
         self.has_ended_one
     }
 
-    /// Its memory besides its own size, in bytes.
+    /// Its memory beside its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.frame_head.capacity() + self.control.capacity()
     }
 
-    /// Appends the messages in `bytes` to `messages`, and the answers to pings to `replies`; no message is longer than
-    /// `bytes_max`. Returns how the frames end, if they do; do not pass any bytes after that.
+    /// Appends the messages in `bytes` to `messages`, and the answers to pings to `replies`; no message is longer than `bytes_max`.
+    /// Returns how the frames end, if they do. After that, pass no more bytes.
     pub fn filter(
         &mut self,
         mut bytes: &[u8],
@@ -146,7 +146,7 @@ impl Frames {
         None
     }
 
-    /// Whether a connection with so many waiting bytes can have this state.
+    /// Whether this state is possible for a connection with this many waiting bytes.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         let is_whole = self.frame_head.len() == head_length(&self.frame_head);
         let is_message_there = match self.message {
@@ -159,7 +159,7 @@ impl Frames {
         self.frame_head.len() <= head_length(&self.frame_head) && is_message_there && is_payload_there
     }
 
-    /// Whether exactly the payload bytes received so far are kept.
+    /// Whether exactly the payload bytes that have arrived are kept.
     fn is_payload_kept(&self, left: usize) -> bool {
         let head = self.head();
         match head.opcode {
@@ -168,7 +168,7 @@ impl Frames {
         }
     }
 
-    /// Takes the bytes of a frame's head, and reads it once it is complete.
+    /// Takes bytes of a frame's head, and reads the head once it is complete.
     fn read_head(
         &mut self,
         bytes: &mut &[u8],
@@ -219,7 +219,7 @@ impl Frames {
         self.payload_left = Some(left - payload.len() as u32);
     }
 
-    /// The frame is complete.
+    /// Handles the end of a frame.
     fn end_frame(&mut self, messages: &mut ThinVec<u8>, replies: &mut Vec<u8>) -> Result<(), Ending> {
         let Head { is_last, opcode, .. } = self.head();
         self.frame_head = ThinVec::new();
@@ -235,11 +235,11 @@ impl Frames {
         Ok(())
     }
 
-    /// The message is complete.
+    /// Handles the end of a message.
     fn end_message(&mut self, messages: &mut ThinVec<u8>) -> Result<(), Ending> {
         let length = std::mem::take(&mut self.message_bytes);
         let start = messages.len() - length as usize;
-        // A binary message is read as text, with U+FFFD for invalid bytes, as everywhere.
+        // A binary message is read as text, with U+FFFD for invalid bytes, as with every kind of client.
         if self.message.take() == Some(TEXT) && std::str::from_utf8(&messages[start..]).is_err() {
             messages.truncate(start - LENGTH_BYTES);
             return Err(Ending::NotUtf8);
@@ -261,7 +261,7 @@ impl Frames {
     }
 }
 
-/// The length of a head, as far as its bytes so far show it.
+/// The length of a head, according to the bytes that have arrived.
 fn head_length(head: &[u8]) -> usize {
     match head.get(1).map(|second| second & !MASKED) {
         None => 2,
@@ -271,7 +271,7 @@ fn head_length(head: &[u8]) -> usize {
     }
 }
 
-/// Looks for a broken rule in the bytes of a head so far.
+/// Checks the bytes of a head that have arrived.
 fn check_head(head: &[u8], is_within_message: bool) -> Result<(), Ending> {
     let broken = |rule| Err(Ending::Broken(rule));
     let Some(first) = head.first() else { return Ok(()) };
@@ -318,14 +318,14 @@ fn read_close(payload: &[u8]) -> Ending {
         };
     };
     let code = u16::from_be_bytes([*high, *low]);
-    // The codes that may be sent: the RFC's, later ones of IANA, and those for libraries and applications.
+    // The codes that may be sent: those of the RFC, later ones of IANA, and those for libraries and applications.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Ending::Broken("a close code that may not be sent");
     }
     if std::str::from_utf8(reason).is_err() { Ending::NotUtf8 } else { Ending::Closed(code) }
 }
 
-/// Unmasks payload bytes that begin at this offset in their frame's payload.
+/// Unmasks payload bytes, which begin at this offset in the payload of their frame.
 fn unmask(payload: &mut [u8], mut mask: [u8; 4], at: usize) {
     mask.rotate_left(at % 4);
     let word = u64::from_ne_bytes([mask, mask].concat().try_into().unwrap_or_default());
@@ -350,7 +350,7 @@ pub fn put_back(message: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(message);
 }
 
-/// A message in a frame of its own. A text frame is UTF-8, whatever the message is.
+/// A message in a frame of its own. A text frame must be UTF-8, so invalid bytes are replaced.
 pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(message) {
         Ok(_) => put_frame(TEXT, message, out),
@@ -358,12 +358,12 @@ pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A close frame: the last one.
+/// A close frame, after which nothing is sent.
 pub fn encode_close(code: u16, out: &mut Vec<u8>) {
     put_frame(CLOSE, &code.to_be_bytes(), out);
 }
 
-/// A piece of a text message in several frames, which together are UTF-8.
+/// A piece of a text message in several frames; together they are UTF-8.
 pub fn encode_fragment(piece: &[u8], is_first: bool, is_last: bool, out: &mut Vec<u8>) {
     let opcode = if is_first { TEXT } else { CONTINUATION };
     put(if is_last { FIN | opcode } else { opcode }, piece, out);
@@ -389,7 +389,7 @@ fn put(first: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// The texts in the complete frames among these bytes, as a watcher sees them.
+/// The texts in the complete frames among these bytes, for watchers.
 pub fn texts(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut texts = Vec::new();
     while let [first, second, rest @ ..] = bytes {

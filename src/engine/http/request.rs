@@ -1,6 +1,6 @@
-//! Reads the head of a request, and refuses what two readers could understand differently.
+//! Reads the head of a request, and refuses whatever two readers could understand differently.
 
-/// The most fields in one head: a browser sends about twenty.
+/// The most fields in one head; a browser sends about twenty.
 const FIELDS_MAX: usize = 64;
 
 /// One request.
@@ -10,13 +10,13 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path, without a query.
     pub path: &'a str,
-    /// The host it is for: `localhost:33080`; `None`: HTTP/1.0 does not require one.
+    /// The host that it is sent to: `localhost:33080`; `None`: HTTP/1.0 does not require one.
     pub host: Option<&'a str>,
     /// Whether the connection stays open for another request.
     pub keeps_open: bool,
-    /// It has a body, which no request here may have.
+    /// Whether it has a body, which no request here may have.
     pub has_body: bool,
-    /// HTTP/1.0.
+    /// Whether it is HTTP/1.0.
     pub is_old: bool,
     fields: Vec<(&'a str, &'a str)>,
 }
@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         request.check(authority)
     }
 
-    /// The same, if its fields agree with each other.
+    /// The request, if its fields agree with each other.
     fn check(mut self, authority: Option<&'a str>) -> Result<Request<'a>, Unreadable> {
         use Unreadable::Bad;
         let one = |name| {
@@ -106,7 +106,7 @@ impl<'a> Request<'a> {
         Ok(self)
     }
 
-    /// The values of a field, by its name in lower case, in their order.
+    /// The values of a field, by its name in lower case, in order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
@@ -138,7 +138,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The authority in a target, if it names one, and its path.
+/// The authority of a target, if it has one, and its path.
 fn split_target(target: &str) -> Result<(Option<&str>, &str), Unreadable> {
     let (authority, path) = match target.split_once("://") {
         Some((scheme, rest))

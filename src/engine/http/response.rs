@@ -3,7 +3,7 @@
 /// The status of an answer (RFC 9110, section 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The answer has what was asked for.
+    /// The answer has what was requested.
     Ok,
     /// The client's copy is up to date.
     NotModified,
@@ -17,9 +17,9 @@ pub enum Status {
     MethodNotAllowed,
     /// The request was not finished in time.
     RequestTimeout,
-    /// It has a body.
+    /// The request has a body.
     ContentTooLarge,
-    /// It is meant for another host.
+    /// The request is for another host.
     Misdirected,
     /// The path is for WebSockets only.
     UpgradeRequired,
@@ -52,8 +52,8 @@ impl Status {
     }
 }
 
-/// Headers of every answer, for browsers: nothing is loaded from elsewhere, no code is inline, no other site may frame
-/// or read it, and its address is sent to nobody.
+/// Headers of every answer, for browsers: nothing is loaded from elsewhere, no code is inline, no other site may frame or read the
+/// page, and its address is sent to nobody.
 const SAFETY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
      X-Content-Type-Options: nosniff\r\n\
@@ -75,7 +75,7 @@ pub struct Response<'a> {
     pub body: &'a [u8],
     /// Whether another request may follow.
     pub keeps_open: bool,
-    /// The request was HEAD: the body is only counted.
+    /// Whether the request was HEAD: then the body is only counted.
     pub is_head: bool,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The answer as it is sent.
+    /// Appends the answer in the form in which it is sent.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Response { status, content_type, fields, body, .. } = self;
         let connection = if self.keeps_open { "" } else { "Connection: close\r\n" };

@@ -1,5 +1,5 @@
-//! The names under which clients may ask for this site, and the pages that may open its WebSockets. Without these rules, any
-//! site that somebody visits could talk to the daemon on that person's machine as if it were the daemon's own page.
+//! The names under which clients may request this site, and the pages that may open its WebSockets. Without these rules, any site
+//! that a person visits could talk to the daemon on that person's machine.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The site's part of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Names under which clients may ask for it, besides addresses and `localhost`: the machine's own and those of the
+    /// Names under which clients may request it, besides addresses and `localhost`: the machine's own, and those of the
     /// configuration.
     pub hosts: Vec<String>,
     /// Other pages that may open WebSockets: `https://school.example`, or `null`.
@@ -16,7 +16,7 @@ pub struct Site {
     pub files: Arc<[File]>,
     /// Whether it has `/metrics`.
     pub has_metrics: bool,
-    /// The teacher's token: the first message of a WebSocket that is not for everybody. Empty: no token.
+    /// The teacher's token: the first message on a WebSocket that is not for everyone. Empty: no token.
     pub token: Arc<str>,
 }
 
@@ -43,20 +43,20 @@ pub struct File {
     pub plain: &'static [u8],
     /// Its contents, compressed with gzip; empty if that is not shorter.
     pub gzip: &'static [u8],
-    /// Its tag, in quotes: another one for other contents.
+    /// Its tag, in quotes, which changes with the contents.
     pub plain_tag: String,
     /// The tag of the compressed form: each form of a file has its own (RFC 9110, section 8.8.3).
     pub gzip_tag: String,
 }
 
-/// What a page is allowed to do here.
+/// What a page may do here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Everything: it is this page, or a listed one, or not a page at all.
+    /// Everything: it is this page, or a listed one, or the client is no page at all.
     Own,
-    /// A file opened from disk, or a frame that any site may have created: only what everybody may do.
+    /// Only what everyone may do: it is a file opened from disk, or a frame that any site may have created.
     Opaque,
-    /// Nothing: it is another site's.
+    /// Nothing: it belongs to another site.
     Foreign,
 }
 
@@ -88,12 +88,12 @@ impl Site {
         }
     }
 
-    /// Whether a Host field may have this value. Any address may: nobody can serve a page of theirs from an address of ours.
+    /// Whether a Host field may have this value. Every address may: another site's page cannot come from an address of ours.
     fn is_name(&self, name: &str) -> bool {
         address(name).is_some() || self.is_own_name(name)
     }
 
-    /// Whether only a page of this machine has this name. A page at an address that is not loopback may be anybody's.
+    /// Whether only a page of this machine can have this name. A page at an address that is not loopback may be anyone's.
     fn is_own_name(&self, name: &str) -> bool {
         address(name).is_some_and(|address| address.is_loopback())
             || name.eq_ignore_ascii_case("localhost")
@@ -101,7 +101,7 @@ impl Site {
     }
 }
 
-/// The address that a name stands for; an IPv6 address is in brackets.
+/// The address in a name; an IPv6 address is in brackets.
 fn address(name: &str) -> Option<IpAddr> {
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(address) => address.parse().map(IpAddr::V6).ok(),

@@ -6,7 +6,7 @@ use sha1_smol::Sha1;
 
 use super::request::Request;
 
-/// What a server adds to a client's key (RFC 6455, section 1.3).
+/// What a server appends to a client's key (RFC 6455, section 1.3).
 const SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Bytes of a client's key.

@@ -23,7 +23,7 @@ fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(FIN | CLOSE, &[&code.to_be_bytes(), reason].concat())
 }
 
-/// What some bytes become, given in these pieces.
+/// The result for bytes in these pieces.
 fn filtered(pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>, Option<Ending>) {
     let (mut frames, mut messages, mut replies) = (Frames::default(), ThinVec::new(), Vec::new());
     let mut ending = None;
@@ -43,8 +43,7 @@ fn filtered(pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>, Option<Ending>) {
     (texts, replies, ending)
 }
 
-/// A client that sends these frames: the messages in them, what is answered to its pings, and how they end, wherever they are
-/// cut.
+/// What a client's frames become, wherever they are cut: its messages, the answers to its pings, and how its frames end.
 #[track_caller]
 fn case(frames: &[Vec<u8>], texts: &[&str], replies: &[u8], ending: Option<Ending>) {
     let bytes = frames.concat();
@@ -58,7 +57,7 @@ fn case(frames: &[Vec<u8>], texts: &[&str], replies: &[u8], ending: Option<Endin
     assert_eq!(filtered(&single), expected, "{} byte by byte", bytes.escape_ascii());
 }
 
-/// The same of a client that breaks this rule.
+/// The same for a client that breaks this rule.
 #[track_caller]
 fn broken(frames: &[Vec<u8>], texts: &[&str], rule: &'static str) {
     case(frames, texts, b"", Some(Ending::Broken(rule)));
