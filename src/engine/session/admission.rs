@@ -72,7 +72,7 @@ impl Dialogue {
         }
     }
 
-    /// Enters a service.
+    /// Puts the session into a service.
     pub(super) fn enter(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         shared.counters.of_mut(service).connections += 1;
         self.state = match service.facts().conduct {
@@ -80,13 +80,13 @@ impl Dialogue {
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
-            // A client that chose it on the mux has sent a message already.
+            // A client that chose this service on the mux has sent a message already.
             Conduct::Talk if self.transport().is_encrypted && self.binding.service == service => {
                 State::Talk(Talk::Coming)
             }
             Conduct::Talk => State::Talk(Talk::Here(shared.talk.join(self.peer))),
             Conduct::Stats => State::Stats(None),
-            // Choosing it was the request.
+            // Choosing the service was the request.
             Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),
             Conduct::Status => State::Status(None),
             Conduct::Watch => State::Watch(None),
@@ -94,7 +94,7 @@ impl Dialogue {
             Conduct::Page => State::Page(None),
         };
         self.active = now;
-        shared.paces.remove(self.peer); // its new service gives it a new burst
+        shared.paces.remove(self.peer); // the new service allows a new burst
         if let (State::Chat(_), Some(pace)) = (&self.state, shared.lately.of(now, self.remote.into())) {
             shared.paces.set(self.peer, pace); // unless it left that service just now
         }

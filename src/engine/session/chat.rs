@@ -27,7 +27,7 @@ impl Dialogue {
         }
     }
 
-    /// It is a member of the room now. `rest`: what it said behind its name.
+    /// Handles its becoming a member. `rest`: what the client sent after the name.
     pub(super) fn come_in(
         &mut self,
         shared: &mut EngineState,
@@ -43,7 +43,7 @@ impl Dialogue {
         }
     }
 
-    /// Its name is on the way to the log of all machines.
+    /// Waits until its name is in the shared log.
     fn wait_to_join(&mut self, shared: &mut EngineState) {
         self.state = State::Joining;
         if shared.room.is_cut_off() {
@@ -61,7 +61,7 @@ impl Dialogue {
         });
     }
 
-    /// Its words in the room.
+    /// Handles a message that it says in the room.
     pub(super) fn chat(
         &mut self,
         shared: &mut EngineState,
@@ -78,7 +78,7 @@ impl Dialogue {
         match chat::handle_message(&mut shared.room, member_id, self.remote, message) {
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Outcome::Erred(error) => {
-                self.note_error_about(shared, ErrorKind::Command, message, error); // it heard of it in the room
+                self.note_error_about(shared, ErrorKind::Command, message, error); // the error itself was sent through the room
             }
             chat::Outcome::Done
             | chat::Outcome::Joined(..)

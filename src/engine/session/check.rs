@@ -1,4 +1,4 @@
-//! The invariants of one session between two inputs, and of what other tables hold about it.
+//! The invariants of one session between two inputs, and of the entries that other tables have about it.
 
 use super::Session;
 use super::dialogue::{Phase, State};
@@ -7,7 +7,7 @@ use crate::engine::ready_list::For;
 use crate::engine::service::talk::PairEnd;
 
 impl Session {
-    /// Asserts it.
+    /// Asserts the invariants.
     pub(in crate::engine) fn check(&self, shared: &EngineState) {
         let peer = self.peer();
         assert!(
@@ -43,7 +43,7 @@ impl Session {
         if let Some(end) = self.pair_end() {
             assert_eq!(shared.talk.peer(end), Some(peer), "{peer:?} has another one's end of a line");
         }
-        // A session that can be flushed has another deadline then; and new subscribers do not set deadlines.
+        // A session that can be flushed has another deadline then. And new watchers do not set deadlines.
         let is_going_out = self.is_flushable() || shared.event_ring.has_subscribers();
         let deadline = if is_going_out { None } else { self.deadline(shared) };
         let armed = self.timer.at();
@@ -53,7 +53,7 @@ impl Session {
         );
     }
 
-    /// The memory of its queues, as counted last.
+    /// The memory of its queues at the last count.
     pub(in crate::engine) fn counted_bytes(&self) -> usize {
         self.dialogue.held as usize
     }
@@ -63,7 +63,7 @@ impl Session {
         self.dialogue.membership.is_in(list)
     }
 
-    /// Whether it was refused and lingers.
+    /// Whether it was refused and is lingering.
     pub(in crate::engine) fn is_refused_and_lingers(&self) -> bool {
         !self.is_counted() && matches!(self.dialogue.phase, Phase::Lingering(..))
     }
@@ -73,7 +73,7 @@ impl Session {
         matches!(self.dialogue.state, State::Watch(Some(_)))
     }
 
-    /// Its end of a pair, if it talks or waits for a partner.
+    /// Its end of a pair, if it has a partner in talk or waits for one.
     pub(in crate::engine) fn pair_end(&self) -> Option<PairEnd> {
         let State::Talk(talk) = self.dialogue.state else { return None };
         talk.end()

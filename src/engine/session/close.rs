@@ -1,4 +1,4 @@
-//! How a connection ends: last words, a lingering close, or a reset.
+//! How a connection ends: with last words, a lingering close, or a reset.
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State, Talk};
@@ -15,12 +15,12 @@ use crate::engine::wrong_protocol::WrongProtocol;
 use crate::engine::{EngineState, words};
 
 impl Session {
-    /// The connection is gone; nothing can be sent any more.
+    /// Handles a lost connection, on which nothing can be sent any more.
     pub(in crate::engine) fn lose(&mut self, shared: &mut EngineState) {
         self.dialogue.lose(shared);
     }
 
-    /// It has broken a rule of its transport: it is told, and nothing more is heard of it.
+    /// Handles a broken rule of its transport: it gets an error, and its input is ignored.
     #[cold]
     #[inline(never)]
     pub(in crate::engine) fn handle_broken(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
@@ -29,18 +29,17 @@ impl Session {
         }
     }
 
-    /// More waits for it than its backlog allows: it gets an error, if that can be sent.
+    /// Drops it because more waits for it than its backlog allows. It gets an error, if that can be sent.
     pub(in crate::engine) fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.drop_slow(shared, now);
     }
 
-    /// A service has lost its last endpoint: its clients are closed. A client in the middle of a long reply is closed after
-    /// it.
+    /// Closes it if its service has lost its last endpoint. In the middle of a long reply it is closed after that.
     pub(in crate::engine) fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         self.dialogue.withdraw(shared, now, service);
     }
 
-    /// The next step of closing, if it is due. The last one is [`Output::Close`] or [`Output::Reset`].
+    /// The next step of closing, if it is due; finally [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, shared: &mut EngineState, now: Timestamp) -> Option<Output> {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(shared, now);
@@ -54,22 +53,22 @@ impl Session {
         self.dialogue.step(shared, now, self.intake.is_at_end())
     }
 
-    /// The session leaves the table.
+    /// Removes the session from everything that refers to it.
     pub(in crate::engine) fn depart(&mut self, shared: &mut EngineState) {
         self.dialogue.depart(shared);
     }
 
-    /// Ends the session at the daemon's stop, once neither the kernel nor the session holds any of its input.
+    /// Closes the session when the daemon stops, once neither the kernel nor the session holds any of its input.
     pub(in crate::engine) fn stop(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.stop(shared, now);
     }
 
-    /// The room closes, and so do all pairs.
+    /// Closes it if it is in the room or in a pair, because both end when the daemon stops.
     pub(in crate::engine) fn stop_talking(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.stop_talking(shared, now);
     }
 
-    /// The kernel holds no more input of it.
+    /// Notes that the kernel holds no more of its input.
     pub(in crate::engine) fn set_drained(&self, shared: &mut EngineState) {
         if let Some(stop) = &mut shared.stop {
             stop.drained.insert(self.peer());
@@ -78,7 +77,7 @@ impl Session {
 
     /// Whether all its input has been handled.
     pub(in crate::engine) fn is_settled(&self, shared: &EngineState) -> bool {
-        // Messages kept for a partner who has not come yet count as handled.
+        // Messages that are kept for a later partner count as handled.
         let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.is_stalled() && !is_waiting;
         !self.is_serving()
@@ -94,7 +93,7 @@ impl Dialogue {
     pub(super) fn reject(&mut self, shared: &mut EngineState, now: Timestamp, protocol: WrongProtocol) {
         let spoken = if self.kind == Some(FramingMode::Http) { "HTTP" } else { self.service().name() };
         let error = words::not_spoken_here(spoken, protocol.name());
-        // The contract's sentence ends with LF whatever the other protocol looked like.
+        // This sentence ends with LF, whatever the other protocol is like: ipcd-protocol(7) says so.
         self.end_lines_with_lf();
         let service = self.service();
         self.hint(shared, |shared| {
@@ -112,7 +111,7 @@ impl Dialogue {
         }
     }
 
-    /// It does not send text: the error says what it sends, and none of it is executed.
+    /// Rejects a client that does not send text. The error says what it sends; nothing of it is executed.
     pub(super) fn reject_unreadable(&mut self, shared: &mut EngineState, now: Timestamp, what: Unreadable) {
         self.hint_at_unreadable(shared, what);
         let error = match what {
@@ -137,7 +136,7 @@ impl Dialogue {
         self.finish(shared, now, reason, Some(&format!("Error: {error}")));
     }
 
-    /// Begins to close: what is queued is still sent, then `words`.
+    /// Begins to close. What is queued is still sent, and then `words`.
     pub(super) fn finish(
         &mut self,
         shared: &mut EngineState,
@@ -148,7 +147,7 @@ impl Dialogue {
         self.finish_with(shared, now, reason, words, None);
     }
 
-    /// The same; a WebSocket is closed with this code, if given, instead of the reason's.
+    /// The same; `code`, if given, is the code of the close frame instead of the reason's.
     pub(super) fn finish_with(
         &mut self,
         shared: &mut EngineState,
@@ -176,13 +175,13 @@ impl Dialogue {
             if confides && !unsent.is_empty() {
                 self.outbox.confide();
             }
-            // Reserves room for what follows as well; otherwise the memory would double once more.
+            // Reserves memory for everything that follows, which would otherwise grow twice.
             self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));
             self.outbox.push(&unsent);
         }
         self.hang_up(shared);
         if let State::Stats(telling) = &mut self.state {
-            *telling = None; // without its last line, the client knows that the list was cut off
+            *telling = None; // the missing last line shows the client that the list is incomplete
         }
         if let Some(FramingMode::Http | FramingMode::WebSocket) = self.kind {
             self.say_last(reason, words, code);
@@ -192,7 +191,7 @@ impl Dialogue {
         self.phase = Phase::Draining(reason, now);
     }
 
-    /// Leaves its partner and stops watching; does not join any more.
+    /// Leaves its partner, stops watching, and no longer joins the room.
     fn hang_up(&mut self, shared: &mut EngineState) {
         self.look_away(shared);
         if self.is_joining() {
@@ -244,10 +243,10 @@ impl Dialogue {
         self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
     }
 
-    /// Its input has ended, and all of it has been answered.
+    /// Closes it, because its input has ended and was all answered.
     fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp, code: Option<u16>) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.is_joining() {
-            // The end of a standing session comes with its endpoint: writers come and go.
+            // A standing session ends with its endpoint, not with its writers.
             let reason = match self.transport().lifetime {
                 Lifetime::Endpoint => CloseReason::Withdrawn,
                 Lifetime::Connection | Lifetime::Message => CloseReason::PeerClosed,
@@ -296,11 +295,11 @@ impl Dialogue {
         }
     }
 
-    /// A raw chat window takes end of file for an endless stream of empty messages; a reset stops it.
+    /// A raw chat client takes end of file for an endless stream of empty messages. A reset stops it.
     pub(super) fn parts_with_reset(&self) -> bool {
         let may_be_window = match self.kind {
             Some(kind) => kind == FramingMode::Raw,
-            // The user of such a window still types a name.
+            // The user of such a client still types a name.
             None => matches!(self.state, State::Chat(_) | State::Joining),
         };
         may_be_window && self.transport().reset && self.service().facts().is_shared
@@ -309,7 +308,7 @@ impl Dialogue {
     fn depart(&mut self, shared: &mut EngineState) {
         if let Some(member_id) = self.member_id() {
             shared.room.drop_member(member_id, &mut Vec::new());
-            self.state = State::Chat(Err(shared.now)); // it is no member: nothing may look its name up
+            self.state = State::Chat(Err(shared.now)); // it is no longer a member, so its name must not be looked up
         }
         self.hang_up(shared);
         let reason = match self.phase {

@@ -1,5 +1,4 @@
-//! A service's conversation with one peer, and what it knows about the peer. Takes whole messages; has never seen how they are
-//! cut.
+//! A service's conversation with one peer, and what it knows about the peer. It takes whole messages, however they were received.
 
 use std::rc::Rc;
 
@@ -30,17 +29,17 @@ pub(super) struct Dialogue {
     pub(super) binding: Rc<Binding>,
     pub(super) remote: RemoteAddress,
     pub(super) opened: Timestamp,
-    /// When the last complete message came, or the last reply had been sent.
+    /// The time of the last complete message, or of the end of the last reply.
     pub(super) active: Timestamp,
     pub(super) state: State,
     pub(super) phase: Phase,
-    /// Its framing, once that is known.
+    /// Its framing, once known.
     pub(super) kind: Option<FramingMode>,
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
     pub(super) sending: Sending,
     pub(super) unreported: Unreported,
-    // The engine uses these two; they are here because they fit into a gap of this struct.
+    // The engine uses the next two fields. They are here because this struct has a gap for them.
     /// The memory of the session's queues, as [counted](super::Session::account) last.
     pub(super) held: u32,
     pub(super) membership: Membership,
@@ -67,10 +66,10 @@ pub(super) enum Sending {
     Free,
     /// It accepts none, since the time in [`EngineState::unread`].
     Blocked,
-    /// It has accepted none for too long, and is to be asked once more. The kernel reports room only once a third (TCP) or
-    /// three quarters (Unix) of the buffer are free, which a slow reader may not reach in time.
+    /// It has accepted none for too long, and should be tried once more. The kernel reports room only once a third (TCP) or three
+    /// quarters (Unix) of the buffer are free, and a slow reader may not get there in time.
     RetryWanted,
-    /// It was asked once more; the answer decides.
+    /// It was tried once more; the result decides.
     Retried,
 }
 
@@ -81,26 +80,26 @@ pub(super) enum Phase {
     Serving,
     /// Its service is no longer offered: it only gets the rest of a long reply.
     Withdrawn,
-    /// Its last words are queued; the time is that of the last progress.
+    /// Its last words are queued; with the time of the last progress.
     Draining(CloseReason, Timestamp),
-    /// Its last words are sent; it has until this time to read them, and then gets a reset.
+    /// Its last words are sent; it has until this time to read them, and is then reset.
     AwaitingReset(CloseReason, Timestamp),
-    /// Our side is shut down; we wait for its end of file, until this time at most.
+    /// Our side is shut down; we wait for its end of file, at most until this time.
     Lingering(CloseReason, Timestamp),
 }
 
-/// The service, and what it knows about the client.
+/// The service, and the service's data about the client.
 #[derive(Debug)]
 pub(super) enum State {
-    /// It has not been admitted, or never will be; it is not counted.
+    /// It is not admitted, now or ever, and not counted.
     Outside,
     Multiply,
     Greeting,
     /// `Err`: it has no name yet, since this time.
     Chat(Result<MemberId, Timestamp>),
-    /// It has a name, and joins the room once the log of all machines says so.
+    /// It has a name, and joins the room once the shared log says so.
     Joining,
-    /// A service that answers each message by itself.
+    /// A service that answers each message independently.
     Plain(Service),
     Talk(Talk),
     /// `Some`: it is receiving the list of all machines.
@@ -110,9 +109,9 @@ pub(super) enum State {
     /// `None`: it has not sent its filter yet.
     Watch(Option<Box<Watcher>>),
     Mux,
-    /// It sends HTTP requests. `Some`: it has asked for the metrics, which wait for the figures of the process.
+    /// It sends HTTP requests. `Some`: it has requested the metrics, which wait for figures of the process.
     Page(Option<MetricsRequest>),
-    /// It wants this service (`Mux`: control), and has to show the token first.
+    /// It wants this service (`Mux`: control), and must send the token first.
     Guarded(Service),
     /// Orders to the daemon, from a client that may control it.
     Control,
@@ -121,11 +120,11 @@ pub(super) enum State {
 /// The phases of talk.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Talk {
-    /// Nobody is paired with it yet: it may be a stranger, until its handshake is complete.
+    /// It has no end of a pair yet, because its handshake is not complete.
     Coming,
     /// It has one end of a pair; the other end may be free.
     Here(PairEnd),
-    /// The same, and it is about to receive what its partner said before it came. Its own messages wait until then.
+    /// The same, and it is about to receive what its partner said earlier. Its own messages wait until then.
     Meeting(PairEnd),
     /// It has left its pair.
     Over,
@@ -159,7 +158,7 @@ impl Dialogue {
         }
     }
 
-    /// Its id in the room, while it is a member.
+    /// Its id in the room, if it is a member.
     pub(super) fn member_id(&self) -> Option<MemberId> {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Chat(Ok(member_id))) => Some(*member_id),
@@ -182,7 +181,7 @@ impl Dialogue {
         !matches!(self.state, State::Outside)
     }
 
-    /// How its bytes travel.
+    /// The transport of its endpoint.
     pub(super) fn transport(&self) -> &Transport {
         &self.binding.transport
     }
@@ -197,7 +196,7 @@ impl Dialogue {
         Encoding::of(self.kind, self.service())
     }
 
-    /// The next message ends with LF for every kind of client, unless it is a packet or a frame.
+    /// From the next message on, messages end with LF, for every kind of client except those with packets or frames.
     pub(super) fn end_lines_with_lf(&mut self) {
         if !matches!(self.kind, Some(FramingMode::Packet | FramingMode::Http | FramingMode::WebSocket)) {
             if self.encoding().is_paced() {
@@ -217,7 +216,7 @@ impl Dialogue {
         self.note_error(shared, kind, error);
     }
 
-    /// The same; the log quotes the message, if it is not private.
+    /// The same; the log quotes the message, unless it is private.
     #[cold]
     #[inline(never)]
     pub(super) fn err_about(
@@ -245,7 +244,7 @@ impl Dialogue {
             false => about(&error, message),
         };
         self.count_error_reply(shared, kind, &error);
-        // Watchers have just seen the message.
+        // Watchers have just seen the message itself.
         self.show_to_watchers(shared, || TraceEvent::Happened(EventKind::Erred(error)));
         self.log(shared, EventKind::Erred(logged));
     }

@@ -1,4 +1,4 @@
-//! From bytes to answers: input is cut into messages, and the service handles each.
+//! From bytes to replies: input is split into messages, and the service handles each.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State, Talk};
@@ -20,7 +20,7 @@ use crate::engine::words::DATA_RECEIVED;
 use crate::engine::wrong_protocol;
 
 impl Session {
-    /// Bytes have arrived. `more`: the burst continues.
+    /// Handles received bytes. `more`: the burst continues.
     pub(in crate::engine) fn handle_bytes(
         &mut self,
         shared: &mut EngineState,
@@ -41,7 +41,7 @@ impl Session {
             return self.handle_framed(shared, now, bytes, more);
         }
         self.intake.push(kind, more);
-        dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
+        dialogue.outbox.resume(now); // a pause for which nothing waits has no deadline that would end it
         match kind {
             None if matches!(bytes, [b'\n'] | [b'\r', b'\n']) => self.hint_at_late_newline(shared, now),
             Some(FramingMode::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(shared),
@@ -53,8 +53,8 @@ impl Session {
         self.process_input(shared, now, bytes);
     }
 
-    /// Whether a line client's bytes contain Telnet commands: from the beginning on, or between two messages, after a Ctrl-C. No
-    /// text begins with an IAC.
+    /// Whether a line client's bytes contain Telnet commands: at the very beginning or, after Ctrl-C, between two messages. No text
+    /// begins with IAC.
     fn is_telnet(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
@@ -99,12 +99,12 @@ impl Session {
         }
     }
 
-    /// Whether the kind of client has to be guessed from its bytes.
+    /// Whether the kind of client is still unknown and must be detected.
     fn is_guessed(&self, shared: &EngineState) -> bool {
         shared.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
-    /// Packets or frames separate the messages.
+    /// Handles bytes whose messages are separated by packets or frames.
     #[cold]
     #[inline(never)]
     fn handle_framed(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8], more: bool) {
@@ -114,10 +114,10 @@ impl Session {
         }
     }
 
-    /// One packet is one message.
+    /// Handles one packet, which is one message.
     fn handle_packet(&mut self, shared: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
-            return self.dialogue.overflow(shared, now); // its rest is lost already
+            return self.dialogue.overflow(shared, now); // the rest of the packet is lost
         }
         let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
         let packet = packet.strip_prefix(mark).unwrap_or(packet);
@@ -132,14 +132,14 @@ impl Session {
         }
     }
 
-    /// The peer will send nothing more.
+    /// Handles the end of the peer's input.
     pub(in crate::engine) fn handle_end_of_file(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.suspect_leaving(shared);
         self.intake.end();
         self.take_last(shared, now);
     }
 
-    /// No more input will come: handles what waits.
+    /// Handles what waits, because no more input will come.
     pub(super) fn take_last(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.dialogue.is_alone(shared) {
             self.intake.clear();
@@ -157,7 +157,7 @@ impl Session {
         }
     }
 
-    /// There may be room in the queues again.
+    /// Continues with waiting messages: there may be room in the queues again.
     pub(in crate::engine) fn resume(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.go_on_telling(shared, now);
         if self.is_serving() && self.intake.is_stalled() && self.dialogue.has_room(shared) {
@@ -192,8 +192,7 @@ impl Session {
         self.intake.note_progress(now);
     }
 
-    /// Whether the rest of a message is still to come: it may wait in the peer's kernel for an acknowledgement of the
-    /// beginning.
+    /// Whether the rest of a message is still to come. It may wait in the peer's kernel until the beginning is acknowledged.
     #[inline]
     pub(in crate::engine) fn waits_for_rest(&self) -> bool {
         let is_told_later =
@@ -225,7 +224,7 @@ impl Session {
             let message = match intake.next(fresh, kind) {
                 Some(message) => message,
                 None => match intake.rest(fresh, kind, dialogue.settings(shared).message_bytes_max) {
-                    Rest::Message(_) if dialogue.transport().many_writers => continue, // no line
+                    Rest::Message(_) if dialogue.transport().many_writers => continue, // not a complete line
                     Rest::Message(message) => message,
                     Rest::TooLong(message, end) => {
                         if !dialogue.reject_long(shared, now, message) {
@@ -236,7 +235,7 @@ impl Session {
                     Rest::Unfinished => return,
                 },
             };
-            // Messages are handled here only, so that the code is inlined into this loop.
+            // This is the only call, so that it is inlined into this loop.
             let message = match message {
                 [0, ..] | [.., 0] if kind != FramingMode::Http => lines::without_nuls(message),
                 _ => message,
@@ -245,7 +244,7 @@ impl Session {
             let before = dialogue.service();
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
             let own = if is_request { message.len() } else { 0 };
-            // A partner may come later, and is to hear it.
+            // It is kept for a partner that may come later.
             let is_kept = || shared.settings.mux_default.facts().keeps == Keeps::ForPartner;
             let first = (is_request && is_kept()).then(|| message.to_vec());
             let is_message = dialogue.handle_message(shared, now, message);
@@ -256,7 +255,8 @@ impl Session {
                 return self.begin_frames(shared, now, fresh);
             }
             if before == Service::Mux && dialogue.service() != before {
-                // It has chosen: what came with the choice is that service's, and the choice too, if it was a request.
+                // It has chosen a service: what came with the choice counts for that service, and so does the choice if it was a
+                // request.
                 shared.counters.move_bytes_in(before, dialogue.service(), own + intake.len() + fresh.len());
                 if let Some(first) = first.filter(|_| dialogue.is_alone(shared)) {
                     intake.put_back(kind, &first, fresh);
@@ -265,7 +265,7 @@ impl Session {
         }
     }
 
-    /// Looks at the first bursts, which tell the kind of client.
+    /// Looks at the first bursts, which show the kind of client.
     fn look_first(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let service = dialogue.service();
@@ -298,7 +298,7 @@ impl Session {
         }
     }
 
-    /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says otherwise.
+    /// Makes a raw client that has ended a burst with LF a line client, unless the configuration says otherwise.
     fn turn_to_lines(&mut self, shared: &mut EngineState) {
         if self.is_guessed(shared) {
             self.decide(shared, FramingMode::Line);
@@ -306,7 +306,7 @@ impl Session {
         }
     }
 
-    /// The silence was long enough: the bytes so far decide the kind of client.
+    /// Handles a silence that was long enough: the bytes so far decide the kind of client.
     pub(super) fn end_guessing(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(shared, now, FramingMode::Raw);
@@ -318,7 +318,7 @@ impl Session {
         self.process_input(shared, now, &[]);
     }
 
-    /// The kind of client is known now.
+    /// Sets the kind of client, which is now known.
     pub(super) fn decide(&mut self, shared: &mut EngineState, kind: FramingMode) {
         self.intake.guess.settle();
         self.dialogue.kind = Some(kind);
@@ -330,7 +330,7 @@ impl Session {
 }
 
 impl Dialogue {
-    /// What tells whether some first bytes are a complete request.
+    /// A function that tells whether first bytes are a complete request.
     fn is_complete(&self, shared: &EngineState) -> impl Fn(&[u8]) -> bool + use<> {
         let (service, default) = (self.service(), shared.settings.mux_default);
         move |bytes| {
@@ -340,7 +340,7 @@ impl Dialogue {
         }
     }
 
-    /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
+    /// Logs what a client of greeting sends. Input after the end is ignored.
     fn overhear(&mut self, shared: &mut EngineState, bytes: &[u8]) {
         if matches!(self.state, State::Greeting) && self.heard != Heard::Message && !is_empty(bytes) {
             self.heard = Heard::Message;
@@ -349,7 +349,7 @@ impl Dialogue {
         }
     }
 
-    /// One whole message. Whether it had something to say.
+    /// Handles one whole message. Returns whether it had any content.
     pub(super) fn handle_message(
         &mut self,
         shared: &mut EngineState,
@@ -363,7 +363,7 @@ impl Dialogue {
             self.keep_pace(shared, now, message);
         }
         loop {
-            // The length first: whether a blank line is too long must not depend on how it was cut on its way.
+            // This comes first: whether a long blank line is refused must not depend on how its bytes arrived.
             if is_too_long(self, shared) {
                 self.reject_overlong(shared, now, message);
                 return false;
@@ -375,14 +375,14 @@ impl Dialogue {
                 return false;
             }
             self.heard = Heard::Message;
-            // On the mux a message may choose a service, and then be the first to that one.
+            // On the mux, a message may choose a service and also be its first request.
             if !self.hear(shared, now, message) {
                 return true;
             }
         }
     }
 
-    /// Whether it is to be heard again, by the service that was chosen.
+    /// Handles a message. Returns whether the service that it chose must handle it too.
     fn hear(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         self.active = now;
         shared.counters.of_mut(self.service()).messages += 1;

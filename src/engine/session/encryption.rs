@@ -1,4 +1,4 @@
-//! The effects of a connection's encryption on its session.
+//! How the events of a connection's encryption affect its session.
 
 use super::Session;
 use crate::engine::client::Client;
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// The handshake is complete. The name in the client's certificate decides whether it is admitted.
+    /// Handles a complete handshake. The name in the client's certificate decides whether the client is admitted.
     fn begin_encryption(&mut self, shared: &mut EngineState, now: Timestamp, how: &str, name: Option<&str>) {
         self.note(shared, EventKind::Secured(how.to_owned()));
         if let Some(name) = name {
@@ -50,7 +50,7 @@ impl Session {
         }
     }
 
-    /// The peer speaks plain text on an encrypted endpoint. It gets only this error, even if more was queued.
+    /// Handles plain text on an encrypted endpoint. The peer gets only this error, even if more was queued.
     fn refuse_plain_text(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.outbox.clear();
         self.dialogue.end_lines_with_lf();
@@ -58,7 +58,7 @@ impl Session {
         self.dialogue.outbox.end_pause();
     }
 
-    /// The encryption failed: nothing more can be sent, and the peer leaves.
+    /// Handles failed encryption: nothing more can be sent, and the session ends.
     fn fail_encryption(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
         self.dialogue.note(shared, EventKind::Unsecured(why.to_owned()));
         if self.is_serving() {
@@ -67,13 +67,13 @@ impl Session {
         self.dialogue.outbox.clear();
     }
 
-    /// Another process continues the other connections; this peer gets a message about the restart.
+    /// Closes it with a message about the restart, while another process continues the other connections.
     pub(in crate::engine) fn part_at_restart(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::Stopping, Some(words::RESTARTING));
         }
         if self.dialogue.encoding().is_paced() {
-            self.dialogue.outbox.join(); // there is no time for pauses
+            self.dialogue.outbox.join(); // the process ends before a pause would
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Backpressure: whether a peer is read from, whether its messages are handled, and what has been sent to it.
+//! Backpressure: whether a peer is read from, whether its messages are handled, and what was sent to it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::engine::room::MemberId;
 impl Session {
     // ---- input
 
-    /// Whether to read from the peer: not while it does not read itself.
+    /// Whether to read from the peer. Not if the peer itself does not read.
     pub(in crate::engine) fn wants_input(&self, shared: &EngineState) -> bool {
         !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(shared))
     }
@@ -47,7 +47,7 @@ impl Session {
             || (dialogue.is_blocked() && !dialogue.outbox.is_empty())
     }
 
-    /// What the reactor must be told about reading from it, if that has changed. The reactor has seen the end of the stream
+    /// What the reactor must be told about reading from it, if that has changed. The reactor knows about the end of the stream
     /// itself.
     #[inline]
     pub(in crate::engine) fn change_reading(&mut self, shared: &EngineState, now: Timestamp) -> Option<bool> {
@@ -68,12 +68,12 @@ impl Session {
         self.dialogue.handle_sent(shared, now, count);
     }
 
-    /// Takes its messages from the room, if it does not get the room's log as it is.
+    /// Takes its messages from the room, unless it gets the room's log unchanged.
     pub(in crate::engine) fn hear_room(&mut self, shared: &mut EngineState) {
         self.dialogue.hear_room(shared);
     }
 
-    /// The kernel accepts bytes for it again, or no more.
+    /// Notes whether the kernel accepts bytes for it.
     pub(in crate::engine) fn set_blocked(&mut self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
         if blocked && self.dialogue.is_blocked() {
             return self.dialogue.give_up_sending(shared, now);
@@ -92,12 +92,12 @@ impl Session {
 
     // ---- the engine's lists
 
-    /// The lists that it is in.
+    /// The lists that contain it.
     pub(in crate::engine) fn membership(&mut self) -> &mut Membership {
         &mut self.dialogue.membership
     }
 
-    /// Whether it has messages, and room for their replies, and waits only for the room's log.
+    /// Whether it has messages, and room for their replies, and waits only for room in the chat's log.
     pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
         self.intake.is_stalled()
             && self.member_id().is_some()
@@ -116,7 +116,7 @@ impl Dialogue {
         }
         let is_member = match self.state {
             State::Status(Some(_)) | State::Stats(Some(_)) | State::Page(Some(_)) => {
-                return false; // one after the other
+                return false; // its requests are handled one after the other
             }
             State::Talk(Talk::Here(pair_end)) => {
                 let max = super::talk::line_bytes_max(shared);
@@ -140,12 +140,12 @@ impl Dialogue {
             | State::Control => false,
         };
         if self.transport().lossy && self.is_blocked() {
-            return true; // only then are replies dropped that nobody reads
+            return true; // there is always room, because unread replies are dropped
         }
         self.has_own_room(shared) && !(is_member && self.is_blocked())
     }
 
-    /// Whether little enough waits in its own queue.
+    /// Whether its own queue is short enough.
     fn has_own_room(&self, shared: &EngineState) -> bool {
         self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(shared).backlog_bytes_max)
     }
@@ -154,7 +154,7 @@ impl Dialogue {
         let encoding = self.encoding();
         let mut gap = self.gap(shared);
         if let Some(stop) = shared.stop.as_ref().filter(|_| encoding.is_paced()) {
-            // A long paced queue must not last longer than the grace period.
+            // A long paced queue must not outlast the grace period.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
         self.outbox.sent(encoding, count, now, gap);
@@ -166,7 +166,7 @@ impl Dialogue {
             *progress = now;
         }
     }
-    /// The pause between two messages to a client that gets each on its own.
+    /// The pause between two messages for a client that gets each on its own.
     fn gap(&self, shared: &EngineState) -> Duration {
         let gap = self.settings(shared).raw_gap;
         if matches!(self.state, State::Chat(_) | State::Joining) { gap.min(ROOM_GAP) } else { gap }
@@ -199,7 +199,7 @@ impl Dialogue {
         let mut max = ROOM_QUEUE_BYTES;
         if encoding.is_paced() {
             let lag = shared.room.lag(member_id, !self.outbox.is_empty(), now);
-            // Our own pauses must not make a member too slow, nor keep lines in the log.
+            // The pauses that we make must not make a member too slow, nor keep lines in the log.
             if lag > CATCH_UP || shared.room.behind(member_id) > CATCH_UP_BYTES {
                 max = READ_BYTES_MAX;
                 self.outbox.join();
@@ -208,7 +208,7 @@ impl Dialogue {
         let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
         self.take_lines(shared, member_id, encoding, room);
         if max == READ_BYTES_MAX {
-            self.outbox.join(); // the lines taken just now as well
+            self.outbox.join(); // including the lines taken just now
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client that has given its name to a room with a passphrase, and not the passphrase yet.
+//! A client that has given its name to a room with a passphrase, but not the passphrase.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::chat;
 use crate::engine::words::{self, FAREWELL, is_quit};
 
-/// How many wrong passphrases a client may send.
+/// The most wrong passphrases from one client.
 const TRIES_MAX: u8 = 3;
 
 impl Dialogue {
-    /// The name in a message of a client without a name; `None`: the message is not a name, now or at all.
+    /// The name in a message of a client without a name; `None`: the message is not a name, yet or at all.
     pub(super) fn let_in<'m>(&self, shared: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
         let Some(passphrase) = shared.settings.chat_passphrase.as_ref() else {
             return Admission::named(message);
@@ -42,7 +42,7 @@ impl Dialogue {
         }
     }
 
-    /// The same, with what watchers may see of it; the name, if there is one.
+    /// The same for a room with a passphrase; also decides what watchers see of the message.
     pub(super) fn ask_passphrase<'m>(
         &mut self,
         shared: &mut EngineState,
@@ -73,18 +73,18 @@ impl Dialogue {
     }
 }
 
-/// The meaning of a message of a client without a name.
+/// What a message of a client without a name means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission<'m> {
-    /// A name, or something else that needs no passphrase.
+    /// It is a name, or something else that needs no passphrase.
     Named(Cow<'m, [u8]>),
-    /// A name; the passphrase is asked for.
+    /// It is a name, and the client was asked for the passphrase.
     Asked,
-    /// A wrong passphrase.
+    /// It is a wrong passphrase.
     Wrong,
-    /// One wrong passphrase too many.
+    /// It is one wrong passphrase too many.
     Refused,
-    /// A name, followed by more than is kept.
+    /// It is a name, with more text after it than is kept.
     TooMuch,
     Quit,
 }

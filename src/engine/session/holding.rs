@@ -1,4 +1,4 @@
-//! A session's share of the memory for all queues, and what it does when it must free some.
+//! A session's share of the memory for all queues, and how it frees that memory.
 
 use super::Session;
 use crate::engine::EngineState;
@@ -7,14 +7,13 @@ use crate::engine::limits::RELIEF_REST_BYTES;
 use crate::engine::message::{CloseReason, Timestamp};
 
 impl Session {
-    /// The memory of its own queues that counts, in bytes. Queues that drop what nobody reads have a bound of their own, and
-    /// do not count.
+    /// The memory of its own queues that counts, in bytes. Queues that drop unread data have a bound of their own and do not count.
     pub(super) fn own_bytes(&self) -> u32 {
         let bytes = self.intake.held_bytes() + self.dialogue.outbox.capacity();
         if self.is_lossy() { 0 } else { u32::try_from(bytes).unwrap_or(u32::MAX) }
     }
 
-    /// The memory of all its queues, whether it counts or not, with what was said to it alone in the room.
+    /// The memory of all its queues, whether it counts or not, including its direct messages in the room.
     pub(in crate::engine) fn held_bytes(&self, shared: &EngineState) -> usize {
         let aside = self.member_id().map_or(0, |member_id| shared.room.aside_bytes_of(member_id));
         self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside
@@ -27,13 +26,13 @@ impl Session {
         self.dialogue.held = bytes;
     }
 
-    /// It is gone, and the memory of its queues is free.
+    /// Frees its share, because it is closed.
     pub(in crate::engine) fn discharge(&mut self, shared: &mut EngineState) {
         shared.held -= std::mem::take(&mut self.dialogue.held) as usize;
     }
 
-    /// It holds most of the memory that has run out. It gets an error after the line that was sent in part; the rest of its
-    /// queue is dropped. A connection that is closing already loses its last words.
+    /// Gives up its queues, because the memory for all is full and it holds most. It gets an error after the line that was sent in
+    /// part; the rest of its queue is dropped. A connection that is closing already loses its last words.
     pub(in crate::engine) fn give_way(&mut self, shared: &mut EngineState, now: Timestamp) {
         let Session { intake, dialogue, .. } = self;
         if !dialogue.is_serving() {

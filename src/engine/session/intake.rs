@@ -1,5 +1,5 @@
-//! The bytes that one peer has sent and that are not yet a message: bytes in, messages out, one at a time. Knows how
-//! messages end; has never seen what they say.
+//! The received bytes of one peer that are not yet a message: bytes in, messages out, one at a time. Knows how messages end, and
+//! not what they mean.
 
 mod frames;
 mod skip;
@@ -15,82 +15,82 @@ use crate::engine::codec::{self, cstrings, lines, packets, prefixed, websocket};
 use crate::engine::limits::{GUESS, ServiceSettings};
 use crate::engine::message::{FramingMode, Prefix, Timestamp};
 
-/// Bytes on their way to becoming messages. Holds no memory while none wait.
+/// Bytes that become messages. Holds no memory while none wait.
 #[derive(Debug, Default)]
 pub struct Intake {
     /// Bytes that are not yet a message, or that wait because the output queue is full.
     bytes: ThinVec<u8>,
-    /// What the first bursts have shown of the framing, until it is known.
+    /// What the first bursts show of the framing, until it is known.
     pub guess: Guess,
     /// When the unfinished message began.
     begun: Option<Timestamp>,
-    /// How many of the bytes have been taken. A u32 holds the length of any message, read or backlog.
+    /// How many of the bytes were taken. A u32 can hold the length of any message, read or backlog.
     taken: u32,
-    /// The number of the others that contain no end of a message.
+    /// How many of the remaining bytes contain no end of a message.
     scanned: u32,
     burst: Burst,
     taking: Taking,
-    /// The reactor does not read from this peer.
+    /// Set while the reactor does not read from this peer.
     pub paused: bool,
 }
 
-/// The treatment of the waiting and the next bytes.
+/// What is done with the waiting and the next bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Taking {
     /// They are split into messages.
     #[default]
     Messages,
-    /// They hold messages, which wait for room in a queue.
+    /// They contain messages, which wait for room in a queue.
     Nothing,
-    /// They are the rest of a message that was too long, and are dropped.
+    /// They are the rest of an overlong message, and are dropped.
     RestOfOverlong,
 }
 
-/// The end of the input, so far.
+/// Where the input ends so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Burst {
     /// At the end of a burst.
     #[default]
     Ended,
-    /// Not at an end: the kernel has more of the burst, which the next read shows.
+    /// Inside a burst: the kernel has more of it for the next read.
     GoesOn {
         /// The number of consecutive full reads since the last message.
         full_reads: u16,
     },
-    /// With Telnet's command for the end of the input: the following bytes are not input, and the stream continues.
+    /// At Telnet's command for the end of the input: bytes that follow are no input, and the stream continues.
     EndOfInput,
-    /// With the end of the stream: nothing follows.
+    /// At the end of the stream: nothing follows.
     EndOfStream,
 }
 
-/// The remainder when there is no message with an end of its own.
+/// What remains if there is no message with an end of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest<'a> {
     /// A message that ends with a raw client's burst, or with the stream.
     Message(&'a [u8]),
-    /// Too long for a message; and how it ends.
+    /// Bytes that are too long for a message; and how that message ends.
     TooLong(&'a [u8], MessageEnd),
     /// The beginning of a message, perhaps.
     Unfinished,
 }
 
-/// The evidence of the first bursts.
+/// What the first bursts show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First<'a> {
     /// The framing is known.
     Is(FramingMode),
-    /// It sends no text.
+    /// The client does not send text.
     Unreadable(Unreadable),
-    /// The framing is not known, and these bytes have just become a complete request.
+    /// The framing is unknown, and these bytes have just become a complete request.
     Complete(&'a [u8]),
-    /// The framing is not known.
+    /// The framing is unknown.
     Unknown,
-    /// These bytes are too long for a message, and have no end.
+    /// These bytes are too long for a message, which has no end yet.
     TooLong(&'a [u8]),
 }
 
 impl Intake {
-    /// The input that the previous process had not handled.
+    /// The input that the previous process has not handled.
     pub fn restore(
         bytes: ThinVec<u8>,
         guess: Guess,
@@ -112,17 +112,17 @@ impl Intake {
         self.len() == 0
     }
 
-    /// Its memory besides its own size, in bytes.
+    /// Its memory beside its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.guess.held_bytes()
     }
 
-    /// The bytes that wait.
+    /// The waiting bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.taken as usize..]
     }
 
-    /// The end of the input, so far.
+    /// Where the input ends so far.
     pub fn burst(&self) -> Burst {
         self.burst
     }
@@ -148,7 +148,7 @@ impl Intake {
         self.begun
     }
 
-    /// Whether the rest of a message that was too long is still to come.
+    /// Whether the rest of an overlong message is still to come.
     #[inline]
     pub fn is_skipping(&self) -> bool {
         self.taking == Taking::RestOfOverlong
@@ -160,12 +160,12 @@ impl Intake {
         self.taking == Taking::Nothing
     }
 
-    /// There is no room in a queue: the messages wait.
+    /// Makes the messages wait, because a queue has no room.
     pub fn stall(&mut self) {
         self.taking = Taking::Nothing;
     }
 
-    /// Messages are taken again, if there is room. Whether bytes are to be [skipped](Self::skip) first.
+    /// Takes messages again, if there is room. Returns whether bytes must be [skipped](Self::skip) first.
     #[inline]
     pub fn go_on(&mut self) -> bool {
         let is_skipping = self.is_skipping();
@@ -175,11 +175,11 @@ impl Intake {
         is_skipping
     }
 
-    /// Another read begins; its bytes are then [taken](Self::next). `more`: the burst continues after them.
+    /// Notes that another read begins; its bytes are then [taken](Self::next). `more`: the burst continues after them.
     #[inline]
     pub fn push(&mut self, kind: Option<FramingMode>, more: bool) {
         if self.burst == Burst::Ended && kind == Some(FramingMode::Raw) && !self.is_empty() {
-            self.bytes.push(b'\n'); // the burst before ended here
+            self.bytes.push(b'\n'); // the previous burst ended here
         }
         self.burst = match (more, self.burst) {
             (_, Burst::EndOfInput) => Burst::EndOfInput,
@@ -191,22 +191,22 @@ impl Intake {
         };
     }
 
-    /// One packet, which is one message.
+    /// Adds one packet, which is one message.
     pub fn push_packet(&mut self, packet: &[u8]) {
         self.bytes.extend(packets::as_line(packet));
     }
 
-    /// The stream has ended: no more than what waits will come.
+    /// Notes the end of the stream: nothing follows what waits.
     pub fn end(&mut self) {
         self.burst = Burst::EndOfStream;
     }
 
-    /// A Telnet client has ended its input: only the waiting bytes are left, although the connection continues.
+    /// Notes that a Telnet client has ended its input. Only the waiting bytes are left, although the connection stays open.
     pub fn end_input(&mut self) {
         self.burst = Burst::EndOfInput;
     }
 
-    /// All that waits, followed by `fresh`, which has just been read.
+    /// All waiting bytes, followed by `fresh`, which has just been read.
     pub fn gather<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8]) -> &'a [u8] {
         if self.bytes.is_empty() {
             return fresh;
@@ -215,7 +215,7 @@ impl Intake {
         &self.bytes[self.taken as usize..]
     }
 
-    /// Drops a byte order mark from the beginning; it shows nothing of the framing.
+    /// Drops a byte order mark at the beginning; it shows nothing about the framing.
     pub fn drop_byte_order_mark(&mut self, fresh: &mut &[u8]) {
         if self.bytes.is_empty() {
             *fresh = fresh.strip_prefix(BYTE_ORDER_MARK).unwrap_or(fresh);
@@ -231,7 +231,7 @@ impl Intake {
         }
     }
 
-    /// Looks at the first bursts, while the framing is not known.
+    /// Looks at the first bursts, while the framing is unknown.
     pub fn look<'a, 'b: 'a>(
         &'a mut self,
         now: Timestamp,
@@ -251,7 +251,7 @@ impl Intake {
             Shape::Unreadable(what) => return First::Unreadable(what),
             Shape::Text if memchr(b'\n', bytes).is_some() => {}
             Shape::Text if without_cr(bytes).len() > max => return First::TooLong(bytes),
-            _ if is_within => return First::Unknown, // the rest of the first burst is there already
+            _ if is_within => return First::Unknown, // the kernel has the rest of the first burst already
             Shape::Text => {}
             Shape::Unclear | Shape::String => {
                 let pause = if shape == Shape::String { settings.raw_gap } else { GUESS };
@@ -269,7 +269,7 @@ impl Intake {
         }
     }
 
-    /// The pause was long enough to show that the client is raw, unless its bytes have another end of a message.
+    /// Handles a pause that was long enough: the client is raw, unless its bytes end in another known way.
     pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> FramingMode {
         let kind = match shape::is_behind_blank(&self.bytes) && !self.guess.is_typed() {
             true => FramingMode::Prefixed(Prefix::Seven),
@@ -292,8 +292,8 @@ impl Intake {
         }
     }
 
-    /// It is a Telnet client: takes the commands out of what waits and of `fresh`. Returns the replies to them, and whether
-    /// one of them ended the input.
+    /// Makes it a Telnet client: takes the commands out of what waits and of `fresh`. Returns the replies to them, and whether one
+    /// of them ended the input.
     pub fn be_telnet(&mut self, fresh: &mut &[u8]) -> (Vec<u8>, bool) {
         if self.guess.telnet().is_none() {
             self.guess.be_telnet();
@@ -308,7 +308,7 @@ impl Intake {
         (replies, has_ended)
     }
 
-    /// The same for further bytes; those that wait are text already.
+    /// The same for further bytes; waiting bytes are text already.
     pub fn push_telnet(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let mut replies = Vec::new();
         let Some(telnet) = self.guess.telnet() else { return (replies, false) };
@@ -322,9 +322,8 @@ impl Intake {
         !fresh.is_empty() || !self.is_empty()
     }
 
-    /// The next message: from the waiting bytes, or else from `fresh`, which is not copied then. Call it only while
-    /// there [are](Self::has_more) bytes. After `None`, ask for the [rest](Self::rest), and [keep](Self::keep) the
-    /// remainder.
+    /// The next message: from the waiting bytes, or else from `fresh`, which then is not copied. Call it only while there
+    /// [are](Self::has_more) bytes. After `None`, take the [rest](Self::rest), and [keep](Self::keep) the remainder.
     #[inline]
     pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode) -> Option<&'a [u8]> {
         let scanned = std::mem::take(&mut self.scanned) as usize;
@@ -341,7 +340,7 @@ impl Intake {
         Some(&bytes[found.start..found.end])
     }
 
-    /// The rest when there is no [next](Self::next) message.
+    /// The rest, if there is no [next](Self::next) message.
     pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode, max: usize) -> Rest<'a> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
         let message = match kind {
@@ -366,7 +365,7 @@ impl Intake {
             }
             Burst::EndOfInput | Burst::EndOfStream => true,
         };
-        let message = if kind == FramingMode::Http { &[][..] } else { message }; // half a request asks for nothing
+        let message = if kind == FramingMode::Http { &[][..] } else { message }; // an incomplete request is not executed
         if !ends {
             self.scanned = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             return Rest::Unfinished;
@@ -376,7 +375,7 @@ impl Intake {
         Rest::Message(message)
     }
 
-    /// Puts the last message back in front of everything else.
+    /// Puts the last message back before all other bytes.
     pub fn put_back(&mut self, kind: FramingMode, message: &[u8], fresh: &mut &[u8]) {
         let mut bytes = ThinVec::new();
         let mut whole = message.to_vec();
@@ -402,7 +401,7 @@ impl Intake {
         (self.bytes, self.taken, self.scanned) = (bytes, 0, 0);
     }
 
-    /// One of the taken messages was not empty: this is no endless burst of nothing.
+    /// Notes that a message was not empty, so this is no endless burst of empty ones.
     #[inline]
     pub fn count_message(&mut self) {
         if let Burst::GoesOn { full_reads } = &mut self.burst {
@@ -410,7 +409,7 @@ impl Intake {
         }
     }
 
-    /// Drops the bytes after a C string in the same burst if they are not text: the client sent a whole array.
+    /// Drops the bytes after a C string in the same burst, unless they are text: the client sent a whole array.
     #[cold]
     pub fn drop_garbage(&mut self, fresh: &mut &[u8]) -> bool {
         let bytes = if self.bytes.is_empty() { *fresh } else { self.bytes() };
@@ -427,7 +426,7 @@ impl Intake {
     pub fn keep(&mut self, fresh: &[u8]) {
         let taken = std::mem::take(&mut self.taken);
         if taken > 0 {
-            self.begun = None; // the remainder is another message
+            self.begun = None; // the remainder belongs to another message
             self.bytes.drain(..taken as usize);
             if self.bytes.is_empty() {
                 self.bytes = ThinVec::new();
@@ -436,7 +435,7 @@ impl Intake {
         self.bytes.extend_from_slice(fresh);
     }
 
-    /// After input: notes when the unfinished message began. A message that waits for room did not begin just now.
+    /// Notes when the unfinished message began. Call it after input. A message that waits for room did not begin just now.
     #[inline]
     pub fn note_progress(&mut self, now: Timestamp) {
         if self.is_empty() && !self.is_skipping() {
@@ -446,19 +445,19 @@ impl Intake {
         }
     }
 
-    /// It could not continue: its time starts again.
+    /// Restarts the time of an unfinished message, because it could not continue.
     pub fn begin_again(&mut self, now: Timestamp) {
         self.begun = self.begun.map(|_| now);
     }
 
-    /// Gives up an unfinished message; the next one begins afresh. Returns whether it had been too long.
+    /// Drops an unfinished message; the next bytes begin another. Returns whether it was too long.
     pub fn give_up(&mut self) -> bool {
         self.begun = None;
         self.drop_all();
         std::mem::take(&mut self.taking) == Taking::RestOfOverlong
     }
 
-    /// Drops all input; no more is handled.
+    /// Drops all input; nothing more is handled.
     pub fn clear(&mut self) {
         self.drop_all();
         self.begun = None;

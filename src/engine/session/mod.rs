@@ -61,7 +61,7 @@ impl Session {
         self.dialogue.peer
     }
 
-    /// The endpoint it came through.
+    /// The endpoint that accepted it.
     pub(super) fn binding(&self) -> &Rc<Binding> {
         &self.dialogue.binding
     }
@@ -81,14 +81,13 @@ impl Session {
         self.dialogue.member_id()
     }
 
-    /// Its id in the room, if it gets the lines of the room's log unchanged and neither its own queue nor its input
-    /// holds anything.
+    /// Its id in the room, if it gets the lines of the room's log unchanged and has no bytes in its own queue or input.
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(FramingMode::Line);
         self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
     }
 
-    /// The same for one that gets them in WebSocket frames.
+    /// The same for a member that gets the lines in WebSocket frames.
     #[inline]
     pub(super) fn framed_member_id(&self) -> Option<MemberId> {
         if self.dialogue.kind != Some(FramingMode::WebSocket) {
@@ -97,7 +96,7 @@ impl Session {
         self.member_id().filter(|_| self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
     }
 
-    /// Takes the frames that are lent to it into its own queue: they were not sent whole.
+    /// Copies the frames that are lent to it into its own queue, because they were not sent completely.
     pub(super) fn keep_lent(&mut self, shared: &mut EngineState, member_id: MemberId) {
         self.dialogue.outbox.push(shared.frames.bytes());
         shared.room.sent(member_id, shared.frames.log_bytes());

@@ -25,7 +25,7 @@ impl Dialogue {
                 offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
-            // Over standard input there is no daemon.
+            // Over standard input there is no daemon to control.
             Choice::Control
                 if !transport.is_alone
                     && !transport.is_web
@@ -64,7 +64,7 @@ impl Dialogue {
         is_first && self.is_serving() && !self.is_alone(shared)
     }
 
-    /// Why it may not choose a service; `None`: it may.
+    /// Why it may not choose this service; `None`: it may.
     pub(super) fn refusal(&self, shared: &EngineState, service: Service) -> Option<String> {
         let name = shared.certified.get(self.peer).map(Box::as_ref);
         mux::refusal(&shared.settings, service, self.remote, name)
@@ -72,7 +72,7 @@ impl Dialogue {
 
     pub(super) fn control(&mut self, shared: &mut EngineState, message: &[u8]) {
         match control::read(message) {
-            // The page's token allows speaking to the room, and nothing else.
+            // The page's token allows only `say`.
             Ok(command) if self.transport().is_web && !matches!(command, Command::Do(Order::Say(_))) => {
                 let error = "the page may only say something to the room".to_owned();
                 self.err(shared, ErrorKind::Unavailable, error);
@@ -96,7 +96,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// The outcome of a request.
+    /// Passes on the outcome of a request.
     pub(in crate::engine) fn handle_answer(&mut self, lines: &[String]) {
         if let Dialogue { phase: Phase::Serving, state: State::Control, .. } = self.dialogue {
             lines.iter().for_each(|line| self.dialogue.say(line));

@@ -1,4 +1,4 @@
-//! How a connection gets a name in the room that is taken: with the secret of its owner, or after a restart.
+//! How a connection gets a name that is already in the room: with its owner's secret, or after a restart.
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
@@ -11,8 +11,8 @@ use crate::engine::room::MemberId;
 use crate::engine::words;
 
 impl Dialogue {
-    /// It has shown that it is the member of this name: the connection `from` is closed. The others are told nothing: for
-    /// them the member never left.
+    /// Makes it the member of this name, which it has shown to be: the connection `from` is closed. The others are not told,
+    /// because for them the member never left.
     pub(super) fn return_to(
         &mut self,
         shared: &mut EngineState,
@@ -24,22 +24,22 @@ impl Dialogue {
         self.welcome(shared, member_id);
     }
 
-    /// Whether it waits for its place in the log of all machines.
+    /// Whether it waits for its place in the shared log.
     pub(super) fn is_joining(&self) -> bool {
         matches!(self.state, State::Joining)
     }
 
-    /// Somebody elsewhere has its name, or had it first.
+    /// Handles that another member, on another machine, has or had its name first.
     #[cfg(feature = "nats")]
     pub(super) fn lose_name_elsewhere(&mut self, shared: &mut EngineState, now: Timestamp, name: &str) {
         self.state = State::Chat(Err(now));
         match self.transport().many_writers {
-            true => self.join_as_endpoint(shared), // under another name
+            true => self.join_as_endpoint(shared), // the endpoint joins under another name
             false => self.err(shared, ErrorKind::Name, words::taken(name)),
         }
     }
 
-    /// It has joined the room: it gets a confirmation and the history.
+    /// Handles its joining: it gets a confirmation and the history.
     pub(super) fn welcome(&mut self, shared: &mut EngineState, member_id: MemberId) {
         let name = shared.room.name(member_id).to_owned();
         self.say(&words::welcome(&name));
@@ -52,7 +52,7 @@ impl Dialogue {
         self.note(shared, EventKind::Joined(name));
     }
 
-    /// Another connection is this member now. A line that was sent in part is completed.
+    /// Hands its member over to another connection. A line that was sent in part is completed.
     pub(super) fn make_way(&mut self, shared: &mut EngineState, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);
@@ -61,7 +61,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// After a restart its name is not allowed any more, or taken: it is asked for another one.
+    /// Asks it for another name, because after a restart its name is not allowed any more, or taken.
     pub(in crate::engine) fn lose_name(&mut self, shared: &mut EngineState, name: &str) {
         let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
         self.dialogue.err(shared, ErrorKind::Name, why);
@@ -83,7 +83,7 @@ mod tests {
     const BOB: RemoteAddress = RemoteAddress::Process { uid: 2, gid: 1, pid: 2 };
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    /// A room, and what its members receive.
+    /// A room, and what its members have received.
     struct Stage {
         engine: Engine,
         heard: Vec<String>,
@@ -185,7 +185,7 @@ mod tests {
                 .iter()
                 .any(|note| note.contains(&format!("Confided({})", "/key ".len() + SECRET.len())))
         );
-        // And again, with the same secret, which was carried over.
+        // Once more with the same secret, which moved along.
         let third = stage.connect(ANN);
         stage.say(third, &format!("/key {SECRET} Ann"));
         assert!(stage.heard(third).contains("Welcome Ann!") && !stage.open[again.index as usize]);
@@ -202,8 +202,8 @@ mod tests {
         let wrong = "Error: wrong key for 'ann'; choose another name\n";
         let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and then a name\n";
         for (peer, line, error) in [
-            (eve, format!("/key {SECRET} ann"), wrong.to_owned()), // another user
-            (far, format!("/key {SECRET} ann"), wrong.to_owned()), // unknown
+            (eve, format!("/key {SECRET} ann"), wrong.to_owned()), // a different user
+            (far, format!("/key {SECRET} ann"), wrong.to_owned()), // an unknown user
             (eve, format!("/key {SECRET}0 ann"), wrong.to_owned()),
             (eve, format!("/key {} ann", &SECRET[1..]), usage.to_owned()),
             (eve, "/key  ann".to_owned(), usage.to_owned()),
@@ -220,11 +220,11 @@ mod tests {
             stage.say(peer, &line);
             assert_eq!(stage.heard(peer), error, "{line}");
         }
-        // What others say in the room is not part of it.
+        // Doubled slashes are text that the room shows.
         stage.say(bob, &format!("//key {SECRET} ann"));
         stage.say(bob, &format!("/me /key {SECRET} ann"));
         assert_eq!((stage.open[ann.index as usize], stage.engine.members()), (true, 2));
-        // A free name can be taken with a secret too.
+        // A free name can be claimed with a secret too.
         stage.say(eve, &format!("/key {SECRET} eve"));
         assert!(stage.heard(eve).starts_with("Welcome eve!"));
     }
@@ -243,7 +243,7 @@ mod tests {
             saved.binding = BindingOf::Binding(Rc::clone(session.binding()));
             saved
         });
-        // A record of a version that allowed this name.
+        // As in a record of a version that allowed this name.
         let SavedState::Member { name, .. } = &mut sessions[2].state else { panic!("a member") };
         *name = "Error".to_owned();
         let mut next = Stage::new(Settings::default());

@@ -1,4 +1,4 @@
-//! A message that is too long: its sender gets an error, the rest of it is dropped, and the connection goes on.
+//! An overlong message: its sender gets an error, its rest is dropped, and the connection continues.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
@@ -9,7 +9,7 @@ use crate::engine::limits::GUESS;
 use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 
 impl Session {
-    /// `bytes` are too long for a message, and its end is still to come. If a pause ends it, the error comes after the pause:
+    /// Handles `bytes` that are too long for a message whose end is still to come. If a pause ends it, the error follows the pause:
     /// a client that gets a reply continues, and its next message would be taken for the rest.
     #[cold]
     pub(super) fn begin_overlong(
@@ -39,8 +39,7 @@ impl Session {
         }
     }
 
-    /// The same while the framing is not known: an LF or a NUL at its end shows it, or a pause, which is as long as after a
-    /// valid message.
+    /// The same while the framing is unknown: an LF or a NUL at its end shows it, or a pause as long as after a valid message.
     #[cold]
     pub(super) fn begin_overlong_guess(
         &mut self,
@@ -53,7 +52,7 @@ impl Session {
         self.intake.skip_rest(now, fresh, MessageEnd::Pause, silence);
     }
 
-    /// Drops the bytes of a message that is too long.
+    /// Drops the bytes of an overlong message.
     #[cold]
     pub(super) fn skip_overlong(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
@@ -61,7 +60,7 @@ impl Session {
         }
     }
 
-    /// It has ended, so the framing of its sender is known.
+    /// Handles its end, which shows the framing.
     #[cold]
     pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: FramingMode) {
         let is_untold = self.intake.end_rest();
@@ -73,7 +72,7 @@ impl Session {
         }
     }
 
-    /// It waits for a pause, but no more input will come: its sender gets the error now.
+    /// Sends the error now, although the message waits for a pause, because no more input will come.
     pub(super) fn give_up_overlong(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(shared, now, FramingMode::Line);
@@ -82,7 +81,7 @@ impl Session {
 }
 
 impl Dialogue {
-    /// This whole message is too long.
+    /// Handles a whole message that is too long.
     #[cold]
     pub(super) fn reject_overlong(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         if self.kind == Some(FramingMode::Http) {
@@ -93,7 +92,7 @@ impl Dialogue {
         self.overflow(shared, now);
     }
 
-    /// A message is too long.
+    /// Sends the error for an overlong message.
     #[cold]
     pub(super) fn overflow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
@@ -106,7 +105,7 @@ impl Dialogue {
         format!("message longer than {} bytes", self.settings(shared).message_bytes_max)
     }
 
-    /// Sends an error in the order of events: in the room, after what was said before.
+    /// Sends an error in the order of events: in the room, after what was said earlier.
     pub(super) fn err_in_order(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         match self.member_id() {
             Some(member_id) => {

@@ -7,13 +7,13 @@ use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::text::is_empty;
 
 impl Session {
-    /// When its waiting messages may go on.
+    /// The time at which its waiting messages may continue.
     pub(super) fn pace_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         if self.intake.is_stalled() { self.dialogue.paced_until(shared) } else { None }
     }
 
-    /// Whether to read from it although its messages wait. Two bursts of a raw client that both wait in the kernel would
-    /// become one message there. This does not depend on the time, so that reading never has to start at a deadline.
+    /// Whether to read from it although its messages wait. If two bursts of a raw client waited in the kernel, they would become
+    /// one message. This does not depend on the time, so that reading never has to start at a deadline.
     pub(super) fn keeps_bursts_apart(&self, shared: &EngineState) -> bool {
         let settings = self.dialogue.settings(shared);
         self.dialogue.kind == Some(FramingMode::Raw)
@@ -21,14 +21,14 @@ impl Session {
             && settings.messages_per_second > 0
     }
 
-    /// It has another rate limit from now on, and a full burst.
+    /// Gives it a new rate limit, with a full burst.
     pub(in crate::engine) fn renew_pace(&self, shared: &mut EngineState) {
         shared.paces.remove(self.dialogue.peer);
     }
 }
 
 impl Dialogue {
-    /// Until when no message is taken, because it has sent too many. Once the daemon stops, all received messages are
+    /// The time until which no message is taken, because it has sent too many. When the daemon stops, all received messages are
     /// answered.
     pub(super) fn paced_until(&self, shared: &EngineState) -> Option<Timestamp> {
         let per_second = self.settings(shared).messages_per_second;

@@ -1,4 +1,4 @@
-//! A session on the page: it answers requests until one opens a WebSocket, in which another service begins.
+//! A session on the page: it answers HTTP requests until one of them opens a WebSocket, in which another service begins.
 
 use constant_time_eq::constant_time_eq;
 
@@ -18,7 +18,7 @@ use crate::engine::words::TOO_MANY;
 const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
 
 impl Session {
-    /// Frames have arrived.
+    /// Handles received frames.
     pub(super) fn handle_frames(
         &mut self,
         shared: &mut EngineState,
@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// Its frames have ended. A close frame is answered once all messages before it are answered.
+    /// Handles the end of its frames. A close frame is answered after all messages before it.
     fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
         let (reason, error) = match ending {
             Ending::Closed(code) if self.intake.is_empty() => {
@@ -62,7 +62,7 @@ impl Session {
         self.dialogue.fail(shared, now, reason, error);
     }
 
-    /// A request has opened a WebSocket: the bytes after it are frames.
+    /// Opens a WebSocket: the bytes after the request are frames.
     #[cold]
     #[inline(never)]
     pub(super) fn begin_frames(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
@@ -107,7 +107,7 @@ impl Dialogue {
         }
     }
 
-    /// A request, of which these bytes have arrived, cannot be served: answers with the reason, as HTTP.
+    /// Refuses a request, of which these bytes have arrived, with an HTTP answer that says why.
     #[cold]
     pub(super) fn fail_request(
         &mut self,
@@ -130,7 +130,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether the client is on this machine, and may read the metrics.
+    /// Whether the client is on this machine and may read the metrics.
     fn is_own(&self, shared: &EngineState) -> bool {
         match self.remote {
             RemoteAddress::Address(address) => address.ip().to_canonical().is_loopback(),
@@ -138,7 +138,7 @@ impl Dialogue {
         }
     }
 
-    /// The metrics were sent.
+    /// Notes that the metrics were sent.
     #[cold]
     pub(super) fn end_metrics(&mut self, shared: &mut EngineState, now: Timestamp, request: MetricsRequest) {
         self.state = State::Page(None);
@@ -161,7 +161,7 @@ impl Dialogue {
         self.enter(shared, now, service);
     }
 
-    /// A client that wants a guarded service sends the token, which is neither logged nor shown to watchers.
+    /// Checks the token of a client that wants a guarded service. The token is neither logged nor shown to watchers.
     #[cold]
     #[inline(never)]
     pub(super) fn show_token(
@@ -190,7 +190,7 @@ impl Dialogue {
         }
     }
 
-    /// The last words in a form that the peer understands: an HTTP answer, or frames.
+    /// The last words in the peer's form: an HTTP answer, or frames.
     #[cold]
     #[inline(never)]
     pub(super) fn say_last(&mut self, reason: CloseReason, words: Option<&str>, code: Option<u16>) {
@@ -215,7 +215,7 @@ impl Dialogue {
     }
 }
 
-/// The status of the answer to a client whose connection is closed for this reason; `None`: it expects none.
+/// The status of the answer for a connection that is closed for this reason; `None`: the client expects no answer.
 fn status_of(reason: CloseReason) -> Option<Status> {
     match reason {
         CloseReason::PeerUnfinished => Some(Status::RequestTimeout),
@@ -229,7 +229,7 @@ fn status_of(reason: CloseReason) -> Option<Status> {
     }
 }
 
-/// The code of the close frame to a client whose connection is closed for this reason.
+/// The code of the close frame for a connection that is closed for this reason.
 fn code_of(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::Served
@@ -266,7 +266,7 @@ mod tests {
         [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
     }
 
-    /// Receives what there is.
+    /// Takes all output.
     fn told(engine: &mut Engine) -> Vec<u8> {
         let mut told = Vec::new();
         for _ in 0..4 {

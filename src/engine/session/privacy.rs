@@ -1,4 +1,4 @@
-//! Private messages of two members: neither a watcher nor a log gets their text.
+//! Private messages between two members: their text appears neither in `watch` nor in the log.
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
@@ -9,7 +9,7 @@ use crate::engine::service::mux::{self, Choice};
 use crate::engine::text::quote;
 
 impl Dialogue {
-    /// One of its messages, as others may see it.
+    /// The event for one of its messages, as others may see it.
     pub(super) fn saying(&self, shared: &EngineState, message: &[u8]) -> EventKind {
         match self.is_private(shared, message) {
             true => EventKind::Confided(message.len()),
@@ -21,7 +21,7 @@ impl Dialogue {
     pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) | State::Guarded(_) => true,
-            // With many writers, everything is said to the whole room.
+            // If there are many writers, everything goes to the whole room.
             State::Chat(Ok(_)) => !self.transport().many_writers && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => {

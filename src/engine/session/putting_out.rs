@@ -12,21 +12,21 @@ use crate::engine::service::chat;
 use crate::engine::words::{self, ERROR};
 
 impl Session {
-    /// It is closed, with the reason.
+    /// Closes it with these last words.
     pub(in crate::engine) fn put_out(&mut self, shared: &mut EngineState, now: Timestamp, words: &str) {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::PutOut, Some(words));
         }
     }
 
-    /// An order of its own is reported to the log and the watchers.
+    /// Reports its own order to the log and the watchers.
     pub(in crate::engine) fn note(&self, shared: &mut EngineState, what: EventKind) {
         self.dialogue.note(shared, what);
     }
 }
 
 impl Dialogue {
-    /// Whether a muted member tried to speak: it gets an error.
+    /// Whether a muted member tried to speak; if so, it gets an error.
     pub(super) fn is_muted(
         &mut self,
         shared: &mut EngineState,

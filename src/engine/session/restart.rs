@@ -17,8 +17,8 @@ use crate::engine::service::Service;
 use crate::engine::timer_queue::Timer;
 
 impl Session {
-    /// What the next process must know of it, with the number of its binding, and apart from it the bytes of its queues;
-    /// `None`: it is not carried over.
+    /// What the next process must know of it, with the number of its binding, and separately the bytes of its queues; `None`: it is
+    /// not carried over.
     pub(in crate::engine) fn save<'s>(
         &'s self,
         shared: &'s EngineState,
@@ -91,8 +91,8 @@ impl Session {
         Some((saved?, runs))
     }
 
-    /// Restores a session of the previous process; `None`: its endpoint is not known any more. A member returns to the room
-    /// without a word.
+    /// Restores a session of the previous process; `None`: its endpoint is unknown. A member returns to the room without an
+    /// announcement.
     pub(in crate::engine) fn restore(
         shared: &mut EngineState,
         now: Timestamp,
@@ -107,7 +107,7 @@ impl Session {
             (false, true) => Burst::Ended,
             (false, false) => Burst::GoesOn { full_reads: 0 },
         };
-        // The bytes that wait may be private; nobody knows any more.
+        // The waiting bytes may be private, which the record does not say.
         let mut outbox = saved.outbox;
         if matches!(state, State::Chat(_) | State::Joining) && !outbox.is_empty() {
             outbox.confide();
@@ -126,7 +126,7 @@ impl Session {
             phase,
             kind: saved.kind,
             outbox,
-            // It may have said something: no watcher is told about its silence.
+            // It may have sent something, so watchers are not told about its silence.
             heard: if saved.first_message_seen || is_standing { Heard::Message } else { Heard::Bytes },
             sending: Sending::default(),
         };

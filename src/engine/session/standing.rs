@@ -1,5 +1,5 @@
-//! A session that lasts as long as its endpoint, such as two FIFOs or message queues: any number of writers come and go. It has no first message
-//! and no last one, and no client that a close would reach. So it answers errors and goes on.
+//! A session that lasts as long as its endpoint, for example two FIFOs or message queues: any number of writers come and go. It has
+//! no first or last message, and a close would reach no client. So it answers errors and continues.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
@@ -10,15 +10,15 @@ use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 
 impl Dialogue {
-    /// Begins it. No limit refuses it, since no client would get the error.
+    /// Begins the session. No limit applies, because no client would get the error.
     pub(super) fn open_standing(&mut self, shared: &mut EngineState, now: Timestamp) {
-        self.heard = Heard::Message; // no byte is known to be a client's first one: other protocols cannot be detected
+        self.heard = Heard::Message; // other protocols are not detected, because any byte may be in the middle of a message
         shared.connection_counts.count(self.binding.service, self.remote);
         self.note(shared, EventKind::Opened);
         self.enter(shared, now, self.binding.service);
     }
 
-    /// Joins the room, under the file's name and without a greeting.
+    /// Joins the room under the file's name, without a greeting.
     pub(super) fn join_as_endpoint(&mut self, shared: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
         match chat::enter_as(&mut shared.room, self.peer, name) {
@@ -27,7 +27,7 @@ impl Dialogue {
         }
     }
 
-    /// It is a member of the room now.
+    /// Handles its becoming a member.
     pub(super) fn be_member_as_endpoint(&mut self, shared: &mut EngineState, member_id: MemberId) {
         if self.transport().lossy {
             shared.room.set_lossy(member_id);
@@ -37,7 +37,7 @@ impl Dialogue {
         self.note(shared, EventKind::Joined(shared.room.name(member_id).to_owned()));
     }
 
-    /// Drops the oldest of the replies that nobody reads. As long as the pipe accepts them, none is dropped.
+    /// Drops the oldest of the replies that nobody reads. While the pipe accepts them, none is dropped.
     pub(super) fn drop_unread(&mut self, shared: &mut EngineState) {
         if !self.is_blocked() {
             return;
@@ -49,9 +49,9 @@ impl Dialogue {
 }
 
 impl Session {
-    /// An unfinished line has timed out: its writer may have gone, and the next line begins afresh.
+    /// Drops an unfinished line that has timed out. Its writer may be gone; the next line begins anew.
     pub(super) fn drop_fragment(&mut self, shared: &mut EngineState, error: String) {
-        // If it was too long, the error was sent already.
+        // For an overlong line, the error was sent already.
         if !self.intake.give_up() {
             self.dialogue.err_in_order(shared, ErrorKind::Unfinished, error);
         }

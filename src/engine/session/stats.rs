@@ -1,5 +1,5 @@
-//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, as the peer reads, so
-//! that neither its length nor a slow reader matters to other clients.
+//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, as fast as the peer reads, so
+//! that neither its length nor a slow reader affects other clients.
 
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
@@ -15,7 +15,7 @@ use crate::engine::text::quote;
 use crate::engine::words;
 
 impl Dialogue {
-    /// Whether it is receiving a list: its further requests wait.
+    /// Whether it is receiving a list; meanwhile its further requests wait.
     pub(super) fn is_telling(&self) -> bool {
         matches!(self.state, State::Stats(Some(_)))
     }
@@ -55,7 +55,7 @@ impl Dialogue {
         }
     }
 
-    /// The name of a machine that gives none.
+    /// The name for a machine that gives none.
     fn address(&self) -> String {
         match self.remote {
             RemoteAddress::Address(address) => address.ip().to_canonical().to_string(),

@@ -9,7 +9,7 @@ use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
 use crate::engine::text::quote;
 
-/// More bytes than the head of a frame to a client has.
+/// More bytes than the head of any frame to a client.
 const FRAME_HEAD_BYTES: usize = 10;
 
 impl Session {
@@ -18,19 +18,19 @@ impl Session {
         self.dialogue.report()
     }
 
-    /// Whether the page's token admitted it: on the page nobody else gets a report.
+    /// Whether the page's token admitted it: on the page, nobody else gets a report.
     pub(in crate::engine) fn has_shown_token(&self) -> bool {
         self.dialogue.transport().is_web
     }
 
-    /// Whether its report can go on: it reads fast enough.
+    /// Whether its report can go on: the peer reads fast enough.
     pub(in crate::engine) fn can_report(&self) -> bool {
         self.report().is_some()
             && !self.dialogue.is_blocked()
             && self.dialogue.outbox.len() < STATUS_BYTES_LOW
     }
 
-    /// The next piece of its report; `None`: this was the last.
+    /// Queues the next piece of its report; `None`: this was the last one.
     pub(in crate::engine) fn go_on_reporting(
         &mut self,
         shared: &mut EngineState,
@@ -50,7 +50,7 @@ impl Session {
         self.resume(shared, now);
     }
 
-    /// A piece of a report in a WebSocket: the report is one message.
+    /// Queues a piece of a report in a WebSocket, where the whole report is one message.
     #[cold]
     fn push_fragment(&mut self, text: &[u8], is_last: bool) {
         let is_first =

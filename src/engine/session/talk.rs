@@ -1,4 +1,4 @@
-//! A session in talk: one end of a pair, and what comes from the other end.
+//! A session in talk: its end of a pair, and what comes from the other end.
 
 use super::Session;
 use super::dialogue::{Dialogue, State, Talk};
@@ -11,7 +11,7 @@ use crate::engine::service::talk::{self, PairEnd};
 use crate::engine::text::clean;
 
 impl Session {
-    /// Another session has something for it.
+    /// Handles an event from another session.
     pub(in crate::engine) fn handle_event(
         &mut self,
         shared: &mut EngineState,
@@ -76,7 +76,7 @@ impl Dialogue {
         shared.talk.partner(talk.end()?)
     }
 
-    /// Its handshake is complete: it can be paired.
+    /// Lets it be paired, because its handshake is complete.
     pub(super) fn come_to_talk(&mut self, shared: &mut EngineState) {
         if matches!(self.state, State::Talk(Talk::Coming)) {
             self.state = State::Talk(Talk::Here(shared.talk.join(self.peer)));
@@ -113,7 +113,7 @@ impl Dialogue {
         }
     }
 
-    /// Its partner may say more once few enough bytes wait to be sent.
+    /// Lets its partner continue once few enough bytes wait to be sent.
     pub(super) fn report_held(&mut self, shared: &mut EngineState) {
         if let State::Talk(talk) = self.state
             && let Some(pair_end) = talk.end()
@@ -124,7 +124,7 @@ impl Dialogue {
     }
 }
 
-/// When so many bytes wait for a client, its partner's next messages wait.
+/// While this many bytes wait for a client, its partner's next messages wait.
 pub(super) fn line_bytes_max(shared: &EngineState) -> usize {
     OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Talk).backlog_bytes_max)
 }

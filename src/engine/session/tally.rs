@@ -1,5 +1,5 @@
-//! Counts a session's requests and errors, at the cost of an addition; now and then, and at its end, they go to the
-//! [roster](crate::engine::roster).
+//! Counts a session's requests and errors, which takes one addition each. Now and then, and at the session's end, the counts go to
+//! the [roster](crate::engine::roster).
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
@@ -57,7 +57,7 @@ impl Dialogue {
         matches!(self.state, State::Status(_) | State::Watch(_) | State::Control | State::Guarded(_))
     }
 
-    /// Reports an error to the roster, if it says something about its client's program.
+    /// Reports an error to the roster, if it says something about the client's program.
     pub(super) fn remember_error(&self, shared: &mut EngineState, kind: ErrorKind, error: &str) {
         let is_about_it = match kind {
             ErrorKind::Request
@@ -84,8 +84,7 @@ impl Dialogue {
         if self.is_observer() { Tally::default() } else { tally }
     }
 
-    /// A client that has said nothing for a while, where a message is expected, has a problem too. This is found out when a
-    /// report asks.
+    /// Reports a silence where a message is expected, which is also a problem. This is checked when a report is requested.
     fn note_silence(&self, shared: &mut EngineState) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes;
         // A person reads before typing.
@@ -99,12 +98,12 @@ impl Dialogue {
         }
     }
 
-    /// It was admitted.
+    /// Notes that it was admitted.
     pub(super) fn enter_roster(&self, shared: &mut EngineState, now: Timestamp) {
         shared.roster.enter(now, self.client());
     }
 
-    /// It has left.
+    /// Notes that it has left.
     pub(super) fn leave_roster(&mut self, shared: &mut EngineState) {
         if self.is_counted() {
             let tally = self.take_tally();

@@ -12,7 +12,7 @@ use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
 use crate::engine::wrong_protocol::{self, Guess};
 
-/// The most full reads in a row without a message during which a peer is not late.
+/// A peer is not late during this many full reads in a row without a message.
 const FULL_READS_MAX: usize = 1024;
 
 fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option<Timestamp> {
@@ -28,7 +28,7 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option
 }
 
 impl Session {
-    /// When it must be woken if nothing happens before.
+    /// When it must be handled even if nothing happens.
     pub(in crate::engine) fn deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
@@ -52,13 +52,13 @@ impl Session {
         }
     }
 
-    /// When a pause decides the framing. While a burst goes on, there is none.
+    /// When a pause decides the framing. While a burst goes on, there is no such time.
     fn framing_deadline(&self) -> Option<Timestamp> {
         self.intake.guess.deadline().filter(|_| !self.intake.goes_on())
     }
 
-    /// Whether the kernel has the rest of a burst and it will be read: then the peer is not late, unless it has sent more
-    /// than any message may have, without one.
+    /// Whether the kernel has the rest of a burst, which will be read: then the peer is not late, unless it has sent more than any
+    /// message may have.
     fn is_in_burst(&self, shared: &EngineState) -> bool {
         let Burst::GoesOn { full_reads } = self.intake.burst() else { return false };
         let reads_max =
@@ -91,9 +91,9 @@ impl Session {
         let service = self.dialogue.service();
         let timeout = shared.settings.of(service).first_message_timeout?;
         if service.facts().first != First::Message {
-            return None; // it has another deadline
+            return None; // another deadline applies
         }
-        // It is in time if it waits for room, for a partner, or for a line end that may follow.
+        // It is not late if it waits for room, for a partner, or for a line end that may follow.
         let waits = self.intake.is_stalled()
             || self.is_in_burst(shared)
             || self.is_held_back(shared)
@@ -109,7 +109,7 @@ impl Session {
         let service = self.dialogue.service();
         let waits = match service.facts().idle {
             Idle::Never => false,
-            // It may have sent something already, which waits as well.
+            // It may have sent something already, which also waits.
             Idle::Alone => self.dialogue.is_alone(shared),
             Idle::Silent => is_quiet && !self.dialogue.is_listening(),
         };
@@ -128,7 +128,7 @@ impl Session {
             } else if self.dialogue.is_blocked() {
                 self.dialogue.retry();
             } else {
-                self.dialogue.phase = Phase::Draining(reason, now); // the delay was ours
+                self.dialogue.phase = Phase::Draining(reason, now); // the delay was not the peer's
             }
         }
         if !self.is_serving() {
@@ -181,7 +181,7 @@ impl Session {
         }
     }
 
-    /// It has timed out. If its last message was too long and may have ended, it gets that error first.
+    /// Handles a timeout. If its last message was too long and may have ended, it gets that error first.
     fn give_up(&mut self, shared: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
         self.give_up_overlong(shared, now);
         self.dialogue.fail_request(shared, now, reason, error, self.intake.bytes());
@@ -189,7 +189,7 @@ impl Session {
 }
 
 impl Dialogue {
-    /// Whether it is receiving the reply to a request, and needs to send nothing.
+    /// Whether it is receiving a reply, and so need not send anything.
     fn is_listening(&self) -> bool {
         matches!(self.state, State::Status(Some(_)) | State::Watch(Some(_)))
     }
@@ -198,7 +198,7 @@ impl Dialogue {
     fn draining_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
-            _ if self.transport().lossy => progress + LAST_WORDS, // there may be no reader, which is allowed
+            _ if self.transport().lossy => progress + LAST_WORDS, // a missing reader is allowed
             _ if reason.is_refusal() || reason.is_too_slow() => progress + shared.settings.linger,
             // The time in which it accepted nothing before closing counts too.
             _ => self.unread_since(shared).unwrap_or(progress) + shared.settings.send_timeout,
@@ -223,7 +223,7 @@ mod tests {
 
     const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 
-    /// An engine with one client that has connected at the start.
+    /// An engine with one client, which has connected at time 0.
     fn connected_to(service: Service) -> Engine {
         let mut engine = Engine::new(Settings::default());
         let binding =
@@ -234,7 +234,7 @@ mod tests {
         engine
     }
 
-    /// Receives what there is for it.
+    /// Takes all output for it.
     fn told(engine: &mut Engine, now: Timestamp) -> String {
         let mut told = Vec::new();
         while let Some(output) = engine.poll_output() {

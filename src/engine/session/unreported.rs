@@ -1,6 +1,6 @@
-//! A session's requests that are not in the roster yet.
+//! A session's counts that are not in the roster yet.
 
-/// Counts that the roster does not have yet.
+/// Counts that are not in the roster yet.
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
     pub(super) requests: u16,

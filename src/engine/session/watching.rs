@@ -1,4 +1,4 @@
-//! A session that watches others, and what watchers see of a session, its mistakes included.
+//! A session that watches others, and what watchers see of a session, including its mistakes.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
@@ -32,7 +32,7 @@ impl Dialogue {
             State::Watch(Some(Box::new(Watcher { filter, since: now, next: shared.event_ring.end() })));
     }
 
-    /// Whether it can be shown more: there are events, and it reads.
+    /// Whether it can be shown more: there are events, and it keeps up.
     fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
@@ -44,7 +44,7 @@ impl Dialogue {
         }
     }
 
-    /// Shows it at most `budget` events. Those that it was too slow for are counted.
+    /// Shows it at most `budget` events. The events for which it was too slow are counted.
     fn show(&mut self, shared: &EngineState, mut budget: usize) {
         while budget > 0 && self.is_to_be_shown_more(shared) {
             budget -= 1;
@@ -68,7 +68,7 @@ impl Dialogue {
         }
     }
 
-    /// It no longer watches.
+    /// Ends its watching.
     pub(super) fn look_away(&mut self, shared: &mut EngineState) {
         if let State::Watch(watcher) = &mut self.state
             && watcher.take().is_some()
@@ -79,12 +79,12 @@ impl Dialogue {
 
     // ---- being watched
 
-    /// The context of its mistakes.
+    /// The context in which its mistakes are explained.
     pub(super) fn context<'a>(&'a self, shared: &'a EngineState) -> Context<'a> {
         Context { here: &self.binding.endpoint, endpoints: &shared.settings.endpoints }
     }
 
-    /// Shows watchers an event of it. Of watchers themselves they see nothing, or each would be shown what it is shown.
+    /// Whether watchers see its events. They do not see those of watchers, which would cause new events for ever.
     pub(super) fn is_seen(&self, shared: &EngineState) -> bool {
         shared.event_ring.has_subscribers() && self.service() != Service::Watch
     }
@@ -113,7 +113,7 @@ impl Dialogue {
         let Some(hint) = hint(shared) else { return };
         if shared.roster.knows_better(client, self.peer, hint.mistake) {
             if self.is_seen(shared) {
-                shared.event_ring.is_news(self.peer, hint.mistake); // its deadline need not wait for this mistake any more
+                shared.event_ring.is_news(self.peer, hint.mistake); // marks it as reported, so that no deadline waits for it
             }
             return;
         }
@@ -126,7 +126,7 @@ impl Dialogue {
         }
     }
 
-    /// When its initial silence becomes a hint, while there are watchers.
+    /// When its silence at the beginning becomes a hint, while there are watchers.
     pub(super) fn silence_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let is_silent = self.heard == Heard::Nothing && self.is_seen(shared);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
@@ -138,10 +138,10 @@ impl Dialogue {
         self.hint(shared, |_| diagnosis::of_silence(service, false));
     }
 
-    /// The connection was lost.
+    /// Reports a hint after a reset.
     pub(super) fn hint_at_reset(&mut self, shared: &mut EngineState) {
         if self.is_counted() {
-            self.report_tally(shared); // whether an earlier mistake is over
+            self.report_tally(shared); // this decides whether an earlier mistake is over
         }
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
         // A client that the daemon disconnects may leave without reading.
@@ -159,17 +159,17 @@ impl Dialogue {
         }
     }
 
-    /// It sends no text.
+    /// Reports a hint about data that are not text.
     pub(super) fn hint_at_unreadable(&self, shared: &mut EngineState, what: Unreadable) {
         self.hint(shared, |_| Some(form::of_unreadable(what)));
     }
 
-    /// Its messages end in an unusual way.
+    /// Reports a hint about an unusual end of its messages.
     pub(super) fn hint_at_kind(&self, shared: &mut EngineState, kind: FramingMode, bytes: &[u8]) {
         self.hint(shared, |_| form::of_kind(kind, bytes));
     }
 
-    /// A message of it, as watchers may see it.
+    /// One of its messages, as watchers may see it.
     fn shown(&self, shared: &EngineState, said: &[u8]) -> Vec<u8> {
         match self.is_private(shared, said) {
             true => private(said.len()).into_bytes(),
@@ -184,7 +184,7 @@ impl Dialogue {
         service == Service::Multiply
     }
 
-    /// It is gone.
+    /// Reports a hint after its end.
     pub(super) fn hint_at_end(&self, shared: &mut EngineState, reason: CloseReason) {
         let by_itself = matches!(
             reason,
@@ -202,12 +202,12 @@ impl Dialogue {
 }
 
 impl Session {
-    /// Whether it can be shown more: there are events, and it reads.
+    /// Whether it can be shown more: there are events, and it keeps up.
     pub(in crate::engine) fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
         self.dialogue.is_to_be_shown_more(shared)
     }
 
-    /// Shows it at most `budget` events. Those that it was too slow for are counted.
+    /// Shows it at most `budget` events. The events for which it was too slow are counted.
     pub(in crate::engine) fn show(&mut self, shared: &EngineState, budget: usize) {
         self.dialogue.show(shared, budget);
     }
@@ -225,8 +225,8 @@ impl Session {
         self.dialogue.show_to_watchers(shared, sight);
     }
 
-    /// It ended its input after the acknowledgement and before the result. Perhaps it goes on reading, as `nc -N` does.
-    /// Perhaps it has left: then its kernel answers the result with a reset, which we wait for while there are watchers.
+    /// Notes that it ended its input after the acknowledgement and before the result. It may go on reading, as `nc -N` does, or it
+    /// may have left. If it has left, its kernel answers the result with a reset, for which we wait while there are watchers.
     pub(super) fn suspect_leaving(&self, shared: &mut EngineState) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
@@ -242,19 +242,19 @@ impl Session {
         }
     }
 
-    /// Its unfinished message has timed out.
+    /// Reports a hint about an unfinished message that has timed out.
     pub(super) fn hint_at_fragment(&self, shared: &mut EngineState) {
         let inbox = self.intake.bytes();
         self.dialogue
             .hint(shared, |shared| Some(diagnosis::of_unfinished(&self.dialogue.shown(shared, inbox))));
     }
 
-    /// It has paused after an incomplete request, which is read all the same.
+    /// Reports a hint about a pause after an incomplete request, which is handled all the same.
     pub(super) fn hint_at_pause(&self, shared: &mut EngineState) {
         let asks = self.dialogue.is_multiplier(shared);
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
         self.dialogue.hint(shared, |shared| {
-            // The better hint comes when the message is read, without the NULs around it.
+            // The better hint comes when the message is handled, without the NULs around it.
             if asks && let Some(binary) = diagnosis::of_binary(inbox) {
                 return Some(binary);
             }
@@ -269,16 +269,16 @@ impl Session {
         });
     }
 
-    /// A line end came on its own: whether right after its text, as from a program that sends it with a second call.
+    /// Reports a hint if a line end came separately, but right after its text, as from a program that sends it with a second call.
     pub(super) fn hint_at_late_newline(&self, shared: &mut EngineState, now: Timestamp) {
-        const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
+        const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been split on its way
         let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
         if is_soon && TEXT_BYTES.contains(&self.intake.len()) && !self.intake.is_skipping() {
             self.dialogue.hint(shared, |_| Some(form::of_late_newline()));
         }
     }
 
-    /// When there is a hint for the watchers, as long as there are any.
+    /// When a hint is due for watchers, while there are any.
     pub(super) fn watched_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         if !shared.event_ring.has_subscribers() {
             return None;
@@ -286,7 +286,7 @@ impl Session {
         [self.dialogue.silence_deadline(shared), self.waiting_deadline(shared)].into_iter().flatten().min()
     }
 
-    /// When a fast program has all its replies and waits for more than will come.
+    /// When a fast client has had all its replies, and probably waits for more than will come.
     pub(super) fn waiting_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let dialogue = &self.dialogue;
         if !dialogue.is_seen(shared) {

@@ -1,4 +1,4 @@
-//! Detects another protocol in a first message: the client gets an error, and nothing of it is executed.
+//! Detects another protocol in a first message: the client gets an error, and nothing is executed.
 
 use super::dialogue::{Dialogue, Heard};
 use crate::engine::EngineState;
@@ -6,7 +6,7 @@ use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::wrong_protocol::{self, Guess, WrongProtocol};
 
 impl Dialogue {
-    /// Looks at what came before the first message, also while none can be taken. Returns whether it was rejected.
+    /// Checks what came before the first message is complete. Returns whether it was rejected.
     pub(super) fn reject_wrong_protocol(
         &mut self,
         shared: &mut EngineState,
@@ -23,8 +23,8 @@ impl Dialogue {
         false
     }
 
-    /// Looks at a whole first message, or at what waits until one can be taken. Returns whether it was rejected. If a raw
-    /// client's bytes begin like a request line, it does not wait for the rest.
+    /// Checks a whole first message, or what waits until one can be taken. Returns whether it was rejected. If a raw client's bytes
+    /// begin like a request line, it does not wait for the rest.
     pub(super) fn reject_first(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         if self.heard == Heard::Message {
             return false;
@@ -41,7 +41,7 @@ impl Dialogue {
         true
     }
 
-    /// Looks at a first message that has become too long before its end. Returns whether it was rejected.
+    /// Checks a first message that has become too long before its end. Returns whether it was rejected.
     pub(super) fn reject_long(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Likely(protocol) = wrong_protocol::look(bytes)
@@ -121,7 +121,7 @@ mod tests {
             }
         }
 
-        /// What it received after the greeting, and the messages that were taken from it.
+        /// What it received after the greeting, and how many of its messages were taken.
         fn outcome(mut self, service: Service) -> (String, u64) {
             self.engine.handle(self.now, Input::Lost { peer: PEER });
             let messages = self.engine.counters().of(service).messages;
@@ -147,7 +147,7 @@ mod tests {
             for request in
                 ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "brew /pot HTTP/1.0\n", "Options * HTTP/1.1\r\n"]
             {
-                // Not within a rare method: until its space comes, it is a word like any other.
+                // A rare method counts as any other word until its space comes.
                 let first = if request.starts_with("GET") { 2 } else { request.find(' ').unwrap() + 1 };
                 for pause in [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(900)] {
                     for cut in first..request.len() {

@@ -1,4 +1,4 @@
-//! A WebSocket client's frames on their way to becoming messages.
+//! A WebSocket client's frames, which become messages.
 
 use thin_vec::ThinVec;
 
@@ -7,7 +7,7 @@ use crate::engine::codec::websocket::{Ending, Frames};
 use crate::engine::message::Timestamp;
 
 impl Intake {
-    /// Takes the messages out of a client's frames. Returns the answers to pings, and how the frames end, if they do.
+    /// Takes the messages out of a client's frames. Returns the answers to pings and, if the frames end, how.
     pub fn push_frames(&mut self, bytes: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Ending>) {
         let mut replies = Vec::new();
         let mut frames = self.guess.take_frames();
@@ -16,14 +16,14 @@ impl Intake {
         (replies, ending)
     }
 
-    /// A close frame came after messages that still wait: the input has ended.
+    /// Notes a close frame after messages that still wait: the input has ended.
     pub fn end_frames(&mut self, code: u16) {
         self.guess.keep_frames(Frames::closed_with(code));
         self.end_input();
     }
 
-    /// After input: notes when an unfinished frame began, although none of its payload may wait yet. `begun`: the start of the one
-    /// before it.
+    /// Notes when an unfinished frame began, even if none of its payload waits yet. Call it after input. `begun`: the start of the
+    /// previous unfinished frame.
     pub fn note_frames(&mut self, now: Timestamp, begun: Option<Timestamp>) {
         if self.is_empty()
             && let Some(has_ended_one) = self.guess.unfinished_frames()

@@ -1,4 +1,4 @@
-//! The rest of a message that is too long: it is dropped as it comes.
+//! The rest of an overlong message, which is dropped as it arrives.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::engine::codec::rest::{self, MessageEnd};
 use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
-    /// Drops all bytes: they belong to a message that is too long, as do the following bytes until its end. If a pause
-    /// ends it, then after `pause`.
+    /// Drops all bytes, which belong to an overlong message, as do the following bytes up to its end. If a pause ends it, then one
+    /// of `pause`.
     pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, pause: Duration) {
         if self.taken > 0 {
-            self.begun = None; // that was another message
+            self.begun = None; // it was the time of another message
         }
         self.begun.get_or_insert(now);
         self.drop_all();
@@ -24,8 +24,8 @@ impl Intake {
         }
     }
 
-    /// Drops the rest of a message that was too long. If its end is there, returns the framing: the known one, or what that
-    /// end shows.
+    /// Drops the rest of an overlong message. If its end has arrived, returns the framing: the known one, or the one that the end
+    /// shows.
     pub fn skip(
         &mut self,
         now: Timestamp,
@@ -48,8 +48,8 @@ impl Intake {
         kind
     }
 
-    /// The message that was too long has ended. Returns whether its sender has not got the error yet, because only a pause
-    /// could end it.
+    /// Notes the end of the overlong message. Returns whether its sender has not got the error yet, because only a pause could end
+    /// it.
     pub fn end_rest(&mut self) -> bool {
         self.begun = None;
         self.taking = Taking::Messages;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::engine::message::Prefix;
 
-    /// Drops a message that is too long, and the rest of it; returns the bytes after it.
+    /// Drops an overlong message and its rest; returns the bytes after it.
     #[track_caller]
     fn behind(kind: FramingMode, begun: &[u8], rest: &[u8]) -> String {
         let mut intake = Intake::default();

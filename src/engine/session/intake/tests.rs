@@ -1,6 +1,6 @@
 use super::*;
 
-/// All messages in the bytes that were pushed.
+/// All messages in the bytes.
 fn taken(intake: &mut Intake, fresh: &[u8], kind: FramingMode) -> Vec<String> {
     let mut fresh = fresh;
     let mut messages = Vec::new();

@@ -4,7 +4,7 @@ use crate::engine::message::{Input, Output, Timestamp};
 
 const NOW: Timestamp = Timestamp::at(0);
 
-/// What was told to somebody alone is dropped with the rest, and the error that follows is no secret.
+/// Private messages are dropped with the rest, and the error that follows is not private.
 #[test]
 fn error_after_dropped_private_words_is_shown_to_watchers() {
     let mut engine = watched();
