@@ -8,3 +8,4 @@ mod manual;
 mod promises;
 mod readme;
 mod sources;
+mod version;

@@ -1,5 +1,5 @@
 //! An upgrade from ipcd 0.1.0: the record of connections that it wrote, a JSON text in which every byte is a number, is still
-//! read, and the connections go on.
+//! read, and the connections go on. So is its configuration.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +12,9 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
 /// As 0.1.0 wrote it, except for the numbers of the descriptors, which are in braces, and the address.
 const RECORD: &str = include_str!("upgrade/record-0.1.0.json");
+
+/// Every key that 0.1.0 knew, with its default.
+const CONFIGURATION: &str = include_str!("upgrade/ipcd-0.1.0.toml");
 
 const CONFIG: &str = r#"
 [multiply]
@@ -106,4 +109,16 @@ fn unknown_record_version_is_reported_and_the_daemon_starts() {
         drop(daemon.tcp(MULTIPLY));
         daemon.stop();
     }
+}
+
+#[test]
+fn configuration_of_0_1_0_is_still_right() {
+    let test_dir = TestDir::new();
+    // This machine may have no such group.
+    test_dir.write_config(&CONFIGURATION.replace("group = \"ipcd\"\n", ""));
+    let check = test_dir.command().arg("--check").output().unwrap();
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(0), "{said}");
+    // Only keys that never had an effect on their service are told of.
+    assert!(said.lines().all(|line| line.contains("has no effect under")), "{said}");
 }
