@@ -134,30 +134,47 @@ mod tests {
         }
     }
 
+    /// Every two neighbouring tables of the full configuration, without comments, whose contents do not matter: each
+    /// piece is short, so that each of its bytes can be tried.
+    fn neighbouring_tables() -> Vec<Vec<u8>> {
+        let mut tables: Vec<String> = Vec::new();
+        for line in shipped_in_full().lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            if tables.is_empty() || line.starts_with('[') {
+                tables.push(String::new());
+            }
+            let table = tables.last_mut().expect("a table");
+            table.push_str(line);
+            table.push('\n');
+        }
+        assert!(tables.len() > 5, "{} tables", tables.len());
+        tables.windows(2).map(|two| two.concat().into_bytes()).collect()
+    }
+
     #[test]
     fn truncated_file_never_panics() {
-        let full = shipped_in_full();
-        for text in [SHIPPED, &full] {
-            (0..text.len()).for_each(|end| never_panics(&text.as_bytes()[..end]));
+        for text in neighbouring_tables() {
+            (0..text.len()).for_each(|end| never_panics(&text[..end]));
+        }
+        for line in SHIPPED.lines() {
+            let end = line.as_ptr() as usize - SHIPPED.as_ptr() as usize;
+            [end, end + line.len() / 2].into_iter().for_each(|end| never_panics(&SHIPPED.as_bytes()[..end]));
         }
     }
 
     #[test]
     fn invalid_byte_never_panics() {
-        // Without comments, whose contents do not matter.
-        let full = shipped_in_full();
-        let bare: Vec<_> = full.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
-        let mut bytes = bare.join("\n").into_bytes();
-        for at in 0..bytes.len() {
-            let right = bytes[at];
-            for wrong in *b"\"\n=[].#0x-\0\xff" {
-                bytes[at] = wrong;
+        for mut bytes in neighbouring_tables() {
+            for at in 0..bytes.len() {
+                let right = bytes[at];
+                for wrong in *b"\"\n=[].#0x-\0\xff" {
+                    bytes[at] = wrong;
+                    never_panics(&bytes);
+                }
+                // A bit of each of the eight, in turn.
+                bytes[at] = right ^ (1 << (at % 8));
                 never_panics(&bytes);
+                bytes[at] = right;
             }
-            // A bit of each of the eight, in turn.
-            bytes[at] = right ^ (1 << (at % 8));
-            never_panics(&bytes);
-            bytes[at] = right;
         }
     }
 }
