@@ -14,8 +14,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 24] = [
     ("bash", "bash"),
+    ("busybox", "busybox"),
     ("certbot", "certbot"),
     ("curl", "curl"),
     ("gnutls-cli", "gnutls-bin"),
@@ -23,6 +24,7 @@ const PACKAGES: [(&str, &str); 21] = [
     ("ip", "iproute2"),
     ("nats-server", "nats-server"),
     ("nc", "netcat-openbsd"),
+    ("nc.traditional", "netcat-traditional"),
     ("ncat", "ncat"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
@@ -34,6 +36,7 @@ const PACKAGES: [(&str, &str); 21] = [
     ("python3", "python3"),
     ("setsid", "util-linux"),
     ("socat", "socat"),
+    ("toybox", "toybox"),
     ("unshare", "util-linux"),
     ("Xvfb", "xvfb"),
 ];

@@ -1,4 +1,4 @@
-//! netcat, ncat, socat and bash as clients, by line and raw.
+//! The netcats, socat and bash as clients, by line and raw.
 
 use std::process::Command;
 
@@ -7,13 +7,15 @@ use crate::harness::{CHAT, Daemon, GREETING, MULTIPLY, TestDir};
 use crate::{CAVE, WORDS, daemon, exchange, nc, welcome};
 
 /// Every tool at a TCP port, in the way that passes on the end of its input.
-fn at_port(daemon: &Daemon, port: u16) -> [Command; 3] {
+fn at_port(daemon: &Daemon, port: u16) -> [Command; 5] {
     let (ip, number) = (daemon.ip.to_string(), port.to_string());
     [
         nc(&["-N", &ip, &number]),
         command("ncat", [&ip, &number]),
         // -t: how long it listens after the end of its input.
         command("socat", ["-t", "2", "-", &format!("TCP:{ip}:{port}")]),
+        command("busybox", ["nc", &ip, &number]),
+        command("toybox", ["nc", &ip, &number]),
     ]
 }
 
@@ -38,6 +40,19 @@ fn every_tool_multiplies_by_line() {
             "Data received\n50.0\nData received\n3.0\nData received\n2.5\n",
         );
     }
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn tools_that_do_not_pass_on_the_end_are_answered_before_they_leave() {
+    let daemon = daemon();
+    let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
+    let tool = command("nc.traditional", ["-q", "5", &ip, &port]);
+    exchange(tool, "5 10\n2 3\n", "Data received\n50.0\nData received\n6.0\n");
+    let mut tool = Program::start(command("curl", ["-sN", &format!("telnet://{ip}:{port}")]));
+    tool.say("5 10\n");
+    tool.hear("Data received\n50.0\n");
     daemon.stop();
 }
 
