@@ -25,6 +25,8 @@ pub struct Config {
     pub is_log_level_given: bool,
     /// Connections that the kernel queues for each listener: 1 to 65535.
     pub listen_backlog: i32,
+    /// Whether other daemons of the same user may listen on the same TCP and UDP ports.
+    pub share_ports: bool,
     /// The most time that a stop may take; zero: close everything at once.
     pub shutdown_grace: Duration,
     /// Keys without effect in their table: `FILE:LINE:COLUMN: what; what would be right`.

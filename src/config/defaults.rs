@@ -54,6 +54,7 @@ impl Config {
             log_level: LevelFilter::Info,
             is_log_level_given: false,
             listen_backlog: LISTEN_BACKLOG,
+            share_ports: false,
             shutdown_grace: SHUTDOWN_GRACE,
             without_effect: Vec::new(),
             transcript: None,

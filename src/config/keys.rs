@@ -27,6 +27,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "backlog", within: Scope::LimitsAndServices, read: backlog },
     Key { name: "max_queued", within: Scope::Limits, read: max_queued },
     Key { name: "listen_backlog", within: Scope::Limits, read: listen_backlog },
+    Key { name: "share_ports", within: Scope::Limits, read: share_ports },
     Key { name: "first_message_timeout", within: Scope::LimitsAndAwaiting, read: first_message_timeout },
     Key { name: "idle_timeout", within: Scope::LimitsAndServices, read: idle_timeout },
     Key { name: "message_timeout", within: Scope::LimitsAndServices, read: message_timeout },

@@ -58,7 +58,7 @@ pub(super) fn allow_names(builder: &mut Builder, table: Table, value: Value<'_>)
     Ok(())
 }
 
-/// Reads whether clients of an endpoint must have certificates.
+/// Reads whether something is so.
 pub(super) fn read_flag(value: Value<'_>) -> Result<bool, String> {
     match value.into_inner() {
         DeValue::Boolean(flag) => Ok(flag),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::builder::Builder;
+use super::names::read_flag;
 use super::networks;
 use super::table::Table;
 use super::users::{self, UserDatabase};
@@ -86,6 +87,11 @@ pub(super) fn max_queued(builder: &mut Builder, _: Table, value: Value<'_>) -> R
 pub(super) fn listen_backlog(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
     let Count(count) = typed(value)?;
     builder.config.listen_backlog = LISTEN_BACKLOG.check(count)? as i32;
+    Ok(())
+}
+
+pub(super) fn share_ports(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    builder.config.share_ports = read_flag(value)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
-use crate::transport::directory::runtime_directory_if_there;
+use crate::transport::directory::{of_instance, runtime_directory_if_there};
 use crate::transport::group::exists;
 
 /// The first unprivileged port, unless the machine has another setting (ip(7)).
@@ -57,8 +57,22 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     warnings.extend(of_status(config));
     warnings.extend(config.listens.iter().filter_map(of_loopback));
     warnings.extend(of_passphrase(config));
+    warnings.extend(of_rooms(config));
     warnings.extend(queues::of_size(config));
     warnings
+}
+
+/// Warns if members who come to one port meet in different rooms.
+fn of_rooms(config: &Config) -> Option<String> {
+    let mut rooms =
+        config.listens.iter().filter(|listen| matches!(listen.service, Service::Chat | Service::Page));
+    let shared = rooms.find(|listen| config.share_ports && listen.endpoint.network().is_some())?;
+    config.nats.room.is_empty().then(|| {
+        format!(
+            "{}: the daemons that share {} have a room each, and chance decides which one a member comes to; name a room under [chat] and servers under [nats], so that it is one, or offer the chat in one daemon alone",
+            shared.position, shared.endpoint,
+        )
+    })
 }
 
 /// Warns if others can read the passphrase on the network.
@@ -170,7 +184,7 @@ fn of_this_machine(config: &Config) -> Vec<String> {
 /// exist yet.
 fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<PathBuf> {
     let written = endpoint.path().filter(|_| !matches!(endpoint, Endpoint::Mq(_)))?;
-    let is_made = written.parent() == Some(Path::new("%t/ipcd"));
+    let is_made = written.strip_prefix("%t").is_ok_and(|path| of_instance(path).is_some());
     if is_made || written.starts_with("%t") && runtime.is_none() {
         return None;
     }

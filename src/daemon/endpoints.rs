@@ -27,8 +27,16 @@ struct Unopened {
 
 impl Unopened {
     fn new(error: &OpenError, listen: &Listen, config: &Config) -> Unopened {
+        let holder = error.owner().filter(|owner| config.share_ports && owner.name == "ipcd");
+        let text = match holder.filter(|owner| error.place.network().is_some() && !owner.is_this_process()) {
+            Some(owner) => format!(
+                "{}: address already in use (by {owner}, which does not share it); set share_ports = true there too, and let both run as one user, or choose another port",
+                error.place
+            ),
+            None => error.to_string(),
+        };
         Unopened {
-            line: located(&error.to_string(), listen, config),
+            line: located(&text, listen, config),
             is_address_missing: error.is_address_missing(),
             place: error.place.clone(),
             owner: error.owner().cloned(),
@@ -121,6 +129,9 @@ impl Daemon {
             return false;
         };
         let (place, listener) = self.handed.swap_remove(index);
+        if let Err(error) = listener.share_port(want.options.share_port) {
+            log::warn!("{place}: share_ports has no effect here: {}", describe(&error));
+        }
         match self.reactor.add(listener.at(want.place.clone()), want.binding()) {
             Ok(()) => true,
             Err(error) => {
@@ -235,6 +246,7 @@ impl Daemon {
         // Moved listeners are on the network, and have no mode, group or queue.
         let options = Options {
             backlog: self.config.listen_backlog,
+            share_port: self.config.share_ports,
             mode: 0,
             group: String::new(),
             message_bytes: 0,
@@ -262,7 +274,11 @@ fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
     let other = errors.first().and_then(|first| first.owner.as_ref());
     let other = other.filter(|owner| owner.name == "ipcd" && !owner.is_this_process());
     match other {
-        Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.owner.as_ref() == Some(ipcd)) => {
+        Some(ipcd)
+            if !config.share_ports
+                && errors.len() > 1
+                && errors.iter().all(|error| error.owner.as_ref() == Some(ipcd)) =>
+        {
             vec![format!(
                 "ipcd is already running (pid {}) and holds {} and {} more; stop it, or choose other ports and paths in {}",
                 ipcd.pid,

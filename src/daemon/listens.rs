@@ -9,7 +9,7 @@ use crate::config::{Config, Listen};
 use crate::endpoint::{HostPort, ResolvedEndpoint};
 use crate::engine::message::Binding;
 use crate::host::hosts;
-use crate::transport::directory::runtime_directory;
+use crate::transport::directory::{of_instance, runtime_directory};
 use crate::transport::group::may_give_to;
 use crate::transport::open::Options;
 
@@ -45,14 +45,14 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
         }
         let runtime = runtime.get().map(PathBuf::as_path).unwrap_or(Path::new(""));
         // The only directory that ipcd creates.
-        let make_directory =
-            relative.filter(|path| path.parent() == Some(Path::new("ipcd"))).map(|_| runtime.join("ipcd"));
+        let make_directory = relative.and_then(of_instance).map(|directory| runtime.join(directory));
         // The default group is not an explicit request: if it does not exist, or we may not use it, our own group is fine.
         let is_file = listen.endpoint.path().is_some();
         let is_group = listen.is_group_given || is_file && may_give_to(&listen.group);
         for place in listen.endpoint.resolve(runtime) {
             let options = Options {
                 backlog: config.listen_backlog,
+                share_port: config.share_ports,
                 mode: listen.mode,
                 group: if is_group { listen.group.clone() } else { String::new() },
                 message_bytes: config.settings.of(listen.service).message_bytes_max,

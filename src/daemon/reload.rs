@@ -97,6 +97,9 @@ impl Daemon {
             if let Err(error) = listener.set_backlog(want.options.backlog) {
                 log::warn!("{}: the backlog is unchanged: {}", want.place, describe(&error));
             }
+            if let Err(error) = listener.share_port(want.options.share_port) {
+                log::warn!("{}: share_ports has no effect here: {}", want.place, describe(&error));
+            }
             listener.set_permissions(want.options.mode, &want.options.group)
         } else {
             return;

@@ -427,8 +427,14 @@ mod tests {
     fn removed_listeners_leave_no_memory_and_their_numbers_stay_unused() {
         let mut slots = Slots::default();
         let place = ResolvedEndpoint::Tcp("127.0.0.1:0".parse().unwrap());
-        let options =
-            Options { backlog: 1, mode: 0, group: String::new(), message_bytes: 0, make_directory: None };
+        let options = Options {
+            backlog: 1,
+            share_port: false,
+            mode: 0,
+            group: String::new(),
+            message_bytes: 0,
+            make_directory: None,
+        };
         let mut listen = || {
             let listener = open(&place, &options).unwrap().listener;
             let binding = Binding {

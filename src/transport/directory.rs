@@ -33,6 +33,19 @@ pub fn runtime_directory_if_there() -> Option<PathBuf> {
     session.or_else(|| Some(PathBuf::from(format!("/tmp/ipcd-{uid}"))).filter(|path| is_private(uid, path)))
 }
 
+/// The directory of an instance's files in `%t`: that of the path `ipcd/FILE`, or `ipcd-NAME/FILE`, in it. ipcd makes it.
+pub fn of_instance(within_runtime: &Path) -> Option<&Path> {
+    let directory = within_runtime.parent().filter(|directory| is_of_instance(directory.as_os_str()));
+    directory.filter(|_| within_runtime.file_name().is_some())
+}
+
+/// Whether a directory with this name in `%t` is one of an instance.
+pub fn is_of_instance(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name == b"ipcd"
+        || name.strip_prefix(b"ipcd-").is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
+}
+
 /// Whether no other user can have put a socket there.
 fn is_private(uid: u32, path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == uid && it.mode() & 0o077 == 0)
@@ -89,6 +102,22 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn directory_of_an_instance_is_ipcd_or_begins_so() {
+        for (path, directory) in [
+            ("ipcd/ipcd.sock", Some("ipcd")),
+            ("ipcd-1/chat", Some("ipcd-1")),
+            ("ipcd-/chat", None),
+            ("ipcd", None),
+            ("ipcd-1", None),
+            ("ipcd-1/a/b", None),
+            ("ipcdx/a", None),
+            ("a/ipcd-1/b", None),
+        ] {
+            assert_eq!(of_instance(Path::new(path)), directory.map(Path::new), "{path}");
+        }
+    }
 
     const SOMEBODY: u32 = 4711;
 

@@ -207,7 +207,14 @@ mod tests {
     use super::*;
 
     fn options(mode: u32) -> Options {
-        Options { backlog: 0, mode, group: String::new(), message_bytes: 0, make_directory: None }
+        Options {
+            backlog: 0,
+            share_port: false,
+            mode,
+            group: String::new(),
+            message_bytes: 0,
+            make_directory: None,
+        }
     }
 
     fn directory_and_endpoint() -> (TempDir, ResolvedEndpoint) {

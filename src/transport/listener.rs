@@ -157,6 +157,18 @@ impl Listener {
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
+    /// Lets other sockets of the same user have its network address, or no further ones (SO_REUSEPORT, socket(7)). The kernel
+    /// takes this of a socket that listens already, too. One that another process keeps stays as that process wants it.
+    ///
+    /// # Errors
+    /// setsockopt(2); none is expected.
+    pub fn share_port(&self, share: bool) -> io::Result<()> {
+        match self.place.network() {
+            Some(_) if !self.kept => SockRef::from(&self.fd).set_reuse_port(share),
+            _ => Ok(()),
+        }
+    }
+
     /// Limits the bytes that the kernel accepts from each new TCP peer that is not read from; they take twice as
     /// much memory (SO_RCVBUF, socket(7)). By default the kernel increases the limit as data is read, up to tcp_rmem: 30 MiB
     /// were measured for a peer that was then not read from.

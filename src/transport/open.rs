@@ -27,16 +27,16 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenE
         ResolvedEndpoint::Tcp(address)
         | ResolvedEndpoint::Tls(address)
         | ResolvedEndpoint::Http(address)
-        | ResolvedEndpoint::Https(address) => {
-            inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new()))
-        }
+        | ResolvedEndpoint::Https(address) => inet::tcp(*address, options).map(|fd| (fd, None, Vec::new())),
         ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) | ResolvedEndpoint::Shm(path) => {
             unix::open(path, SocketType::STREAM, options)
                 .map(|(fd, files, warnings)| (fd, Some(files), warnings))
         }
         ResolvedEndpoint::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
             .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
-        ResolvedEndpoint::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
+        ResolvedEndpoint::Udp(address) => {
+            inet::udp(*address, options.share_port).map(|fd| (fd, None, Vec::new()))
+        }
         ResolvedEndpoint::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
             .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
         // `pair::open` opens these.

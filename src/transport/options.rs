@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct Options {
     /// How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn.
     pub backlog: i32,
+    /// Whether other sockets of the same user may have the same network address (SO_REUSEPORT, socket(7)).
+    pub share_port: bool,
     /// The mode of a Unix socket's file, for example 0o660. A process needs write permission to connect.
     pub mode: u32,
     /// The group of a Unix socket's file; empty: our own. A group that does not exist, or that we may not use,

@@ -10,6 +10,7 @@ mod log;
 mod namespaces;
 mod reload;
 mod restart;
+mod sharing;
 mod start;
 mod stopping;
 mod upgrade;

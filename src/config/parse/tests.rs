@@ -61,7 +61,7 @@ f:14:16: idle_timeout is 300; it must be a string with a unit, for example "20ms
 f:15:19: message_timeout is "5 parsecs"; it must be a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:17:11: raw_gap is "20s"; it must be 1ms to 10s (every result to a raw client waits that long)
 f:18:11: framing is true; it must be "auto", "line", "raw", "c" or "telnet"
-f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, send_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing, messages_per_second
+f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, share_ports, first_message_timeout, idle_timeout, message_timeout, send_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing, messages_per_second
 f:20:31: max_connections_per_address is -1; it must be 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
 f:22:36: an endpoint must be a string; did you mean "tcp://localhost:5"?

@@ -100,10 +100,13 @@ pub struct Received {
 ///
 /// # Errors
 /// Those of socket(2), setsockopt(2) and bind(2).
-pub(super) fn open(address: SocketAddr) -> io::Result<Socket> {
+pub(super) fn open(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
+    }
+    if share_port {
+        socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
     Ok(socket)

@@ -18,7 +18,14 @@ use crate::transport::sockopt::{
 };
 
 fn options() -> Options {
-    Options { backlog: 16, mode: 0o660, group: String::new(), message_bytes: 0, make_directory: None }
+    Options {
+        backlog: 16,
+        share_port: false,
+        mode: 0o660,
+        group: String::new(),
+        message_bytes: 0,
+        make_directory: None,
+    }
 }
 
 fn tcp_at(address: &str) -> ResolvedEndpoint {

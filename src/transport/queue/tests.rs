@@ -56,7 +56,14 @@ impl Drop for Name {
 }
 
 fn options(mode: u32) -> Options {
-    Options { backlog: 0, mode, group: String::new(), message_bytes: 0, make_directory: None }
+    Options {
+        backlog: 0,
+        share_port: false,
+        mode,
+        group: String::new(),
+        message_bytes: 0,
+        make_directory: None,
+    }
 }
 
 fn mode_of(fd: &OwnedFd) -> u32 {

@@ -95,6 +95,7 @@ pub const SCENES: &[Scene] = &[
     scene("allow_names", "[]", "[\"ada\"]", "eve may not ", eve_through_mux),
     scene("max_queued", "\"256MiB\"", "\"1MiB\"", "too slow", hoarder),
     scene("listen_backlog", "7", "8", "listen_backlog: 8", the_process),
+    scene("share_ports", "false", "true", "share_ports: true", the_process),
     scene("shutdown_grace", "\"7s\"", "\"8s\"", "shutdown_grace: 8s", the_process),
     scene("level", "\"info\"", "\"debug\"", "log_level: Debug", the_process),
     scene("certificate", "\"/x/a.pem\"", "\"/x/b.pem\"", "certificate: \"/x/b.pem\"", the_process),
