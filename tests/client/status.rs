@@ -19,6 +19,23 @@ fn check(line: &str) -> Value {
     report
 }
 
+/// Checks what `ipcctl status --all --json` prints.
+pub fn check_all(line: &str) -> Value {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/status.schema.json")).unwrap();
+    let all = serde_json::json!({"$ref": "#/$defs/all", "$defs": schema["$defs"]});
+    let found: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let errors: Vec<String> = jsonschema::draft202012::new(&all)
+        .expect("a schema")
+        .iter_errors(&found)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}: {line}");
+    for one in found["instances"].as_array().unwrap().iter().filter(|one| !one["report"].is_null()) {
+        check(&one["report"].to_string());
+    }
+    found
+}
+
 fn report(daemon: &Daemon) -> Value {
     let mut client = daemon.unix();
     client.say("status\n");

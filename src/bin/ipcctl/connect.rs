@@ -8,7 +8,7 @@ use super::secure::TlsOptions;
 use super::target::Target;
 
 /// How to reach the daemon.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectOptions {
     /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000, tls://teacher.local:65443 or

@@ -22,6 +22,7 @@ mod error;
 mod filter;
 mod host_metrics;
 mod input;
+mod instances;
 mod layout;
 mod literal;
 mod locate;

@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
+use super::instances;
 use super::locate;
 use super::output;
 use super::tables::show;
 
 /// The supported schema.
-const SCHEMA: u64 = 1;
+pub(crate) const SCHEMA: u64 = 1;
 
 /// Print the state of the daemon: services, endpoints, connections
 #[derive(Args)]
@@ -21,9 +22,22 @@ pub(crate) struct Arguments {
     /// Print the daemon's own report: one JSON object on one line
     #[arg(long)]
     json: bool,
+
+    /// Ask every daemon of this machine that has its socket in the usual place, and add up
+    #[arg(long, conflicts_with = "to")]
+    all: bool,
 }
 
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    if arguments.all {
+        return instances::run(options, arguments.json);
+    }
+    let (line, report) = ask(options)?;
+    output::print(&if arguments.json { line } else { show(&report, output::width_of_terminal()) })
+}
+
+/// Asks one daemon: its report as it sent it, and as it is read.
+pub(crate) fn ask(options: &ConnectOptions) -> Result<(String, Value), CliError> {
     let mut daemon = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
     if options.direct || !locate::is_mux(&daemon.endpoint, STATUS.name) {
@@ -33,7 +47,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)));
     };
     let report = read(&daemon, &line)?;
-    output::print(&if arguments.json { line } else { show(&report, output::width_of_terminal()) })
+    Ok((line, report))
 }
 
 /// Parses a line as a report.

@@ -31,6 +31,19 @@ const CONNECTIONS: [(&str, u8); 9] = [
     ("IDLE", 4),
     ("QUEUED", 3),
 ];
+const INSTANCES: [(&str, u8); 11] = [
+    ("INSTANCE", 0),
+    ("PID", 4),
+    ("UP", 5),
+    ("NOW", 0),
+    ("TOTAL", 6),
+    ("MESSAGES", 7),
+    ("A SECOND", 0),
+    ("ERRORS", 3),
+    ("MEMBERS", 0),
+    ("MEMORY", 2),
+    ("SHARED ROOM", 1),
+];
 const ENDPOINTS: [(&str, u8); 2] = [("SERVICE", 0), ("ENDPOINT", 0)];
 const TURNS: [(&str, u8); 3] = [("TURN UP TO", 0), ("TURNS", 0), ("", 1)];
 
@@ -85,6 +98,39 @@ pub(crate) fn show(report: &Value, width: Option<usize>) -> String {
     let turns = Turns::of(&report["turns"]);
     text += &fill(&format!("\n\n{}", turns.summary()));
     text + &table(TURNS.map(column), &turns.rows(), width)
+}
+
+/// A daemon of this machine: its socket, its sums, and its report.
+pub(crate) type Instance<'a> = (&'a str, Value, &'a Value);
+
+/// A row for each daemon, and one for all of them together.
+pub(crate) fn show_instances(instances: &[Instance<'_>], sums: &Value, width: Option<usize>) -> String {
+    let row = |name: String, of: &Value, report: &Value| {
+        let room = &report["shared_room"];
+        [
+            name,
+            cell(&report["pid"]),
+            if report.is_null() { cell(report) } else { span(&report["uptime"]) },
+            cell(&of["connections"]),
+            cell(&of["connections_total"]),
+            cell(&of["messages"]),
+            of["messages_per_second"].as_f64().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}")),
+            cell(&of["errors"]),
+            cell(&of["members"]),
+            size(&of["memory_used"]),
+            cell(&room["state"]),
+        ]
+    };
+    // The file has the same name in each directory.
+    let name = |endpoint: &str| {
+        let path = endpoint.strip_prefix("unix://").unwrap_or(endpoint);
+        clean(path.strip_suffix("/ipcd.sock").unwrap_or(path).as_bytes())
+    };
+    let mut rows: Vec<[String; 11]> =
+        instances.iter().map(|(endpoint, of, report)| row(name(endpoint), of, report)).collect();
+    rows.push(row("all".to_owned(), sums, &Value::Null));
+    let text = table(INSTANCES.map(column), &rows, width);
+    text.trim_start_matches('\n').to_owned()
 }
 
 /// The room that other machines share; nothing if there is none.
@@ -241,6 +287,22 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
             assert!(text.contains("99999999") && text.contains("192.168.100.200"), "{width}:\n{text}");
             assert_eq!(text.contains("CERTIFICATE"), width > 40, "{width}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn instances_and_their_sum_fit_every_terminal() {
+        let report =
+            serde_json::json!({"pid": 4711, "uptime": 3723, "shared_room": {"state": "whole\u{1b}[2J"}});
+        let of = serde_json::json!({"connections": 9_999, "connections_total": 99_999_999, "messages": 99_999_999,
+            "messages_per_second": 12_345.6, "errors": 7, "members": 40, "memory_used": 1_u64 << 30});
+        let one = ("unix:///run/ipcd-a\u{1b}[2J/ipcd.sock", of.clone(), &report);
+        for width in [40, 80, 120] {
+            let text = show_instances(std::slice::from_ref(&one), &of, Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
+            assert!(text.contains("/run/ipcd-a") && text.contains("9999") && text.contains("all"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+            assert_eq!(text.contains("SHARED ROOM"), width > 80, "{width}:\n{text}");
         }
     }
 

@@ -1,10 +1,15 @@
 //! The output of status and watch about a daemon.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use super::{ipcctl, socket, text};
-use crate::harness::{Client, Daemon};
+use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare};
+use crate::harness::{Client, Daemon, TestDir, USUAL};
 
 #[test]
 fn status_is_a_table_or_the_daemons_json() {
@@ -25,6 +30,107 @@ fn status_is_a_table_or_the_daemons_json() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["schema"], &report["members"]), (&1.into(), &1.into()));
     daemon.stop();
+}
+
+/// As root, whose runtime directory is always /run: the test's own in its place.
+fn all(run: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.args(["status", "--all"]).args(arguments);
+    in_namespaces(&["--mount"], &format!("mount --bind {} /run", run.display()), &command).output().unwrap()
+}
+
+#[test]
+fn status_of_all_lists_every_daemon_and_adds_up() {
+    if !may_unshare() {
+        return;
+    }
+    let shared = TestDir::new();
+    let run = shared.directory.path();
+    let none = all(run, &[]);
+    assert_eq!((none.status.code(), text(&none.stdout)), (Some(69), ""), "{none:?}");
+    assert!(text(&none.stderr).starts_with("ipcctl: no ipcd with a socket in /run/ipcd"), "{none:?}");
+
+    let start = |name: &str| {
+        let socket = run.join(name).join("ipcd.sock");
+        fs::create_dir(run.join(name)).unwrap();
+        Daemon::with(&USUAL.replace("{dir}/ipcd.sock", socket.to_str().unwrap()))
+    };
+    let (first, second, third) = (start("ipcd"), start("ipcd-9"), start("ipcd-10"));
+    let _members = [Client::member(&first, "ann"), Client::member(&third, "bob")];
+    // A socket that nobody listens on any more is no daemon.
+    fs::create_dir(run.join("ipcd-gone")).unwrap();
+    drop(UnixListener::bind(run.join("ipcd-gone/ipcd.sock")).unwrap());
+
+    let output = all(run, &["--json"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let found = crate::status::check_all(text(&output.stdout));
+    let instances = found["instances"].as_array().unwrap();
+    let seen: Vec<(&str, i64)> = instances
+        .iter()
+        .map(|one| (one["endpoint"].as_str().unwrap(), one["report"]["pid"].as_i64().unwrap()))
+        .collect();
+    let expected = [("ipcd", &first), ("ipcd-9", &second), ("ipcd-10", &third)];
+    let expected =
+        expected.map(|(name, daemon)| (format!("unix:///run/{name}/ipcd.sock"), i64::from(daemon.pid())));
+    assert_eq!(seen, expected.each_ref().map(|(socket, pid)| (socket.as_str(), *pid)));
+    // The two members, and on each daemon the connection that asks.
+    assert_eq!((&found["sums"]["instances"], &found["sums"]["members"]), (&3.into(), &2.into()));
+    assert_eq!(found["sums"]["connections"], 5);
+
+    let table = all(run, &[]);
+    let rows: Vec<Vec<&str>> =
+        text(&table.stdout).lines().map(|line| line.split_whitespace().collect()).collect();
+    let firsts: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(firsts, ["INSTANCE", "/run/ipcd", "/run/ipcd-9", "/run/ipcd-10", "all"], "{table:?}");
+    // One that hangs is told, and the others are shown.
+    second.freeze();
+    let output = all(run, &["--json", "--timeout", "300ms"]);
+    second.thaw();
+    assert_eq!(output.status.code(), Some(75), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("unix:///run/ipcd-9/ipcd.sock: no answer within 300ms"),
+        "{output:?}"
+    );
+    let found = crate::status::check_all(text(&output.stdout));
+    assert_eq!((&found["sums"]["instances"], found["instances"].as_array().unwrap().len()), (&2.into(), 3));
+    [first, second, third].into_iter().for_each(|daemon| drop(daemon.stop()));
+}
+
+#[test]
+fn daemon_that_one_may_not_ask_is_named_and_is_no_failure() {
+    if !is_root() {
+        return;
+    }
+    let shared = TestDir::new();
+    let run = shared.directory.path();
+    fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = run.join("ipcctl");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ipcctl")).arg(&program).status().unwrap();
+    assert!(copied.success());
+    let start = |name: &str, mode: &str| {
+        fs::create_dir(run.join(name)).unwrap();
+        let socket = run.join(name).join("ipcd.sock");
+        Daemon::with(&format!("[mux]\nmode = \"{mode}\"\nlisten = [\"unix://{}\"]\n", socket.display()))
+    };
+    let daemons = [start("ipcd-open", "0666"), start("ipcd-closed", "0600")];
+    let ask = || {
+        let mut command = Command::new(&program);
+        command.args(["status", "--all", "--json"]).env("XDG_RUNTIME_DIR", run);
+        as_user(4711, 4711, || command.output().unwrap())
+    };
+    let output = ask();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("ipcd-closed/ipcd.sock: permission denied; only its owner"),
+        "{output:?}"
+    );
+    let found = crate::status::check_all(text(&output.stdout));
+    let is_here =
+        |one: &&serde_json::Value| one["endpoint"].as_str().unwrap().contains(run.to_str().unwrap());
+    let here: Vec<_> = found["instances"].as_array().unwrap().iter().filter(is_here).collect();
+    assert_eq!((here.len(), here[0]["report"]["pid"].as_i64()), (2, Some(i64::from(daemons[0].pid()))));
+    assert!(here[1]["error"].as_str().unwrap().contains("permission denied"));
+    daemons.into_iter().for_each(|daemon| drop(daemon.stop()));
 }
 
 #[test]

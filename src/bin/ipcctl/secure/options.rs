@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// How to use TLS.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct TlsOptions {
     /// tls://: trust the certificate authorities in this file, instead of those of the system
     #[arg(long, value_name = "FILE", global = true, requires = "to", conflicts_with = "insecure")]

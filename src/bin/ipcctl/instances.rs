@@ -1,0 +1,216 @@
+//! `ipcctl status --all`: the daemons of this machine, each with its own socket, and their sums.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
+use ipcd::transport::directory::{is_of_instance, runtime_directory_if_there};
+use rustix::fs::{Access, access};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::connect::ConnectOptions;
+use super::error::CliError;
+use super::output;
+use super::status::{self, SCHEMA};
+use super::tables::{Instance, show_instances};
+use super::target::Target;
+
+/// The most daemons that are asked: far more than a machine has processors for.
+const INSTANCES_MAX: usize = 256;
+
+/// What systemd and the login manager make for daemons; of the latter one for each user.
+const SYSTEM: &str = "/run";
+const USERS: &str = "/run/user";
+
+/// The fields that are added up, at their places in a report: its own, or those of its services.
+const OWN: [&str; 4] = ["members", "memory_used", "descriptors", "log_lines_dropped"];
+const OF_SERVICES: [&str; 9] = [
+    "connections",
+    "connections_total",
+    "messages",
+    "errors",
+    "bytes_in",
+    "bytes_out",
+    "refused",
+    "too_slow",
+    "dropped",
+];
+const RATES: [&str; 3] = ["messages_per_second", "bytes_in_per_second", "bytes_out_per_second"];
+
+/// All of them, for programs.
+#[derive(Serialize)]
+struct All<'a> {
+    schema: u64,
+    instances: &'a [One],
+    sums: Value,
+}
+
+/// One of them.
+#[derive(Serialize)]
+struct One {
+    endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliError> {
+    let mut all = Vec::new();
+    let mut worst = None;
+    for socket in sockets(&directories()) {
+        let endpoint = ResolvedEndpoint::Unix(socket.clone()).to_string();
+        match ask(options, &socket) {
+            Ok(report) => all.push(One { endpoint, report: Some(report), error: None }),
+            // Its file was left behind.
+            Err(CliError::Unreachable(_)) if access(&socket, Access::WRITE_OK).is_ok() => {
+                if options.verbose {
+                    output::tell(&format!("{endpoint}: nobody listens"));
+                }
+            }
+            Err(error) => {
+                let text = error.lines().join("; ");
+                output::tell(&text);
+                all.push(One { endpoint, report: None, error: Some(text) });
+                // Daemons that this user may not ask are no failure.
+                if matches!(error, CliError::TimedOut(_) | CliError::Failed(_)) {
+                    worst = Some(error);
+                }
+            }
+        }
+    }
+    let reports: Vec<&Value> = all.iter().filter_map(|one| one.report.as_ref()).collect();
+    if reports.is_empty() && worst.is_none() {
+        let text = match all.is_empty() {
+            true => "no ipcd with a socket in /run/ipcd, /run/ipcd-NAME or this user's runtime directory",
+            false => "no ipcd here that this user may ask",
+        };
+        return Err(CliError::Unreachable(text.to_owned()));
+    }
+    let sums = sums(&reports);
+    match is_json {
+        true => output::print_json(&All { schema: SCHEMA, instances: &all, sums })?,
+        false => {
+            let asked = all.iter().filter_map(|one| Some((one.endpoint.as_str(), one.report.as_ref()?)));
+            let rows: Vec<Instance<'_>> =
+                asked.map(|(endpoint, report)| (endpoint, sums_of(report), report)).collect();
+            output::print(&show_instances(&rows, &sums, output::width_of_terminal()))?;
+        }
+    }
+    // It was told already.
+    worst.map_or(Ok(()), |error| {
+        Err(match error {
+            CliError::TimedOut(_) => CliError::TimedOut("not every daemon has answered".to_owned()),
+            _ => CliError::Failed("not every daemon has answered".to_owned()),
+        })
+    })
+}
+
+fn ask(options: &ConnectOptions, socket: &Path) -> Result<Value, CliError> {
+    let to = Some(Target::Endpoint(Endpoint::Unix(socket.to_owned())));
+    let options = ConnectOptions { to, verbose: false, ..options.clone() };
+    status::ask(&options).map(|(_, report)| report)
+}
+
+/// The runtime directories in which daemons may be.
+fn directories() -> Vec<PathBuf> {
+    let mut directories = vec![PathBuf::from(SYSTEM)];
+    directories.extend(runtime_directory_if_there());
+    // Of others, only root may enter them.
+    let users = std::fs::read_dir(USERS).into_iter().flatten().flatten();
+    directories.extend(users.map(|entry| entry.path()));
+    directories.sort();
+    directories.dedup();
+    directories
+}
+
+/// The sockets of daemons in these directories: `ipcd/ipcd.sock`, and `ipcd-NAME/ipcd.sock`.
+fn sockets(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let within = directories.iter().flat_map(|directory| std::fs::read_dir(directory).into_iter().flatten());
+    let within = within.flatten().filter(|entry| {
+        is_of_instance(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_dir())
+    });
+    let mut sockets: Vec<PathBuf> = within
+        .map(|entry| entry.path().join("ipcd.sock"))
+        // Not through a symbolic link, which could lead root to somebody else's socket.
+        .filter(|path| std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()))
+        .collect();
+    // ipcd-10 comes after ipcd-9.
+    sockets.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    sockets.truncate(INSTANCES_MAX);
+    sockets
+}
+
+/// What makes sense as a sum, of all reports.
+fn sums(reports: &[&Value]) -> Value {
+    let mut sums = serde_json::Map::new();
+    sums.insert("instances".to_owned(), reports.len().into());
+    let each: Vec<Value> = reports.iter().map(|report| sums_of(report)).collect();
+    for name in OWN.into_iter().chain(OF_SERVICES) {
+        let known = each.iter().filter_map(|one| one[name].as_u64());
+        sums.insert(name.to_owned(), known.fold(0, u64::saturating_add).into());
+    }
+    for name in RATES {
+        let sum: f64 = each.iter().filter_map(|one| one[name].as_f64()).sum();
+        sums.insert(name.to_owned(), sum.into());
+    }
+    sums.into()
+}
+
+/// The same of one: its services together.
+fn sums_of(report: &Value) -> Value {
+    let services = || report["services"].as_array().into_iter().flatten();
+    let mut sums = serde_json::Map::new();
+    for name in OWN {
+        sums.insert(name.to_owned(), report[name].as_u64().unwrap_or(0).into());
+    }
+    for name in OF_SERVICES {
+        let counts = services().filter_map(|service| service[name].as_u64());
+        sums.insert(name.to_owned(), counts.fold(0, u64::saturating_add).into());
+    }
+    for name in RATES {
+        let sum: f64 = services().filter_map(|service| service[name].as_f64()).sum();
+        sums.insert(name.to_owned(), sum.into());
+    }
+    sums.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn sockets_of_instances_are_found_in_the_order_of_their_numbers() {
+        let base = tempfile::tempdir().unwrap();
+        let mut kept = Vec::new();
+        for name in ["ipcd-10", "ipcd-9", "ipcd", "ipcd-", "other"] {
+            std::fs::create_dir(base.path().join(name)).unwrap();
+            kept.push(UnixListener::bind(base.path().join(name).join("ipcd.sock")).unwrap());
+        }
+        std::fs::create_dir(base.path().join("ipcd-link")).unwrap();
+        symlink(base.path().join("ipcd/ipcd.sock"), base.path().join("ipcd-link/ipcd.sock")).unwrap();
+        symlink(base.path().join("ipcd"), base.path().join("ipcd-x")).unwrap();
+        std::fs::create_dir(base.path().join("ipcd-file")).unwrap();
+        std::fs::write(base.path().join("ipcd-file/ipcd.sock"), "").unwrap();
+        let found = sockets(&[base.path().to_owned(), base.path().join("missing")]);
+        let expected = ["ipcd", "ipcd-9", "ipcd-10"].map(|name| base.path().join(name).join("ipcd.sock"));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn sums_leave_out_what_is_unknown_and_never_overflow() {
+        let report = |count: u64| {
+            serde_json::json!({"members": 2, "memory_used": null, "services": [
+                {"messages": count, "messages_per_second": 1.5}, {"messages": 1, "messages_per_second": 0.5}]})
+        };
+        let (one, other) = (report(u64::MAX), report(5));
+        let sums = sums(&[&one, &other]);
+        assert_eq!((&sums["instances"], &sums["members"]), (&2.into(), &4.into()));
+        assert_eq!((&sums["messages"], &sums["memory_used"]), (&u64::MAX.into(), &0.into()));
+        assert_eq!(sums["messages_per_second"], 4.0);
+    }
+}
