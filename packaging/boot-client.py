@@ -1,5 +1,8 @@
 """The clients of packaging/test-boot. Each mode prints what it saw, and fails if a client would expect something else."""
 
+import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -149,9 +152,140 @@ def many(number, *command):
     print(f"{took:.2f} s, and {number} are still answered")
 
 
+def all_instances():
+    """The reports of all instances, by their directories."""
+    said = subprocess.run(["ipcctl", "status", "--all", "--json"], capture_output=True, text=True)
+    if said.returncode or said.stderr:
+        sys.exit(f"status --all: {said.returncode}: {said.stderr}")
+    found = json.loads(said.stdout)
+    reports = {one["endpoint"].split("/")[-2]: one["report"] for one in found["instances"]}
+    return reports, found["sums"]
+
+
+def answers(peer):
+    """The second half of a request is answered; False if the connection has ended."""
+    peer.settimeout(PATIENCE)
+    heard = b""
+    try:
+        peer.sendall(b" 7\n")
+        while b"42.0\n" not in heard:
+            data = peer.recv(4096)
+            if not data:
+                return False
+            heard += data
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+    return True
+
+
+def halves(number):
+    """Connections in the middle of a message."""
+    crowd = [socket.create_connection(MULTIPLY, timeout=PATIENCE) for _ in range(number)]
+    for peer in crowd:
+        peer.sendall(b"6")
+    return crowd
+
+
+def connections(report):
+    """The connections of multiply."""
+    return [one for one in report["connections"] if one["service"] == "multiply"]
+
+
+def wait_for(what, look):
+    end = time.monotonic() + PATIENCE
+    while not (found := look()):
+        if time.monotonic() > end:
+            sys.exit(f"waited in vain: {what}")
+        time.sleep(0.05)
+    return found
+
+
+def instances():
+    """Two instances on one port: each is reached; one restarts, and one stops."""
+    crowd = halves(64)
+
+    def shared():
+        reports, sums = all_instances()
+        counts = {name: len(connections(report)) for name, report in reports.items()}
+        return counts if sum(counts.values()) == 64 and sums["instances"] == 2 else None
+
+    counts = wait_for("64 connections on two instances", shared)
+    if set(counts) != {"ipcd-1", "ipcd-2"} or not all(counts.values()):
+        sys.exit(f"not both were reached: {counts}")
+    pids = {name: report["pid"] for name, report in all_instances()[0].items()}
+    run(["systemctl", "reload", "ipcd@1.service", "ipcd@2.service"])
+    run(["systemctl", "restart", "ipcd@1.service"])
+    after = {name: report["pid"] for name, report in all_instances()[0].items()}
+    if after["ipcd-1"] == pids["ipcd-1"] or after["ipcd-2"] != pids["ipcd-2"]:
+        sys.exit(f"the processes were {pids} and are {after}")
+    if lost := sum(not answers(peer) for peer in crowd):
+        sys.exit(f"{lost} of {counts} did not come through a restart of ipcd@1")
+    for peer in crowd:
+        peer.sendall(b"6")
+    run(["systemctl", "stop", "ipcd@2.service"])
+    left = sum(answers(peer) for peer in crowd)
+    if left != counts["ipcd-1"]:
+        sys.exit(f"{left} are answered after the stop of ipcd@2, of {counts}")
+    if not all(answers(peer) for peer in halves(64)):
+        sys.exit("not everybody was answered by the one that is left")
+    print(f"{counts['ipcd-1']} and {counts['ipcd-2']} connections; none lost by a restart, {left} left after a stop")
+
+
+def killed():
+    """What waits in the queue of an instance that is killed while it hangs."""
+    lost = {}
+    for migrates in ("0", "1"):
+        with open("/proc/sys/net/ipv4/tcp_migrate_req", "w", encoding="ascii") as setting:
+            setting.write(migrates)
+        pid = all_instances()[0]["ipcd-2"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        crowd = halves(64)
+        os.kill(pid, signal.SIGKILL)
+        lost[migrates] = sum(not answers(peer) for peer in crowd)
+        for peer in crowd:
+            peer.close()
+        wait_for("ipcd@2 is back", lambda: all_instances()[0].get("ipcd-2", {}).get("pid", pid) != pid)
+    with open("/proc/sys/net/ipv4/tcp_migrate_req", "w", encoding="ascii") as setting:
+        setting.write("0")
+    if not 0 < lost["0"] < 64 or lost["1"]:
+        sys.exit(f"lost: {lost}")
+    print(f"{lost['0']} of 64 reset, with net.ipv4.tcp_migrate_req {lost['1']}")
+
+
+def room():
+    """What a member on one instance says is heard on the other, also after a restart of its own."""
+
+    def whole():
+        reports = all_instances()[0].values()
+        rooms = [report.get("shared_room", {}) for report in reports]
+        return len(rooms) == 2 and all(one.get("state") == "whole" and one["machines"] == 2 for one in rooms)
+
+    wait_for("the room is whole on both", whole)
+    members = [Member(f"m{number}") for number in range(12)]
+    names = {
+        name: [one["name"] for one in report["connections"] if one["name"]]
+        for name, report in all_instances()[0].items()
+    }
+    if not all(names.values()):
+        sys.exit(f"not both instances have members: {names}")
+    here, there = (next(one for one in members if one.name == names[name][0]) for name in ("ipcd-1", "ipcd-2"))
+    here.say("from here")
+    there.hear(f"{here.name}: from here")
+    took = run(["systemctl", "restart", "ipcd@1.service"])
+    here.say("still here")
+    there.hear(f"{here.name}: still here")
+    there.say("and there")
+    here.hear(f"{there.name}: and there")
+    if b" has left" in there.heard:
+        sys.exit(f"somebody left: {there.heard!r}")
+    print(f"{ {name: len(of) for name, of in names.items()} } members hear each other; restart {took:.2f} s")
+
+
 if __name__ == "__main__":
     mode, *rest = sys.argv[1:]
     if mode == "many":
         many(*rest)
+    elif mode in ("instances", "killed", "room"):
+        {"instances": instances, "killed": killed, "room": room}[mode]()
     else:
         {"survive": survive, "goodbye": goodbye, "stream": stream}[mode](rest)
