@@ -53,6 +53,7 @@ pub fn uplink_keeps_its_bounds_whatever_a_server_says(bytes: &[u8]) {
         client: "fuzz".into(),
     };
     let mut uplink = Uplink::new(settings, InstanceId([1; 16]), 1, now);
+    uplink.watch(bytes.len() % 2 == 0);
     let _ = uplink.propose(Entry::Joined("ann"), now);
     let (link, _) = uplink.dial(now).expect("there is a server");
     uplink.connected(link, now);
@@ -85,6 +86,7 @@ fn check(uplink: &mut Uplink) {
                 }
             }
             Event::Whisper(whisper) => assert!(is_visible(whisper.text) && is_visible(whisper.from)),
+            Event::Seen(seen) => assert!(is_visible(seen.text) && is_visible(seen.name), "{seen:?}"),
             Event::Log(event) => assert!(is_visible(&event.to_string()), "{event}"),
             Event::Down(why) => assert!(is_visible(&why.to_string()), "{why}"),
             _ => {}

@@ -96,9 +96,29 @@ impl EngineState {
         self.event_ring.push(RingEntry {
             at: self.now,
             binding: Rc::clone(binding),
-            remote,
+            remote: Some(remote),
             service,
             name: None,
+            sight,
+        });
+    }
+
+    /// Shows watchers what happened on the way to the servers of a shared room.
+    #[cfg(feature = "nats")]
+    pub(super) fn show_link(&mut self, name: Option<Box<str>>, sight: TraceEvent) {
+        let server = self.room.shared().and_then(|shared| shared.uplink.server());
+        let binding = Binding {
+            endpoint: server.unwrap_or_else(|| "nats".to_owned()),
+            service: Service::Chat,
+            transport: super::message::Transport::TCP,
+            allowed: None,
+        };
+        self.event_ring.push(RingEntry {
+            at: self.now,
+            binding: Rc::new(binding),
+            remote: None,
+            service: Service::Chat,
+            name,
             sight,
         });
     }

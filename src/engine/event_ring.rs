@@ -19,8 +19,8 @@ pub struct RingEntry {
     pub at: Timestamp,
     /// The endpoint.
     pub binding: Rc<Binding>,
-    /// The peer.
-    pub remote: RemoteAddress,
+    /// The peer; `None`: the servers of a shared room.
+    pub remote: Option<RemoteAddress>,
     /// The service.
     pub service: Service,
     /// Its name in the room.
@@ -223,7 +223,7 @@ mod tests {
         RingEntry {
             at: Timestamp::at(0),
             binding: Rc::new(binding),
-            remote: RemoteAddress::Input,
+            remote: Some(RemoteAddress::Input),
             service: Service::Chat,
             name: None,
             sight,

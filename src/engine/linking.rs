@@ -7,9 +7,12 @@ use super::message::Timestamp;
 use super::room::Consequence;
 use super::room_report::RoomReport;
 use super::service::stats::{self, Message};
+use super::service::watch::TraceEvent;
 use super::source::Source;
 use super::text::{is_host, quote};
-use super::uplink::{InstanceId, LinkId, LogEvent, SavedUplink, Server, Settings, State, Uplink, Why};
+use super::uplink::{
+    Direction, InstanceId, LinkId, LogEvent, SavedUplink, Server, Settings, State, Uplink, Why,
+};
 
 /// Events for the log that are kept until the reactor takes them, which it does in each turn.
 const LINK_EVENTS_MAX: usize = 256;
@@ -155,7 +158,9 @@ impl Engine {
 
     /// Called when time has passed.
     pub fn tick_links(&mut self, now: Timestamp) {
+        let is_watched = self.shared.event_ring.has_subscribers();
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
+            uplink.watch(is_watched);
             uplink.tick(now);
             self.take_link_events(now);
         }
@@ -235,7 +240,17 @@ impl Engine {
             Consequence::NameTaken(peer, name, unsent) => {
                 shared.tell(peer, SessionEvent::NameTaken(name, unsent));
             }
+            Consequence::Seen(direction, name, text) => {
+                let sight = match direction {
+                    Direction::Up => TraceEvent::Sent(text.into()),
+                    Direction::Down => TraceEvent::Came(text.into()),
+                };
+                shared.show_link(Some(name).filter(|name| !name.is_empty()), sight);
+            }
             Consequence::Log(event) => {
+                if shared.event_ring.has_subscribers() {
+                    shared.show_link(None, TraceEvent::Changed(event.to_string()));
+                }
                 if shared.link_events.len() < LINK_EVENTS_MAX {
                     shared.link_events.push_back(event);
                 }

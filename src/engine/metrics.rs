@@ -136,6 +136,11 @@ pub fn text(form: Form, snapshot: &Snapshot<'_>) -> String {
     text.out
 }
 
+/// The value of a label: a backslash and a quotation mark are escaped. A line end cannot be in it.
+fn label(text: &Option<String>) -> String {
+    text.as_ref().map_or_else(String::new, |text| text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// The room that other machines share.
 fn write_shared_room(text: &mut Text, room: &RoomReport) {
     let is_whole = u8::from(room.state == "whole");
@@ -145,6 +150,16 @@ fn write_shared_room(text: &mut Text, room: &RoomReport) {
         "1 if what is said reaches all machines of the room, or 0.",
         is_whole,
     );
+    let [server, name, version] = [&room.server, &room.server_name, &room.server_version].map(label);
+    text.family(
+        "ipcd_shared_room_server",
+        Kind::Info,
+        None,
+        "The server that the room's log is read from; empty without a connection.",
+    );
+    text.line(format_args!(
+        "ipcd_shared_room_server_info{{server=\"{server}\",name=\"{name}\",version=\"{version}\"}} 1"
+    ));
     let help = "Time between the last ping to the server and its answer; NaN before the first.";
     let time = room.round_trip.unwrap_or(f64::NAN);
     text.gauge("ipcd_shared_room_round_trip_seconds", Some("seconds"), help, time);
@@ -155,6 +170,11 @@ fn write_shared_room(text: &mut Text, room: &RoomReport) {
             "ipcd_shared_room_waiting",
             "Lines that are not in the log yet.",
             (room.unacknowledged + room.queued) as u64,
+        ),
+        (
+            "ipcd_shared_room_unacknowledged",
+            "Lines that were sent and are not in the log yet.",
+            room.unacknowledged as u64,
         ),
         ("ipcd_shared_room_sequence", "The last message of the log that was read.", room.sequence),
         ("ipcd_shared_room_lag", "Messages of the log that were not read yet.", room.lag),
@@ -280,7 +300,26 @@ mod tests {
             counters,
             connections: &connections,
             room: (4, 5),
-            shared_room: None,
+            shared_room: Some(RoomReport {
+                state: "whole",
+                reason: None,
+                server: Some(format!("tls://{}:65535", "h".repeat(253))),
+                server_name: Some("a \"b\" \\u{1b}".to_owned()),
+                server_version: None,
+                is_encrypted: true,
+                round_trip: Some(0.25),
+                unacknowledged: 1,
+                queued: 2,
+                queued_bytes: 3,
+                sequence: u64::MAX,
+                lag: u64::MAX,
+                reconnects: u64::MAX,
+                published: u64::MAX,
+                refused: u64::MAX,
+                missed: u64::MAX,
+                machines: usize::MAX,
+                members: usize::MAX,
+            }),
             figures,
             memory_max: Some(6),
         };
@@ -302,7 +341,7 @@ mod tests {
                     }
                     ["#", "HELP", ..] => {}
                     ["#", "EOF"] => assert_eq!(form, Form::OpenMetrics),
-                    [sample, value] => {
+                    [sample, .., value] => {
                         let name = sample.split('{').next().unwrap();
                         let suffix =
                             name.strip_prefix(&family[..]).unwrap_or_else(|| panic!("{line}: {family}"));
@@ -332,6 +371,7 @@ mod tests {
         counters.of_mut(Service::Chat).count_error(ErrorKind::TooLong);
         counters.of_mut(Service::Hello).count_dropped(Dropped::Unread, 9);
         let told = told(Form::OpenMetrics, &counters);
+        assert!(told.contains(":65535\",name=\"a \\\"b\\\" \\\\u{1b}\",version=\"\"} 1\n"), "{told}");
         for line in [
             "ipcd_turn_seconds_bucket{le=\"0.000001\"} 1",
             "ipcd_turn_seconds_bucket{le=\"0.000002\"} 1",
@@ -348,6 +388,8 @@ mod tests {
             "ipcd_uptime_seconds 1.5",
             "ipcd_last_reload_age_seconds 2",
             "process_open_fds 7",
+            "ipcd_shared_room_waiting 3",
+            "ipcd_shared_room_unacknowledged 1",
         ] {
             assert!(told.lines().any(|there| there == line), "{line} is missing: {told}");
         }

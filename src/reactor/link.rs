@@ -66,7 +66,7 @@ impl Reactor {
             self.write_link(now, id, false);
         }
         while let Some(event) = self.engine.poll_link_event() {
-            self.links.trouble.log(&event);
+            self.links.trouble.log(now, &event);
         }
     }
 

@@ -30,41 +30,75 @@ pub(super) enum Wire {
     Tls(Box<Client>),
 }
 
-/// The last failure of a connection: while a server is away, one line says so, and not one for each attempt.
+/// What the log says of the way to the servers: while a server is away, one line says so, and not one for each attempt; and so
+/// many lines a second, whatever others write into the room's log.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Vec<String>);
+pub(super) struct Trouble {
+    /// The last failures.
+    told: Vec<String>,
+    begun: Timestamp,
+    lines: u32,
+    suppressed: u64,
+}
 
 /// Failures that are remembered: one for each server.
 const TROUBLES_MAX: usize = 32;
 
+/// Lines in a second: a room of many instances that all come at once is told whole.
+const LINES_PER_SECOND: u32 = 200;
+
 impl Trouble {
-    /// A line for each change of state.
-    pub(super) fn log(&mut self, event: &LogEvent) {
-        let line = event.to_string();
-        match event {
-            LogEvent::Disconnected { .. } if self.0.contains(&line) => {}
-            LogEvent::Disconnected { .. } => {
-                log::warn!("nats: {line}");
-                self.0.truncate(TROUBLES_MAX - 1);
-                self.0.insert(0, line);
-            }
-            LogEvent::Down(_)
-            | LogEvent::Missed(_)
-            | LogEvent::HistoryLost
-            | LogEvent::Refused { .. }
-            | LogEvent::StreamDiffers { .. }
-            | LogEvent::Renamed { .. }
-            | LogEvent::Foreign { .. } => log::warn!("nats: {line}"),
-            LogEvent::Up { .. } => {
-                self.0.clear();
-                log::info!("nats: {line}");
-            }
-            LogEvent::Connected { .. }
-            | LogEvent::LameDuck { .. }
-            | LogEvent::StreamCreated { .. }
-            | LogEvent::InstanceCame(_)
-            | LogEvent::InstanceGone(_) => log::info!("nats: {line}"),
+    /// Whether one more line is written, and how many were not in the second before.
+    fn takes(&mut self, now: Timestamp) -> (bool, u64) {
+        let mut missing = 0;
+        if now.since(self.begun) >= Duration::from_secs(1) {
+            missing = std::mem::take(&mut self.suppressed);
+            (self.begun, self.lines) = (now, 0);
         }
+        self.lines += 1;
+        let takes = self.lines <= LINES_PER_SECOND;
+        self.suppressed += u64::from(!takes);
+        (takes, missing)
+    }
+
+    /// A line for each change of state.
+    pub(super) fn log(&mut self, now: Timestamp, event: &LogEvent) {
+        let line = event.to_string();
+        if matches!(event, LogEvent::Disconnected { .. }) {
+            if self.told.contains(&line) {
+                return;
+            }
+            self.told.truncate(TROUBLES_MAX - 1);
+            self.told.insert(0, line.clone());
+        } else if matches!(event, LogEvent::Up { .. }) {
+            self.told.clear();
+        }
+        let (takes, missing) = self.takes(now);
+        if missing > 0 {
+            log::warn!("nats: {missing} more lines suppressed");
+        }
+        if takes {
+            log::log!(level(event), "nats: {line}");
+        }
+    }
+}
+
+fn level(event: &LogEvent) -> log::Level {
+    match event {
+        LogEvent::Disconnected { .. }
+        | LogEvent::Down(_)
+        | LogEvent::Missed(_)
+        | LogEvent::HistoryLost
+        | LogEvent::Refused { .. }
+        | LogEvent::StreamDiffers { .. }
+        | LogEvent::Renamed { .. }
+        | LogEvent::Foreign { .. } => log::Level::Warn,
+        LogEvent::Up { .. }
+        | LogEvent::Connected { .. }
+        | LogEvent::LameDuck { .. }
+        | LogEvent::StreamCreated { .. }
+        | LogEvent::InstanceCame(_)
+        | LogEvent::InstanceGone(_) => log::Level::Info,
     }
 }
 
@@ -233,5 +267,20 @@ impl Open {
                 Ok(ended)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_each_second_and_the_rest_is_counted() {
+        let mut trouble = Trouble::default();
+        let second = |second: u64| Timestamp::at(second * 1_000_000);
+        let taken = (0..500).filter(|_| trouble.takes(second(5)).0).count();
+        assert_eq!(taken, LINES_PER_SECOND as usize);
+        assert_eq!(trouble.takes(second(6)), (true, 300));
+        assert_eq!(trouble.takes(second(8)), (true, 0));
     }
 }

@@ -204,6 +204,59 @@ fn reload_shares_the_room_and_stops_that_with_members_staying() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
+fn watch_shows_what_goes_to_the_servers_and_comes_from_them() {
+    let mut server = Server::alone(&versions()[0], "");
+    let daemons = daemons(2, &table(&[&server], ""));
+    let watch = |daemon: &Daemon, filter: &str| {
+        let mut watcher = daemon.unix();
+        watcher.say(format!("watch\n{filter}\n"));
+        assert_eq!(watcher.hear_line(), format!("Watching: {filter}"));
+        watcher
+    };
+    let (mut here, mut there) = (watch(&daemons[0], "nats"), watch(&daemons[1], "nats name=ann"));
+    let mut chat = watch(&daemons[0], "service=multiply");
+    // The next line with all of these parts; what comes before it is other.
+    let see = |watcher: &mut crate::harness::Client, parts: &[&str]| {
+        let mut others = Vec::new();
+        loop {
+            let line = watcher.hear_line();
+            assert!(line.contains("  shared room  "), "{line}");
+            if parts.iter().all(|part| line.contains(part)) {
+                return line;
+            }
+            others.push(line);
+            assert!(others.len() < 200, "no {parts:?} in {others:#?}");
+        }
+    };
+    let mut ann = Member::join(&daemons[0], Kind::Tcp, "ann");
+    let bob = Member::join(&daemons[1], Kind::Tcp, "bob");
+    ann.wait_for("bob has joined the chat!");
+    let joins = see(&mut here, &["  up: batch ", ": ann joins"]);
+    assert!(joins.contains(&server.url()), "{joins}");
+    see(&mut here, &["  down: acknowledged: batch ", " is message "]);
+    see(&mut here, &["  down: message ", " of instance ", ": bob joins"]);
+    ann.say("hi \u{1b}[2J there");
+    bob.wait_for("ann: hi [2J there");
+    see(&mut here, &["  up: batch ", ": ann says 'hi "]);
+    see(&mut here, &["  down: message ", ": ann says 'hi "]);
+    see(&mut there, &["  down: message ", ": ann says 'hi "]);
+    ann.command("/msg bob secret");
+    bob.wait_for("ann (to you): secret");
+    let whisper = see(&mut here, &["  up: ann whispers to bob (private, 6 bytes)"]);
+    assert!(!whisper.contains("secret"), "{whisper}");
+    see(&mut there, &["  down: ann whispers to bob (private, 6 bytes)"]);
+    see(&mut here, &["it lives, with "]);
+    server.kill();
+    see(&mut here, &["  nats: the room is cut off: "]);
+    // Another service's watcher has seen nothing of it.
+    let mut asks = daemons[0].tcp(crate::harness::MULTIPLY);
+    asks.say("5 10\n");
+    let line = chat.hear_line();
+    assert!(line.contains("65432") && !line.contains("shared room"), "{line}");
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
 fn status_and_metrics_show_the_shared_room() {
     let mut server = Server::alone(&versions()[0], "");
     let daemons = daemons(2, &table(&[&server], ""));
@@ -233,6 +286,11 @@ fn status_and_metrics_show_the_shared_room() {
         Program::run(command("curl", ["--silent", &url]), "").output
     };
     assert!(metrics().contains("\nipcd_shared_room_whole 1\n") && metrics().contains("_room_members 4\n"));
+    let server_info = format!("\nipcd_shared_room_server_info{{server=\"{}\",name=\"", server.url());
+    let text = metrics();
+    assert!(text.contains(&server_info) && text.contains("\nipcd_shared_room_unacknowledged "), "{text}");
+    let checked = Program::run(command("promtool", ["check", "metrics"]), &text);
+    assert_eq!((checked.status.success(), checked.output + &checked.errors), (true, String::new()));
     server.kill();
     ann.wait_for("This room is cut off");
     assert!(metrics().contains("\nipcd_shared_room_whole 0\n"));

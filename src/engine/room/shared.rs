@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::super::claim::Claim;
 use super::super::message::{ConnectionId, Timestamp};
 use super::super::name::Name;
-use super::super::uplink::{self, LogEvent, Refusal, TEXT_BYTES_MAX, Uplink, WhisperId};
+use super::super::uplink::{self, Direction, LogEvent, Refusal, TEXT_BYTES_MAX, Uplink, WhisperId};
 use super::member::MemberId;
 
 /// The shared side of a room.
@@ -49,6 +49,8 @@ pub enum Consequence {
     Log(LogEvent),
     /// A machine's report, from another daemon.
     Stats(Box<str>, Box<str>),
+    /// What went up to the servers or came down, for watchers: which way, whose, and what.
+    Seen(Direction, Box<str>, Box<str>),
     /// It has been dealt with.
     Nothing,
 }

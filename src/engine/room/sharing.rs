@@ -7,7 +7,7 @@ use super::super::claim::Claim;
 use super::super::limits::ROOM_BURST_BYTES;
 use super::super::message::{ConnectionId, Timestamp};
 use super::super::name::{Key, Name};
-use super::super::uplink::{self, Event, InstanceId, Outcome, Ticket, Uplink, Whisper, WhisperId};
+use super::super::uplink::{self, Event, InstanceId, Outcome, Seen, Ticket, Uplink, Whisper, WhisperId};
 use super::super::words;
 use super::Room;
 use super::member::MemberId;
@@ -324,6 +324,9 @@ impl Room {
             Event::Whispered { id, outcome } => self.end_whisper(id, outcome),
             Event::Stats { host, report } => Consequence::Stats(host.into(), report.into()),
             Event::Log(event) => Consequence::Log(event.clone()),
+            Event::Seen(Seen { direction, name, text }) => {
+                Consequence::Seen(direction, name.into(), text.into())
+            }
         })
     }
 

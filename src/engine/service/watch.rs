@@ -58,6 +58,8 @@ pub struct Filter {
     name: Option<(Key, String)>,
     /// Hints alone.
     hints: bool,
+    /// The way to the servers of a shared room alone.
+    nats: bool,
     /// As JSON objects, not as plain lines.
     pub json: bool,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Filter {
             self.peer.as_ref().map(|peer| format!("peer={peer}")),
             self.address.map(|address| format!("address={address}")),
             self.hints.then(|| "hints".to_owned()),
+            self.nats.then(|| "nats".to_owned()),
             self.name.as_ref().map(|(_, name)| format!("name={name}")),
         ];
         let words: Vec<String> = words.into_iter().flatten().collect();
@@ -113,6 +116,7 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
             None if text == "all" => {}
             None if text == "json" => filter.json = true,
             None if text == "hints" => filter.hints = true,
+            None if text == "nats" => filter.nats = true,
             Some(("service", name)) => match Service::named(name) {
                 Some(service) => filter.service = Some(service),
                 None => {
@@ -132,7 +136,7 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
             },
             _ => {
                 return Err(format!(
-                    "unknown filter: '{}'; say all, or any of service=NAME, peer=ADDRESS, peer=pid:PID, peer=uid:UID, address=ADDRESS, hints, json and, last, name=NAME",
+                    "unknown filter: '{}'; say all, or any of service=NAME, peer=ADDRESS, peer=pid:PID, peer=uid:UID, address=ADDRESS, hints, nats, json and, last, name=NAME",
                     quote(word)
                 ));
             }
@@ -161,17 +165,19 @@ impl Filter {
     pub fn wants(
         &self,
         service: Service,
-        remote: RemoteAddress,
+        remote: impl Into<Option<RemoteAddress>>,
         sight: &TraceEvent,
         names: [Option<&str>; 2],
     ) -> bool {
+        let remote = remote.into();
         let is_address = |wanted: IpAddr| match remote {
-            RemoteAddress::Address(address) => address.ip().to_canonical() == wanted,
+            Some(RemoteAddress::Address(address)) => address.ip().to_canonical() == wanted,
             _ => false,
         };
         let has_name =
             |(key, _): &(Key, String)| names.into_iter().flatten().any(|name| Key::new(name) == *key);
         if self.hints && !matches!(sight, TraceEvent::Mistaken(_))
+            || self.nats && remote.is_some()
             || !self.address.is_none_or(is_address)
             || !self.name.as_ref().is_none_or(has_name)
         {
@@ -180,10 +186,10 @@ impl Filter {
         let is_peer = |wanted: &PeerFilter| match (wanted, remote) {
             (
                 PeerFilter::Pid(wanted),
-                RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid },
+                Some(RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }),
             ) => *wanted == pid,
-            (PeerFilter::Uid(wanted), RemoteAddress::Process { uid, .. }) => *wanted == uid,
-            (PeerFilter::Text(text), _) => remote.to_string().starts_with(text.as_str()),
+            (PeerFilter::Uid(wanted), Some(RemoteAddress::Process { uid, .. })) => *wanted == uid,
+            (PeerFilter::Text(text), Some(remote)) => remote.to_string().starts_with(text.as_str()),
             _ => false,
         };
         self.service.is_none_or(|wanted| wanted == service) && self.peer.as_ref().is_none_or(is_peer)
@@ -201,6 +207,12 @@ pub enum TraceEvent {
     Confided(usize),
     /// It made a classic mistake.
     Mistaken(Hint),
+    /// This went to the servers of a shared room.
+    Sent(String),
+    /// This came from them.
+    Came(String),
+    /// The way to them has changed.
+    Changed(String),
 }
 
 impl TraceEvent {
@@ -227,7 +239,10 @@ impl TraceEvent {
                 | EventKind::Unsecured(text)
                 | EventKind::Undelivered { to: text, .. },
             )
-            | TraceEvent::Replied(text) => text.len(),
+            | TraceEvent::Replied(text)
+            | TraceEvent::Sent(text)
+            | TraceEvent::Came(text)
+            | TraceEvent::Changed(text) => text.len(),
             TraceEvent::Mistaken(hint) => hint.text.len(),
             TraceEvent::Happened(_) | TraceEvent::Confided(_) => 0,
         }
@@ -273,6 +288,9 @@ impl TraceEvent {
             TraceEvent::Replied(text) => ("reply", text.into()),
             TraceEvent::Confided(bytes) => ("reply", private(*bytes).into()),
             TraceEvent::Mistaken(hint) => ("hint", hint.text.as_str().into()),
+            TraceEvent::Sent(text) => ("up", text.into()),
+            TraceEvent::Came(text) => ("down", text.into()),
+            TraceEvent::Changed(text) => ("nats", text.into()),
         };
         (name, Some(text))
     }
@@ -353,9 +371,12 @@ pub struct Actor<'a> {
     pub endpoint: &'a str,
     /// The service it was in.
     pub service: Service,
-    /// The peer.
-    pub remote: RemoteAddress,
+    /// The peer; `None`: the servers of a shared room.
+    pub remote: Option<RemoteAddress>,
 }
+
+/// What stands in a plain line in place of a peer.
+const SHARED_ROOM: &str = "shared room";
 
 /// One event, for a watcher since a time.
 pub fn write(
@@ -376,7 +397,7 @@ pub fn write(
             time: Some(seconds(at)),
             endpoint: Some(endpoint),
             service: Some(service.name()),
-            peer: Some(remote),
+            peer: remote,
             mistake,
             text,
             ..Line::new(event)
@@ -385,7 +406,11 @@ pub fn write(
     }
     let text = text.unwrap_or_default();
     let mut line = String::with_capacity(LINE_BYTES);
-    let begun = write!(line, "+{:.6} s  {endpoint}  {remote}  ", at.since(since).as_secs_f64());
+    let begun = write!(line, "+{:.6} s  {endpoint}  ", at.since(since).as_secs_f64());
+    let begun = begun.and_then(|()| match remote {
+        Some(remote) => write!(line, "{remote}  "),
+        None => write!(line, "{SHARED_ROOM}  "),
+    });
     let is_private = matches!(sight, TraceEvent::Happened(EventKind::Confided(_)) | TraceEvent::Confided(_));
     let done = match event {
         "message" | "reply" if is_private => write!(line, "{event} {text}"),
@@ -409,72 +434,4 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::diagnosis::Mistake;
-
-    #[test]
-    fn filter_follows_its_words_and_unknown_word_gets_a_correction() {
-        for (message, shown) in [
-            ("all", "all"),
-            ("json", "all"),
-            ("service=chat", "service=chat"),
-            ("peer=127.0.0.1 service=multiply json", "service=multiply peer=127.0.0.1"),
-            ("peer=pid:7", "peer=pid:7"),
-        ] {
-            assert_eq!(read(message.as_bytes()).unwrap().to_string(), shown, "{message}");
-        }
-        assert!(read(b"json").unwrap().json);
-        assert!(read(b"service=chess").unwrap_err().starts_with("unknown service: 'chess' (known: multiply"));
-        assert!(
-            read(b"everything\x1b").unwrap_err().starts_with("unknown filter: 'everything\\u{1b}'; say all")
-        );
-        assert!(read(b"peer=").is_err());
-    }
-
-    #[test]
-    fn filter_matches_only_its_service_and_peer() {
-        let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
-        let sight = TraceEvent::Confided(1);
-        let wants = |filter: &str, remote| {
-            read(filter.as_bytes()).unwrap().wants(Service::Chat, remote, &sight, [None; 2])
-        };
-        assert!(wants("all", RemoteAddress::Input) && wants("service=chat", RemoteAddress::Input));
-        assert!(!wants("service=multiply", RemoteAddress::Input));
-        assert!(
-            wants("peer=127.0.0.1", RemoteAddress::Address(near))
-                && !wants("peer=127.0.0.1", RemoteAddress::Address(far))
-        );
-        assert!(wants("peer=127.0.0.1:40112", RemoteAddress::Address(near)));
-        let process = RemoteAddress::Process { uid: 5, gid: 5, pid: 7 };
-        assert!(wants("peer=pid:7", process) && wants("peer=uid:5", process) && wants("peer=pid", process));
-        assert!(!wants("peer=pid:5", process) && !wants("peer=uid:5", RemoteAddress::Address(near)));
-    }
-
-    #[test]
-    fn event_is_one_line_plain_or_json() {
-        let actor =
-            Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, remote: RemoteAddress::Input };
-        let (since, at) = (Timestamp::at(1_000_000), Timestamp::at(2_234_567));
-        let plain = read(b"all").unwrap();
-        let said = TraceEvent::Happened(EventKind::Said("5 10".into()));
-        assert_eq!(
-            write(&plain, since, at, actor, &said),
-            "+1.234567 s  tcp://[::1]:1  standard input  message '5 10'"
-        );
-        for (sight, told) in [
-            (TraceEvent::Happened(EventKind::Confided(23)), "message (private, 23 bytes)"),
-            (TraceEvent::Confided(1), "reply (private, 1 bytes)"),
-            (TraceEvent::Replied("(private, 1 bytes)".into()), "reply '(private, 1 bytes)'"),
-        ] {
-            assert!(write(&plain, since, at, actor, &sight).ends_with(&format!("  {told}")), "{told}");
-        }
-        let json = read(b"json").unwrap();
-        let hint = TraceEvent::Mistaken(Hint { mistake: Mistake::Comma, text: "a \"b\"".into() });
-        let value: serde_json::Value = serde_json::from_str(&write(&json, since, at, actor, &hint)).unwrap();
-        assert_eq!((&value["event"], &value["mistake"]), (&"hint".into(), &"comma".into()));
-        assert_eq!((&value["time"], &value["text"]), (&2.234567.into(), &"a \"b\"".into()));
-        assert_eq!(missed(&plain, 3), "… 3 events missed");
-        assert_eq!(missed(&json, 3), "{\"schema\":1,\"event\":\"missed\",\"count\":3}");
-    }
-}
+mod tests;

@@ -58,7 +58,8 @@ impl Dialogue {
             }
             let Some(event) = shared.event_ring.event(watcher.next) else { return };
             watcher.next += 1;
-            let names = [event.name.as_deref(), shared.roster.name(Client::from(event.remote))];
+            let last = event.remote.and_then(|remote| shared.roster.name(Client::from(remote)));
+            let names = [event.name.as_deref(), last];
             if watcher.filter.wants(event.service, event.remote, &event.sight, names) {
                 let actor =
                     Actor { endpoint: &event.binding.endpoint, service: event.service, remote: event.remote };
@@ -95,7 +96,7 @@ impl Dialogue {
             shared.event_ring.push(RingEntry {
                 at,
                 binding,
-                remote: self.remote,
+                remote: Some(self.remote),
                 service: self.service(),
                 name: self.member_id().map(|member_id| shared.room.name(member_id).into()),
                 sight: sight(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::super::text::quote;
 use super::ids::{InstanceId, WhisperId};
+use super::sight::Direction;
 use super::why::Why;
 
 /// Something that members say, do, or are: one entry of the log. Names and texts are clean: no control character is in them.
@@ -106,6 +107,19 @@ pub enum Event<'a> {
     },
     /// For the log.
     Log(&'a LogEvent),
+    /// For watchers, while there are any: what has gone up or come down.
+    Seen(Seen<'a>),
+}
+
+/// What watchers see of the way to the servers. The text is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen<'a> {
+    /// Which way.
+    pub direction: Direction,
+    /// The member; empty: none.
+    pub name: &'a str,
+    /// What.
+    pub text: &'a str,
 }
 
 /// A whisper from elsewhere.

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::event::{Entry, Event, LogEvent, Outcome, Place, Ticket, Whisper};
+use super::event::{Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
 use super::ids::{InstanceId, WhisperId};
+use super::sight::{self, Direction};
 use super::why::Why;
 
 /// A part of the string.
@@ -32,6 +33,7 @@ enum Stored {
     Whispered { id: WhisperId, outcome: Outcome },
     Stats { host: Part, report: Part },
     Log(LogEvent),
+    Seen { direction: Direction, name: Part, text: Part },
 }
 
 /// The queue.
@@ -41,6 +43,8 @@ pub struct Events {
     texts: String,
     /// The one that was returned last.
     last: Option<Stored>,
+    /// Whether somebody watches.
+    pub is_watched: bool,
 }
 
 impl Events {
@@ -61,7 +65,19 @@ impl Events {
         (kind, self.keep(name), self.keep(text))
     }
 
+    /// For watchers: what goes up or comes down, and the member that it is about. `tell` is called if there are watchers.
+    pub fn seen<'n>(&mut self, direction: Direction, tell: impl FnOnce() -> (&'n str, String)) {
+        if self.is_watched {
+            let (name, text) = tell();
+            let (name, text) = (self.keep(name), self.keep(&text));
+            self.queue.push_back(Stored::Seen { direction, name, text });
+        }
+    }
+
     pub fn entry(&mut self, place: Place, entry: Entry<'_>) {
+        self.seen(Direction::Down, || {
+            sight::of_entry(sight::Within::Message(place.sequence, place.instance), entry)
+        });
         let (kind, name, text) = self.keep_entry(entry);
         self.queue.push_back(Stored::Entry { place, kind, name, text });
     }
@@ -162,5 +178,8 @@ fn told<'a>(stored: &'a Stored, texts: &'a str) -> Event<'a> {
         Stored::Whispered { id, outcome } => Event::Whispered { id: *id, outcome: *outcome },
         Stored::Stats { host, report } => Event::Stats { host: part(*host), report: part(*report) },
         Stored::Log(event) => Event::Log(event),
+        Stored::Seen { direction, name, text } => {
+            Event::Seen(Seen { direction: *direction, name: part(*name), text: part(*text) })
+        }
     }
 }

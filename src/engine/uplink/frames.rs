@@ -13,6 +13,7 @@ use super::link::Phase;
 use super::machine::{Farewell, Uplink};
 use super::publish::trimmed;
 use super::read::{Got, News};
+use super::sight::{self, Direction};
 use super::subjects::{About, last_instance};
 use super::whispers::{self, Heard};
 use super::why::Why;
@@ -266,6 +267,8 @@ impl Uplink {
                 let ticket = Ticket { instance, id };
                 let members = &self.ledger.members;
                 if members.has(instance, from) && members.has(self.ledger.own, to) {
+                    let told = || (from, sight::of_whisper(from, to, text.len()));
+                    self.events.seen(Direction::Down, told);
                     self.events.whisper(ticket, from, to, &clean(text.as_bytes()));
                 } else {
                     self.answer(ticket, false);

@@ -18,6 +18,7 @@ use super::event::{Entry, LogEvent, Place};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::members::Members;
+use super::sight::{self, Direction, Within};
 use super::why::Why;
 
 /// More than an instance ever says: what others write into the log makes no number overflow.
@@ -144,6 +145,11 @@ impl Ledger {
             Place { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
         let mut count = 0;
         for item in items(rest) {
+            if events.is_watched
+                && let Some(told) = sight::of_item(Within::Message(at.sequence, head.instance), item)
+            {
+                events.seen(Direction::Down, || ("", told));
+            }
             match item {
                 Item::Entry(entry) => {
                     self.enter(place, entry, events);

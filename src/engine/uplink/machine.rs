@@ -21,6 +21,7 @@ use super::read::Reader;
 use super::report::{Report, State};
 use super::servers::Servers;
 use super::settings::Settings;
+use super::sight::{self, Direction};
 use super::subjects::{About, Subjects};
 use super::whispers::{self, Whispers};
 use super::why::Why;
@@ -201,7 +202,19 @@ impl Uplink {
         let head = whispers::head(id, self.ledger.own, from, name);
         let reply = self.subjects.answer(link.id, About::Whisper, id.0);
         encode::publish(link.out(), &self.subjects.to(to), &reply, &[&head, text.as_bytes()]);
+        self.events.seen(Direction::Up, || (from, sight::of_whisper(from, name, text.len())));
         Ok(id)
+    }
+
+    /// Whether somebody watches: then there are events of what goes up and comes down.
+    pub fn watch(&mut self, is_watched: bool) {
+        self.events.is_watched = is_watched;
+    }
+
+    /// The server that it is connected to.
+    pub fn server(&self) -> Option<String> {
+        let active = self.active?;
+        Some(self.links.iter().find(|link| link.id == active)?.server.to_string())
     }
 
     /// The answer to a whisper from elsewhere: whether its member has it.

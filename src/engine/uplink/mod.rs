@@ -19,6 +19,7 @@
 //!     ├── ledger, members            what the log says: which batches count, who is there, who is gone
 //!     ├── presence, health           signs of life; whether the room is whole
 //!     ├── whispers                   what goes past the log
+//!     ├── sight                      all of it in words, for watchers
 //!     ├── api, subjects, batch       JSON of JetStream, subjects, the bytes of a batch
 //!     └── wire                       the protocol of a NATS server
 //! ```
@@ -54,6 +55,7 @@ mod read;
 mod report;
 mod servers;
 mod settings;
+mod sight;
 mod subjects;
 mod turn;
 mod whispers;
@@ -61,10 +63,11 @@ mod why;
 pub mod wire;
 
 pub use bounds::TEXT_BYTES_MAX;
-pub use event::{Entry, Event, LogEvent, Outcome, Place, Ticket, Whisper};
+pub use event::{Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
 pub use ids::{House, InstanceId, LinkId, RoomToken, WhisperId};
 pub use machine::{SavedUplink, Uplink};
 pub use publish::Refusal;
 pub use report::{Report, State};
 pub use settings::{Credentials, Encrypt, Server, Settings, Sign, StreamSettings};
+pub use sight::Direction;
 pub use why::Why;

@@ -19,6 +19,7 @@ use super::bounds::{
 use super::event::{Entry, LogEvent};
 use super::events::Events;
 use super::ids::InstanceId;
+use super::sight::{self, Direction, Within};
 use super::why::Why;
 use super::wire::encode;
 
@@ -61,6 +62,19 @@ struct Flight {
     phase: Phase,
     pause: Duration,
     since: Timestamp,
+}
+
+impl Flight {
+    /// Watchers see what is in it.
+    fn show(&self, events: &mut Events) {
+        let within = Within::Batch(self.number);
+        for item in items(&self.control).chain(items(&self.chunk.bytes)) {
+            events.seen(Direction::Up, || match item {
+                Item::Entry(entry) => sight::of_entry(within, entry),
+                _ => ("", sight::of_item(within, item).unwrap_or_default()),
+            });
+        }
+    }
 }
 
 /// What is kept over a restart.
@@ -263,7 +277,7 @@ impl Publisher {
         &mut self,
         instance: InstanceId,
         (subject, reply): (&str, impl FnOnce(u64) -> String),
-        out: &mut Vec<u8>,
+        (out, events): (&mut Vec<u8>, &mut Events),
         now: Timestamp,
     ) {
         let Some(flight) = &mut self.flight else { return };
@@ -280,6 +294,9 @@ impl Publisher {
         let parts: [&[u8]; 3] = [&head, &flight.control, &flight.chunk.bytes];
         encode::publish_with(out, subject, &reply(flight.number), ("Nats-Msg-Id", &id), &parts);
         flight.phase = Phase::Sent(now);
+        if events.is_watched {
+            flight.show(events);
+        }
     }
 
     /// A new connection: what the old one did with the batch is not known.
@@ -317,15 +334,19 @@ impl Publisher {
         match reply {
             Some(Reply { error: None, seq, .. }) if seq > 0 => {
                 flight.phase = Phase::Stored(seq, now);
+                events.seen(Direction::Down, || ("", sight::of_answer(number, Ok(seq))));
                 None
             }
             Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
-                self.refuse(&Why::NotStored(error.description), now, events);
+                let why = Why::NotStored(error.description);
+                events.seen(Direction::Down, || ("", sight::of_answer(number, Err(&why))));
+                self.refuse(&why, now, events);
                 None
             }
             reply => {
                 flight.phase = Phase::Waiting(now + flight.pause);
                 flight.pause = (flight.pause * 2).min(RESEND_MAX);
+                events.seen(Direction::Down, || ("", sight::of_answer(number, Err(&Why::NoQuorum))));
                 let error = reply.and_then(|reply| reply.error);
                 error.is_none_or(|error| error.err_code != IN_PROCESS).then_some(Why::NoQuorum)
             }

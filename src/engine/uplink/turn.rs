@@ -87,7 +87,12 @@ impl Uplink {
             let link = &mut self.links[at];
             let id = link.id;
             let reply = |number| self.subjects.answer(id, About::Batch, number);
-            self.publisher.send(self.ledger.own, (&self.subjects.room, reply), link.out(), now);
+            self.publisher.send(
+                self.ledger.own,
+                (&self.subjects.room, reply),
+                (link.out(), &mut self.events),
+                now,
+            );
         }
         let signs = self.signs();
         self.health.check(signs, self.reader.position, now, &mut self.events);

@@ -170,6 +170,7 @@ impl Daemon {
                 Event::Stats { host, .. } => {
                     assert_ne!(host, format!("pc{}", self.number), "its own report came back")
                 }
+                Event::Seen(_) => panic!("nobody watches"),
                 Event::Log(event) => {
                     self.log.push(format!("{:.3} {event}", now as f64 / 1e6));
                 }

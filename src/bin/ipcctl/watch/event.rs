@@ -78,11 +78,13 @@ impl WatchLine {
         let Ok(event) = serde_json::from_str::<Event>(line) else { return WatchLine::Other };
         // JSON escapes have become control characters again.
         let service = if event.service.is_empty() { &event.endpoint } else { &event.service };
-        let [service, peer, text] = [service, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
+        // The servers of a shared room are no peer.
+        let peer = if event.peer.is_empty() { &event.endpoint } else { &event.peer };
+        let [service, peer, text] = [service, peer, &event.text].map(|text| clean(text.as_bytes()));
         let kind = match event.event.as_str() {
             "watching" => return WatchLine::Watching { filter: text, time: event.time },
             "missed" => return WatchLine::Missed(event.count),
-            "message" | "reply" => WatchLineKind::Said,
+            "message" | "reply" | "up" | "down" => WatchLineKind::Said,
             "hint" => WatchLineKind::Hint,
             "error" | "dropped" | "refused" => WatchLineKind::Error,
             _ => WatchLineKind::Life,
@@ -150,6 +152,7 @@ mod tests {
             ("met", "[::1]:3", WatchLineKind::Life, "talks with [::1]:3"),
             ("closed", "served", WatchLineKind::Life, "closed: served"),
             ("closed", "closed by the peer", WatchLineKind::Life, "closed by the peer"),
+            ("up", "batch 1: ann joins", WatchLineKind::Said, "up: batch 1: ann joins"),
             ("new", "to us", WatchLineKind::Life, "new: to us"),
         ] {
             let shown = format!("chat  [::1]:2  {what}");

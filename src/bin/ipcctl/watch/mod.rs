@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
+    /// Show only what goes to the servers of a shared room and comes from them
+    #[arg(long)]
+    nats: bool,
+
     /// Show only hints: the classic mistakes, and how to correct them
     #[arg(long)]
     hints: bool,
@@ -66,6 +70,7 @@ impl Arguments {
         }
         words.extend(self.address.map(|address| format!("address={address}")));
         words.extend(self.hints.then(|| "hints".to_owned()));
+        words.extend(self.nats.then(|| "nats".to_owned()));
         if let Some(name) = &self.name {
             if name.trim().is_empty() || name.contains(char::is_control) {
                 return Err(CliError::Usage(format!(
