@@ -217,7 +217,7 @@ impl Reactor {
     pub(super) fn flush_held(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if slot.wire.is_holding() {
-            match slot.send(&[]) {
+            match slot.send_held() {
                 Ok(_) if !slot.wire.is_holding() => {}
                 Err(error) if error.kind() != ErrorKind::WouldBlock => match slot.closing {
                     Closing::Close => return self.close(peer),

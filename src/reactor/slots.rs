@@ -205,6 +205,21 @@ impl Slot {
         })
     }
 
+    /// Writes the bytes that the wire holds back. Right before the end of our side they go out together with it.
+    pub(super) fn send_held(&mut self) -> io::Result<usize> {
+        let ends = match self.closing {
+            Closing::None => false,
+            Closing::ShutdownWrite => true,
+            // Unread input makes a reset of the end, and then nothing goes out with it.
+            Closing::Close => self.reading == Reading::Ended,
+        };
+        if !ends {
+            return self.send(&[]);
+        }
+        let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        self.wire.send(&[], |pieces| connection.write_last(pieces.first().unwrap_or(&&[][..])))
+    }
+
     pub(super) fn acknowledge(&self) {
         if let Some(connection) = &self.connection {
             connection.acknowledge();

@@ -255,6 +255,17 @@ impl Connection {
         })
     }
 
+    /// Writes what stands right before the end: TCP puts it and the end that follows into one segment (MSG_MORE, send(2)).
+    pub fn write_last(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Connection::Bytes(socket) => {
+                let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
+                Ok(retry_on_intr(|| send(socket, bytes, flags))?)
+            }
+            _ => self.write(&[bytes]),
+        }
+    }
+
     /// Acknowledges received data at once (TCP_QUICKACK, tcp(7)): a sender without TCP_NODELAY holds back its next segment
     /// until then, which otherwise takes about 40 ms. Has no effect except on TCP.
     pub fn acknowledge(&self) {
@@ -318,6 +329,31 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         (Connection::new(ours.into()), theirs)
+    }
+
+    #[test]
+    fn last_words_on_tcp_wait_for_the_end_and_go_out_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // The kernel lets them wait for 200 ms at most, which a busy machine may take between two lines.
+        let mut have_waited = false;
+        for _ in 0..20 {
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let connection = Connection::new(listener.accept().unwrap().0.into());
+            peer.set_nonblocking(true).unwrap();
+            assert_eq!(connection.write_last(b"bye").unwrap(), 3);
+            have_waited |=
+                peer.read(&mut [0; 8]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            peer.set_nonblocking(false).unwrap();
+            connection.shutdown_write().unwrap();
+            let mut got = String::new();
+            peer.read_to_string(&mut got).unwrap();
+            assert!("bye".ends_with(&got), "{got}");
+            if have_waited {
+                assert_eq!(got, "bye");
+                return;
+            }
+        }
+        panic!("they went out at once");
     }
 
     #[test]
