@@ -3,6 +3,7 @@
 mod certificates;
 mod choice;
 mod client;
+mod groups;
 mod hook;
 mod malformed;
 mod memory;

@@ -15,6 +15,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, KeyLogFile, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::material::{self, Certificates};
+use super::provider::provider;
 use super::revoked::Revoked;
 
 /// The oldest version of TLS that is spoken.
@@ -105,7 +106,7 @@ impl Acceptor {
     /// # Errors
     /// The first of them that cannot be used.
     pub fn new(material: Material<'_>) -> Result<Acceptor, Rejected> {
-        let mut provider = ring::default_provider();
+        let mut provider = provider();
         if material.minimum == Version::Tls13 {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
         }

@@ -7,6 +7,7 @@ mod client;
 mod failure;
 mod identity;
 mod material;
+mod provider;
 mod revoked;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use acceptor::{Acceptor, Material, Pair, Rejected, Version, application_prot
 #[cfg(feature = "nats")]
 pub use client::{Client, Connector};
 pub use material::Certificates;
+pub use provider::provider;
 
 use super::Heard;
 

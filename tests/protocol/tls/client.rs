@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, CertificateRevocationListParams, CertifiedIssuer, KeyPair};
 use rustls::client::WantsClientCert;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -52,7 +53,7 @@ impl Authority {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> ClientConfig {
-        self.trusting(rustls::DEFAULT_VERSIONS).with_client_auth_cert(chain, key).unwrap()
+        self.trusting(ring(), rustls::DEFAULT_VERSIONS).with_client_auth_cert(chain, key).unwrap()
     }
 
     /// A list of revoked certificates, as PEM.
@@ -62,21 +63,34 @@ impl Authority {
 
     /// A client that trusts this authority alone, with these versions alone.
     pub fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        self.trusting(versions).with_no_client_auth()
+        self.client_computing_with(ring(), versions)
+    }
+
+    /// The same, whose arithmetic is that of this provider.
+    pub fn client_computing_with(
+        &self,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
+        self.trusting(provider, versions).with_no_client_auth()
     }
 
     fn trusting(
         &self,
+        provider: Arc<CryptoProvider>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
     }
+}
+
+fn ring() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// Writes a file that nobody else can read.

@@ -28,7 +28,7 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
 }
 
 /// The parts of a ClientHello, each of which can be changed.
-struct Hello {
+pub struct Hello {
     session: Vec<u8>,
     suites: Vec<u8>,
     compression: Vec<u8>,
@@ -38,7 +38,7 @@ struct Hello {
 
 impl Hello {
     /// A good one, for TLS 1.3 alone.
-    fn new() -> Hello {
+    pub fn new() -> Hello {
         let point = [9].into_iter().chain([0; 31]).collect::<Vec<u8>>(); // x25519's base point
         let share = [&[0, 36, 0, 29, 0, 32], &point[..]].concat();
         let extensions = vec![
@@ -58,7 +58,7 @@ impl Hello {
     }
 
     /// With another extension in place of the one with its number, or after all others.
-    fn with(mut self, kind: u16, content: &[u8]) -> Hello {
+    pub fn with(mut self, kind: u16, content: &[u8]) -> Hello {
         let made = extension(kind, content);
         match self.extensions.iter_mut().find(|extension| extension[..2] == kind.to_be_bytes()) {
             Some(place) => *place = made,
@@ -88,7 +88,7 @@ impl Hello {
         message(1, &body)
     }
 
-    fn record(&self) -> Vec<u8> {
+    pub fn record(&self) -> Vec<u8> {
         record(HANDSHAKE, &self.message())
     }
 
@@ -100,7 +100,7 @@ impl Hello {
 
 /// The expected answer, and the name of the alert in the log. In a few cases it differs from that of RFC 8446
 /// (record_overflow, missing_extension): rustls turns them into decode_error or handshake_failure.
-type Case = (&'static str, Vec<u8>, &'static str);
+pub type Case = (&'static str, Vec<u8>, &'static str);
 
 /// A hello that another record interrupts.
 fn half_and(other: &[u8]) -> Vec<u8> {
@@ -348,7 +348,7 @@ fn all() -> Vec<Case> {
 }
 
 /// The log line and the answer, for a client that continues to listen.
-fn outcome(daemon: &Daemon, bytes: &[u8]) -> (String, Vec<u8>) {
+pub fn outcome(daemon: &Daemon, bytes: &[u8]) -> (String, Vec<u8>) {
     let since = daemon.log().len();
     let mut socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
     socket.write_all(bytes).unwrap();

@@ -43,7 +43,7 @@ impl Secure {
         let name = ServerName::try_from(name).map_err(|_| {
             CliError::Usage(format!("{host}: no certificate can have this name; use another one with --to"))
         })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(ipcd::wire::tls::provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| CliError::Failed(format!("TLS: {error}")))?;
