@@ -1,8 +1,8 @@
 //! The memory of encrypted connections, and how much of it is returned when they have gone.
 
 use super::client::TlsClient;
-use super::{MULTIPLY, daemon};
-use crate::harness::{Probe, wait_until};
+use super::{MULTIPLY, USUAL_TLS, daemon, test_dir};
+use crate::harness::{self, Daemon, Probe, TestDir, USUAL, wait_until};
 
 const MANY: usize = 400;
 
@@ -35,4 +35,40 @@ fn idle_connections_take_little_memory_and_return_it() {
     });
     drop((probe, last));
     daemon.stop();
+}
+
+/// The pages of a process that are its own, in bytes.
+fn own_bytes(daemon: &Daemon) -> usize {
+    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// A daemon after its first request in the clear.
+fn plain(test_dir: TestDir) -> Daemon {
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
+    let mut client = daemon.tcp(harness::MULTIPLY);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    daemon
+}
+
+#[test]
+fn daemon_without_a_tls_endpoint_reads_and_keeps_nothing_for_tls() {
+    const SAME: usize = 64 * 1024;
+    let configured = |text: &str| {
+        let test_dir = TestDir::new();
+        test_dir.write_config(&format!("{text}{USUAL}"));
+        test_dir
+    };
+    // There are no such files.
+    let with_files = plain(configured(USUAL_TLS));
+    let (without, with_endpoints) = (plain(configured("")), plain(test_dir("").0));
+    let [plain, named, on_tls] = [&without, &with_files, &with_endpoints].map(own_bytes);
+    assert!(named <= plain + SAME, "{named} bytes with [tls], {plain} without");
+    assert!(on_tls > named, "{on_tls} bytes with endpoints, {named} without: this measures nothing");
+    for daemon in [without, with_files, with_endpoints] {
+        daemon.stop();
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
-use super::client::TlsClient;
+use super::client::{TlsClient, write};
 use super::{MULTIPLY, USUAL_TLS, daemon, test_dir};
 use crate::conversations::daemon::{DialogueTransport, every_service, fill_room, hold_on};
 use crate::conversations::kinds::client::messages;
@@ -162,13 +162,17 @@ fn dialogues_are_the_same_wherever_their_records_are_cut() {
     daemon.stop();
 }
 
-/// Each dialogue in a WebSocket of the page's endpoint, where each frame is a record, and all of them again in one write, cut
-/// into records elsewhere.
+/// Each dialogue in a WebSocket of the page's endpoint, by two names: with a record for each frame; again in one write, cut into records
+/// elsewhere; and all at once with the request that opens it, cut at every byte of its record.
 #[test]
 fn dialogues_are_the_same_in_websockets_over_tls() {
     const PAGE: u16 = 33443;
+    const OTHER_NAME: &str = "class.example";
     let (test_dir, authority) = test_dir("");
-    let page = "[page]\nlisten = [\"https://{ip}:33443\"]\n";
+    let (certificate, key) = authority.issue(&["localhost", OTHER_NAME], |_| {});
+    write(&test_dir.directory.path().join("certificate.pem"), &certificate);
+    write(&test_dir.directory.path().join("key.pem"), &key);
+    let page = format!("[page]\nlisten = [\"https://{{ip}}:{PAGE}\"]\nhosts = [\"{OTHER_NAME}\"]\n");
     test_dir.write_config(&format!("{USUAL_TLS}{}{page}", every_service()));
     let command = test_dir.command();
     let daemon = test_dir.start(command);
@@ -181,9 +185,10 @@ fn dialogues_are_the_same_in_websockets_over_tls() {
         let all = frames.concat();
         let elsewhere: Vec<Vec<u8>> = all.chunks(1 + all.len() / 3).map(<[u8]>::to_vec).collect();
         let framed = Dialogue { hears: websocket::in_frames(&dialogue), ..dialogue };
-        for pieces in [frames, elsewhere] {
-            let mut client = TlsClient::connect(&daemon, PAGE, &config);
-            client.say(upgrade(framed.service.name(), ""));
+        let opens = |name: &str| upgrade(framed.service.name(), "").replace("localhost:33080", name);
+        for (name, pieces) in [("localhost", frames), (OTHER_NAME, elsewhere)] {
+            let mut client = TlsClient::connect_to(&daemon, PAGE, &config, name).unwrap();
+            client.say(opens(name));
             client.hear(OPENED);
             for piece in &pieces {
                 if !client.try_say(piece) {
@@ -191,8 +196,20 @@ fn dialogues_are_the_same_in_websockets_over_tls() {
                 }
             }
             client.say_end();
-            framed.check(&client.hear_rest(), "over a WebSocket in TLS");
+            framed.check(&client.hear_rest(), &format!("over a WebSocket of https://{name}"));
         }
+        let mut socket = connect(&daemon, PAGE);
+        let whole = [opens(OTHER_NAME).as_bytes(), &all].concat();
+        let (mut connection, records) = encrypted(&mut socket, &config, &[&whole]);
+        for byte in records {
+            // A server that closes early has heard everything.
+            if socket.write_all(&[byte]).is_err() {
+                break;
+            }
+        }
+        let heard = answer(&mut socket, &mut connection);
+        let heard = heard.strip_prefix(OPENED.as_bytes()).expect("it is opened");
+        framed.check(heard, "over a WebSocket in TLS, cut at every byte");
     }
     daemon.stop();
 }
