@@ -44,24 +44,25 @@ function toEnd() {
 
 // Lines wait for the next frame: a thousand of them are one layout.
 let pending = [];
-function show(what) {
+function show(what, when = new Date()) {
   if (pending.length > 2 * LINES_MAX) pending = pending.slice(-LINES_MAX);
-  if (pending.push([what, new Date()]) === 1) (document.hidden ? setTimeout : requestAnimationFrame)(draw, 0);
+  if (pending.push([what, when]) === 1) (document.hidden ? setTimeout : requestAnimationFrame)(draw, 0);
 }
 
 function draw() {
   const follows = isAtEnd();
   const fragment = document.createDocumentFragment();
-  for (const [what, now] of pending.splice(0).slice(-LINES_MAX)) fragment.append(paragraph(what, now));
+  for (const [what, when] of pending.splice(0).slice(-LINES_MAX)) fragment.append(paragraph(what, when));
   log.append(fragment);
   while (log.childElementCount > LINES_MAX) log.firstElementChild.remove();
   if (follows) toEnd();
   else newest.hidden = false;
 }
 
-function paragraph(what, now) {
+// Nobody has told when the lines of the history were said.
+function paragraph(what, when) {
   const p = make('p', '', [what.kind, what.own ? 'own' : ''].join(' ').trim());
-  p.append(clock(now));
+  p.append(when ? clock(when) : make('small', texts.earlier));
   if (what.name) p.append(make('b', what.name), ': ');
   append(p, what.text);
   return p;
@@ -125,7 +126,7 @@ function hear(text) {
   if (what.who && asksWho) {
     asksWho = false;
     present = new Set(what.who);
-    history.end().forEach((told) => show(read(told, name)));
+    history.end().forEach((told) => show(read(told, name), null));
     return showPeople();
   }
   if (history.takes(text, what)) return;
@@ -177,7 +178,7 @@ function connect() {
     asksWho = false;
     present.clear();
     showPeople();
-    history.end().forEach((told) => show(read(told, wanted)));
+    history.end().forEach((told) => show(read(told, wanted), null));
     const lost = unheard.take();
     if (quits) return tell(texts.left);
     if (lost && !line.value) {

@@ -2,14 +2,17 @@
 
 /** What a client is in trouble with: a hint, or an error that came later without one. */
 export function trouble({ hint, error }) {
-  const open = [hint, error].filter((one) => one?.is_open);
-  if (open.length === 2) return error.age < hint.age ? error : hint;
+  const open = [hint, error].filter((one) => one?.is_open === true);
+  if (open.length === 2) return (error.age ?? Number.MAX_VALUE) < (hint.age ?? Number.MAX_VALUE) ? error : hint;
   return open[0];
 }
 
 export function sorted(clients) {
-  const age = (client) => trouble(client)?.age ?? Infinity;
-  return [...clients].sort((a, b) => (age(a) === age(b) ? 0 : age(a) - age(b)));
+  const rank = (client) => {
+    const why = trouble(client);
+    return why ? why.age ?? Number.MAX_VALUE : Infinity;
+  };
+  return [...clients].sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
 }
 
 /** Seconds, in one unit. */

@@ -15,9 +15,9 @@ export function make(tag, text = '', className = '') {
 }
 
 /** The WebSocket of a service. */
-export function open(service) {
+export function open(service, protocols = []) {
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-  return new WebSocket(`${scheme}://${location.host}/${service}`);
+  return new WebSocket(`${scheme}://${location.host}/${service}`, protocols);
 }
 
 /** Ends a WebSocket that nobody listens to any more; the browser complains of one that is closed before it is open. */

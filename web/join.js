@@ -42,4 +42,4 @@ export function enter() {
   }, () => {});
 }
 
-at('listen').textContent = `[page]\nlisten = ["${location.protocol}//0.0.0.0:${location.port || 80}"]`;
+at('listen').textContent = `[page]\nlisten = ["${location.protocol}//0.0.0.0:${location.port || (location.protocol === 'https:' ? 443 : 80)}"]`;

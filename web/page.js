@@ -25,7 +25,8 @@ async function show(isFirst) {
     if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  document.title = `${TITLES[name]} · ipcd`;
+  const unread = /^\(\d+\) /.exec(document.title)?.[0] ?? ''; // which the room counts
+  document.title = `${unread}${TITLES[name]} · ipcd`;
   const module = shown = await VIEWS[name]();
   if (module !== shown) return;
   module.enter?.();

@@ -12,6 +12,7 @@ const FAILING_MAX = 50;
 const EVENTS_MAX = 500;
 const PEERS_MAX = 5000;
 const OWN = ['status', 'watch'];
+const LAST = ['page', ...OWN]; // what pages, this one too, need for themselves
 const [state, desk, form, failing, limits, table, only, address, events, more] =
   ['teacher-state', 'desk', 'token-form', 'failing', 'limits', 'connections', 'only-service', 'only-address', 'events', 'more'].map(at);
 const body = table.tBodies[0];
@@ -62,7 +63,8 @@ function isWanted({ service, peer }) {
 }
 
 function showConnections() {
-  const wanted = connections.filter(isWanted);
+  const isLast = ({ service }) => LAST.includes(service);
+  const wanted = connections.filter(isWanted).sort((a, b) => isLast(a) - isLast(b));
   body.replaceChildren(...wanted.slice(0, ROWS_MAX).map((connection) => {
     const { peer, name, service, kind, state: phase, reason } = connection;
     const seen = peers.get(peer);

@@ -7,6 +7,8 @@ import { visible } from './visible.js';
 const ROWS_MAX = 200;
 const [frames, form, numbers, lesson] = ['frames', 'ask', 'numbers', 'lesson'].map(at);
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const HINTS = 'ipcd.hints'; // asks for hints too: each is a binary frame behind the reply
 
 let socket = null;
 let begun = 0; // when the connection was asked for
@@ -37,6 +39,13 @@ function frame(direction, text) {
     .className = direction;
 }
 
+/** What watch says of what was just sent. */
+function advise(text) {
+  const hint = fill(texts.hintIs, visible(text));
+  row(make('i', hint, 'hint'));
+  if (!lesson.dataset.mistake) lesson.append(make('p', hint));
+}
+
 /** Sends messages in frames of their own; `reads`: leaves after so many replies. */
 function send(messages, reads = Infinity) {
   const sendAll = () => {
@@ -46,6 +55,7 @@ function send(messages, reads = Infinity) {
     }
   };
   const hear = (event) => {
+    if (typeof event.data !== 'string') return advise(decoder.decode(event.data));
     frame('in', event.data);
     reads -= 1;
     if (reads === 0) event.target.close();
@@ -55,7 +65,8 @@ function send(messages, reads = Infinity) {
     return sendAll();
   }
   begun = performance.now();
-  const opening = socket = open('multiply');
+  const opening = socket = open('multiply', HINTS);
+  opening.binaryType = 'arraybuffer';
   opening.onopen = () => {
     row(make('i', texts.opened));
     sendAll();
@@ -80,6 +91,8 @@ function show(mistake) {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
+  lesson.replaceChildren();
+  delete lesson.dataset.mistake;
   if (numbers.value.trim()) send([numbers.value]);
   numbers.select();
 });

@@ -14,7 +14,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 24] = [
+const PACKAGES: [(&str, &str); 25] = [
     ("bash", "bash"),
     ("busybox", "busybox"),
     ("certbot", "certbot"),
@@ -27,6 +27,7 @@ const PACKAGES: [(&str, &str); 24] = [
     ("nc.traditional", "netcat-traditional"),
     ("ncat", "ncat"),
     ("node", "nodejs"),
+    ("nsenter", "util-linux"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
     ("pebble-challtestsrv", "pebble"),

@@ -61,6 +61,27 @@ fn unit_with_a_dual_stack_wildcard_is_named_to_an_ipv4_endpoint() {
 }
 
 #[test]
+fn page_is_on_the_sockets_of_a_unit_for_browsers_and_for_a_proxy() {
+    let (test_dir, manager, socket, port) = test_dir();
+    let path = test_dir.directory.path().join("page.sock");
+    let proxied = UnixListener::bind(&path).unwrap();
+    let page = format!("[page]\nlisten = [\"http://{{ip}}:{port}\", \"http+unix://{{dir}}/page.sock\"]\n");
+    test_dir.write_config(&format!("{USUAL}{page}"));
+    // Requests that came before the daemon did.
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut early = [Client::tcp((test_dir.ip, port).into()), Client::unix(&path)];
+    early.iter_mut().for_each(|client| client.say(request));
+    let sockets = held(socket).into_iter().chain(held(proxied)).collect();
+    let daemon = test_dir.start(manager.command(&test_dir, sockets));
+    let mut later = [daemon.tcp(port), Client::unix(&path)];
+    later.iter_mut().for_each(|client| client.say(request));
+    for mut client in early.into_iter().chain(later) {
+        assert!(client.hear_rest().ends_with(b"\r\n\r\nok\n"));
+    }
+    daemon.stop();
+}
+
+#[test]
 fn unit_with_another_socket_type_at_the_path_is_named() {
     let (test_dir, manager, ..) = test_dir();
     test_dir.write_config("[multiply]\nlisten = [\"unixseq://{dir}/s\"]\n");

@@ -91,6 +91,13 @@ class Browser:
         """What the console of the browser has: blocked code, what is missing."""
         return [entry["message"] for entry in self.on("POST", "/se/log", {"type": "browser"})]
 
+    def key(self, name, text=""):
+        """One key, by its name in a browser."""
+        code = {"Tab": 9, "Enter": 13, "PageUp": 33, "End": 35}[name]
+        for kind in ("keyDown", "keyUp"):
+            self.cdp("Input.dispatchKeyEvent", {"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code,
+                                                **({"text": text} if text and kind == "keyDown" else {})})
+
     def close(self):
         self.on("DELETE", "")
 

@@ -1,11 +1,11 @@
 """The room in browsers: `room.py meet URL CHAT_HOST CHAT_PORT`, two browsers and a line client, by keyboard alone;
-`room.py enter URL COMMAND...`, a room with the passphrase `open sesame`, whose connection the command closes; `room.py restart URL
+`room.py details URL CHAT_HOST CHAT_PORT`, a room with a history, as a screen reader and a keyboard have it; `room.py enter URL COMMAND...`, a room with the passphrase `open sesame`, whose connection the command closes; `room.py restart URL
 IPCD CONFIG`, over a restart of the daemon; `room.py many URL CHAT_HOST CHAT_PORT`, thousands of lines. Says `ok` at the end, or
 what was expected.
 """
 import json, socket, subprocess, sys, time
 
-from browser import ENTER, PHONE, PROJECTOR, TAB, Browser, chromium, fail, until, without_complaints
+from browser import ENTER, PATIENCE, PHONE, PROJECTOR, TAB, Browser, chromium, fail, until, without_complaints
 
 MODE, URL, REST = sys.argv[1], sys.argv[2], sys.argv[3:]
 
@@ -64,6 +64,96 @@ def meet(phone, projector):
         lines.close()
     phone.wait_for_line("carol has left the chat.")
     without_complaints(phone, projector)
+
+
+def details(browser):
+    with socket.create_connection((REST[0], int(REST[1]))) as nc:
+        lines = nc.makefile("rw", encoding="utf-8", newline="\n")
+
+        def say(*said):
+            for line in said:
+                print(line, file=lines, flush=True)
+
+        say("bob", "first", "/me yawns")
+        until("bob has spoken", lambda: lines.readline().startswith("* bob yawns"))
+        join(browser, "Ann")
+        browser.wait_for_line("* bob yawns")
+        row = "[...document.querySelectorAll('#log p')].map((p) => [p.className, p.textContent.replace(p.firstChild.textContent, ''), p.firstChild.tagName, p.firstChild.dateTime ?? p.firstChild.textContent])"
+        expected = [["said", "bob: first", "SMALL", "earlier"], ["action", "* bob yawns", "SMALL", "earlier"]]
+        if (rows := browser.run(f"return {row}")) != expected:
+            fail(f"the history is {rows}, not {expected}")
+        browser.type("hello" + ENTER)
+        browser.wait_for_line("Ann: hello")
+        kind, _, tag, when = browser.run(f"return {row}")[-1]
+        age = browser.run(f"return Date.now() - Date.parse({json.dumps(when)})")
+        if (kind, tag) != ("said own", "TIME") or not 0 <= age < 1000 * PATIENCE:
+            fail(f"her line is {kind} of {when}")
+        say("/msg Ann psst")
+        browser.wait("a whisper is marked", "document.querySelector('#log .whisper b')?.textContent === 'bob (to you)'")
+        title(browser, say)
+        by_keyboard(browser, lines)
+        as_heard(browser)
+    without_complaints(browser)
+
+
+def title(browser, say):
+    """What is unread is counted, whatever other view is seen."""
+    for view, name, count in (("multiply", "Multiply", 1), ("machines", "Machines", 2)):
+        browser.run(f"location.hash = '#{view}'")
+        browser.wait_for_view(view)
+        say(f"unread in {view}")
+        browser.wait(f"{count} unread", f"document.title === '({count}) {name} · ipcd'")
+    browser.run("location.hash = '#chat'")
+    browser.wait("they are read", "document.title === 'Chat · ipcd'")
+
+
+def by_keyboard(browser, lines):
+    """A whisper to somebody in the list, and a look at older lines, without a mouse."""
+    browser.run("document.querySelector('nav a').focus()")
+    reached = []
+    for _ in range(30):
+        browser.key("Tab")
+        reached.append(browser.run("return document.activeElement.id || document.activeElement.textContent"))
+        if reached[-1] == "bob":
+            break
+    if not {"log", "line", "send", "bob"} <= set(reached):
+        fail(f"the Tab key reaches {reached}")
+    browser.key("Enter", "\r")
+    browser.wait("the whisper is begun", "document.activeElement.id === 'line' && document.activeElement.value === '/msg bob '")
+    browser.type("by hand" + ENTER)
+    until("bob hears it", lambda: lines.readline() == "Ann (to you): by hand\n")
+    browser.wait_for_line("you (to bob): by hand")
+    for number in range(60):
+        print(f"line {number}", file=lines, flush=True)
+    browser.wait_for_line("bob: line 59")
+    browser.wait("it follows", "(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - scrollTop - clientHeight < 40)(document.getElementById('log'))")
+    browser.run("document.getElementById('log').focus()")
+    browser.key("PageUp")
+    browser.wait("older lines", "(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - scrollTop - clientHeight > 40)(document.getElementById('log'))")
+    print("while she reads", file=lines, flush=True)
+    browser.wait("the way back is shown", "!document.getElementById('newest').hidden")
+
+
+def as_heard(browser):
+    """What a screen reader is told: names, roles, and what speaks by itself."""
+    nodes = browser.cdp("Accessibility.getFullAXTree", {})["nodes"]
+    told = {}
+    for node in nodes:
+        if not node.get("ignored"):
+            properties = {one["name"]: one["value"].get("value") for one in node.get("properties", [])}
+            key = (node["role"]["value"], node.get("name", {}).get("value", ""))
+            told[key] = (node.get("description", {}).get("value", ""), properties.get("live"))
+    for key, description, live in [
+        (("log", "Messages"), "", "polite"),
+        (("textbox", "Your message, Ann"), "/me waves", None),
+        (("status", ""), "", "polite"),
+        (("navigation", "Views"), "", None),
+        (("button", "bob"), "Whisper to bob", None),
+        (("heading", "In the room (2)"), "", None),
+        (("button", "Send"), "", None),
+    ]:
+        if key not in told or not told[key][0].startswith(description) or live and told[key][1] != live:
+            fail(f"{key} is told as {told.get(key)} among {sorted(told)}")
 
 
 def enter(browser):
@@ -179,6 +269,8 @@ with chromium() as driver:
     match MODE:
         case "meet":
             meet(Browser(driver), Browser(driver, PROJECTOR, "dark"))
+        case "details":
+            details(Browser(driver, PROJECTOR))
         case "enter":
             enter(Browser(driver))
         case "restart":

@@ -1,5 +1,5 @@
 """The teacher's view: `teacher.py all URL HOST IPCCTL UNIX`. Says `ok` at the end, or what was expected."""
-import json, socket, subprocess, sys
+import json, os, socket, subprocess, sys
 
 from browser import ENTER, PATIENCE, PROJECTOR, Browser, chromium, fail, without_complaints
 
@@ -14,8 +14,8 @@ def page(*options):
 
 
 class Line:
-    def __init__(self, port, *said):
-        self.socket = socket.create_connection((HOST, port), timeout=PATIENCE)
+    def __init__(self, port, *said, source=""):
+        self.socket = socket.create_connection((HOST, port), timeout=PATIENCE, source_address=(source, 0))
         self.lines = self.socket.makefile("rw", encoding="utf-8", newline="\n")
         self.say(*said)
 
@@ -58,6 +58,55 @@ def refuse(browser, token):
             fail(f"{order}: {heard}")
 
 
+def same_order(browser):
+    """The class is in the order that ipcctl class has: one table of cases is for both."""
+    with open(os.path.join(os.path.dirname(__file__), "class.json"), encoding="utf-8") as file:
+        cases = json.load(file)
+    found = browser.on("POST", "/execute/async", {"args": [cases], "script": """
+        const [cases, done] = arguments;
+        import('/class.js').then(({ sorted, trouble }) => done(cases.map(({ clients }) => {
+          const order = sorted(clients);
+          return { order: order.map(({ client }) => client), troubles: order.map((client) => trouble(client)?.text ?? null) };
+        })));"""})
+    for case, order in zip(cases, found, strict=True):
+        if order != {"order": case["order"], "troubles": case["troubles"]}:
+            fail(f"{case['name']}: {order}")
+
+
+def filters(browser, student):
+    """One service, and one address, among the connections and among what happens."""
+    pick = lambda service, address: browser.run(
+        f"document.getElementById('only-service').value = {json.dumps(service)};"
+        f"document.getElementById('only-address').value = {json.dumps(address)};"
+        "document.getElementById('filter').dispatchEvent(new Event('input'))")
+    rows = "[...document.querySelectorAll('#connections tbody tr')]"
+    other = Line(65432, source="127.0.0.9")
+    pick("multiply", "")
+    kinds = f"{rows}.map((row) => row.cells[2].textContent).sort().join()"
+    browser.wait("each with its kind", f"{kinds} === 'line,–'")
+    pick("", "127.0.0.9")
+    browser.wait("one address", f"{rows}.length === 1 && {rows}[0].cells[0].textContent.startsWith('127.0.0.9:')")
+    student.say("1 2")
+    student.hear("2.0")
+    other.say("3 4")
+    other.hear("12.0")
+    browser.wait("what that address does", is_in_list("#events p", "'3 4'"))
+    browser.wait("its traffic", f"{rows}[0].cells[4].textContent === '1 / 2'")
+    if browser.run("return " + is_in_list("#events p", "'1 2'")):
+        fail("what another address does is shown too")
+    pick("", "")
+
+
+def limits(browser):
+    """A limit that somebody has reached."""
+    if browser.run("return document.getElementById('limits').textContent") != "None.":
+        fail("a limit is reached already")
+    first, second = Line(8080), Line(8080)
+    second.hear("Error: too many connections, try again later")
+    browser.wait("the limit", "document.getElementById('limits').textContent === 'hello: connections refused: 1'")
+    first.socket.close()
+
+
 def main(browser):
     token = page("--teacher")[0].partition("#teacher=")[2]
     if len(token) != 32:
@@ -73,6 +122,7 @@ def main(browser):
         fail("the token is still to be seen")
     browser.on("POST", "/refresh", {})
     browser.wait("the view after a reload", f"document.getElementById('desk') && {DESK} && {STATE}.startsWith('Watching')")
+    same_order(browser)
     student = Line(65432, "5,10")
     student.hear("Error: expected two numbers, for example: 5 10")
     browser.wait("who fails and why", is_in_list("#failing li", "'5,10' has a comma between its numbers"))
@@ -93,6 +143,8 @@ def main(browser):
     browser.run("document.getElementById('only-service').value = 'chat';"
                 "document.getElementById('filter').dispatchEvent(new Event('input'))")
     browser.wait("the room's connections alone", "[...document.querySelectorAll('#connections tbody tr')].length === 2")
+    filters(browser, student)
+    limits(browser)
     browser.run("document.getElementById('sentence').focus()")
     browser.type("five more minutes" + ENTER)
     bob.hear("[teacher] five more minutes")

@@ -82,6 +82,15 @@ def main(browser):
     if (rows := browser.run(f"return {ROWS}")) != expected:
         fail(f"{rows} in place of {expected}")
     watch = Watch()
+    # What is typed has the hint that watch has, as it comes.
+    for typed, hint in [("7", "'7' is one number: write both on one line, for example 5 10"), ("6; 7", None), ("multiply 6 7", None)]:
+        browser.press("#clear")
+        browser.run("document.getElementById('numbers').focus(); document.getElementById('numbers').select()")
+        browser.type(typed + ENTER)
+        told = browser.wait("the hint", "document.querySelector('#frames .hint')?.textContent").removeprefix("Hint: ")
+        said = watch.next()["text"]
+        if told != said or hint not in (None, said) or browser.run("return document.getElementById('lesson').textContent") != f"Hint: {said}":
+            fail(f"{typed}: the page says {told!r}, watch {said!r}")
     frames = {
         "newline": ["out 5 10", "in Data received", "in 50.0"],
         "one-recv": ["out 5 10", "in Data received"],

@@ -1,12 +1,14 @@
 //! Browsers, and what calls itself one: HTTP and WebSockets with a real daemon.
 
+mod tokens;
+
 #[cfg(feature = "page")]
 use std::io::Read as _;
 
 #[cfg(feature = "page")]
 use flate2::read::GzDecoder;
 
-use crate::harness::{BESIDE, CHAT, Client, Daemon, USUAL};
+use crate::harness::{BESIDE, CHAT, Client, Daemon, USUAL, show};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\", \"http+unix://{dir}/page.sock\"]\n";
 const PORT: u16 = 33080;
@@ -73,6 +75,18 @@ fn say(client: &mut Client, text: &str) {
 #[track_caller]
 fn hear(client: &mut Client, text: &str) {
     client.hear(server_frame(0x81, text.as_bytes()));
+}
+
+/// The next line, on a socket.
+#[track_caller]
+fn hear_line(client: &mut Client) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let mut byte = [0];
+        assert_eq!(client.read(&mut byte).unwrap(), 1, "{}", show(&line));
+        line.extend(byte);
+    }
+    String::from_utf8(line).unwrap()
 }
 
 #[track_caller]
@@ -288,6 +302,34 @@ fn slow_and_long_heads_end_in_time() {
 }
 
 #[test]
+fn half_open_clients_end_in_time_and_are_told_what_they_asked_for() {
+    let limits = "message_timeout = \"300ms\"\nidle_timeout = \"300ms\"\n";
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}{limits}"));
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // One says nothing, one only half, and neither closes.
+    let (mut silent, mut slow) = (daemon.tcp(PORT), daemon.tcp(PORT));
+    slow.say(format!("{request}{}", &request[..9]));
+    silent.hear_end();
+    let heard = String::from_utf8(slow.hear_rest()).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("ok\nHTTP/1.1 408 "), "{heard}");
+    // These close their sending side: in the middle of a request, behind one, and behind a frame.
+    let (mut in_request, mut behind_it) = (daemon.tcp(PORT), daemon.tcp(PORT));
+    in_request.say(&request[..9]);
+    behind_it.say(request);
+    let mut behind_frame = opened(&daemon, "multiply");
+    say(&mut behind_frame, "5 10");
+    for client in [&mut in_request, &mut behind_it, &mut behind_frame] {
+        client.half_close();
+    }
+    in_request.hear_end();
+    assert!(behind_it.hear_rest().ends_with(b"\r\n\r\nok\n"));
+    hear(&mut behind_frame, "Data received");
+    hear(&mut behind_frame, "50.0");
+    hear_close(&mut behind_frame, 1000);
+    daemon.stop();
+}
+
+#[test]
 fn pipelined_flood_is_answered_in_order_and_costs_nobody_else_anything() {
     const REQUESTS: usize = 20_000;
     let daemon = daemon();
@@ -365,43 +407,65 @@ fn broken_frames_are_closed_with_the_code_of_the_rfc() {
 }
 
 #[test]
-fn metrics_tell_what_has_happened_to_whoever_is_on_this_machine() {
+fn client_that_offers_hints_is_told_what_watchers_are_told_of_its_requests() {
     let daemon = daemon();
-    let mut multiply = opened(&daemon, "multiply");
-    say(&mut multiply, "5 10");
-    hear(&mut multiply, "Data received");
-    hear(&mut multiply, "50.0");
-    say(&mut multiply, "5 x");
-    multiply.recv();
-    let request = |fields: &str| format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    let last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut client = daemon.tcp(PORT);
-    client.say(request("") + &request("Accept: text/plain\r\n") + &request("").replace("GET", "HEAD") + last);
-    let heard = String::from_utf8(client.hear_rest()).unwrap();
-    let answers: Vec<&str> = heard.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
-    let [open, text, head, healthz] = answers[..] else { panic!("in their order: {heard}") };
-    assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
-    assert!(
-        open.ends_with("\n# EOF\n") && text.contains("Content-Type: text/plain; version=0.0.4"),
-        "{open}"
-    );
-    for line in [
-        "ipcd_requests_total{service=\"multiply\"} 2",
-        "ipcd_errors_total{service=\"multiply\",kind=\"request\"} 1",
-        "ipcd_connections{service=\"multiply\"} 1",
-        "ipcd_connections{service=\"page\"} 1",
+    client.say(upgrade("multiply", "Sec-WebSocket-Protocol: ipcd.hints\r\n"));
+    client.hear(OPENED.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: ipcd.hints\r\n\r\n"));
+    let mut usual = opened(&daemon, "multiply");
+    let mut watcher = daemon.unix();
+    watcher.say("watch\nhints json\n");
+    hear_line(&mut watcher);
+    for (request, error, hint) in [
+        ("5 10", None, None),
+        (
+            "5,10",
+            Some("expected two numbers, for example: 5 10"),
+            Some("'5,10' has a comma between its numbers: write 5 10, with only white space between them"),
+        ),
+        (
+            "7",
+            Some("expected two numbers, for example: 5 10"),
+            Some("'7' is one number: write both on one line, for example 5 10"),
+        ),
+        ("5 x", Some("not a number: 'x'"), None),
     ] {
-        assert!([open, text].iter().all(|told| told.lines().any(|told| told == line)), "{line}: {heard}");
+        for (client, is_told) in [(&mut client, true), (&mut usual, false)] {
+            say(client, request);
+            hear(client, "Data received");
+            hear(client, &error.map_or("50.0".to_owned(), |error| format!("Error: {error}")));
+            if let Some(hint) = hint.filter(|_| is_told) {
+                client.hear(server_frame(0x82, hint.as_bytes()));
+            }
+        }
+        if let Some(hint) = hint {
+            let told = hear_line(&mut watcher);
+            assert!(told.contains(hint), "{told}");
+        }
     }
-    assert!(open.contains("\nprocess_resident_memory_bytes "), "{open}");
-    assert!(head.ends_with("\r\n\r\n") && healthz.ends_with("\r\n\r\nok\n"), "{head} {healthz}");
-    let mut own = Client::unix(&daemon.directory.path().join("page.sock"));
-    own.say(request("Connection: close\r\n"));
-    assert!(String::from_utf8(own.hear_rest()).unwrap().ends_with("\n# EOF\n"));
-    let mut passed_on = daemon.tcp(PORT);
-    passed_on.say(request("X-Forwarded-For: 192.0.2.1\r\n"));
-    assert!(String::from_utf8(passed_on.hear_rest()).unwrap().starts_with("HTTP/1.1 403 "));
-    drop(multiply);
+    daemon.stop();
+}
+
+/// An idle WebSocket is a session without buffers, and its place in the tables.
+#[test]
+fn idle_websocket_takes_at_most_384_bytes() {
+    const MANY: usize = 3000;
+    const IDLE_BYTES_MAX: usize = 384;
+    let daemon = Daemon::with(&format!("[log]\nlevel = \"warn\"\n{USUAL}{PAGE}"));
+    let ask = || {
+        let mut client = opened(&daemon, "multiply");
+        say(&mut client, "5 10");
+        hear(&mut client, "Data received");
+        hear(&mut client, "50.0");
+        client
+    };
+    drop(ask()); // memory that is needed only once is not a connection's
+    let before = daemon.resident_bytes();
+    let clients: Vec<Client> = (0..MANY).map(|_| ask()).collect();
+    let each = (daemon.resident_bytes() - before) / MANY;
+    eprintln!("{each} bytes each");
+    assert!(each <= IDLE_BYTES_MAX, "{each} bytes each");
+    drop(clients);
     daemon.stop();
 }
 

@@ -5,6 +5,7 @@ mod acme;
 #[cfg(feature = "tls")]
 #[path = "../protocol/tls/hook.rs"]
 mod acme_hook;
+mod autobahn;
 mod course;
 mod course_window;
 mod crowd;

@@ -39,6 +39,31 @@ fn two_browsers_and_a_line_client_are_in_one_room() {
 
 #[test]
 #[ignore = "needs chromium, chromium-driver and python3"]
+fn room_has_history_times_and_titles_for_keyboard_and_screen_reader() {
+    let room = USUAL.replace("[chat]\n", "[chat]\nhistory = 20\n");
+    let daemon = Daemon::with(&format!("{room}{PAGE}"));
+    drive("room.py", "details", &[&url(&daemon), &daemon.ip.to_string(), &CHAT.to_string()]);
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs chromium, chromium-driver and python3"]
+fn page_that_only_this_machine_reaches_says_what_to_change() {
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}"));
+    drive("join.py", "all", &[&url(&daemon), env!("CARGO_BIN_EXE_ipcd")]);
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs chromium, chromium-driver and python3"]
+fn every_text_can_be_translated_and_nothing_foreign_is_taken() {
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}"));
+    drive("rules.py", "all", &[&url(&daemon)]);
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs chromium, chromium-driver and python3"]
 fn browser_asks_for_the_passphrase_until_it_is_right_and_after_a_loss() {
     let room = USUAL.replace("[chat]\n", "[chat]\npassphrase = \"open sesame\"\n");
     let daemon = Daemon::with(&format!("{room}{PAGE}"));
@@ -86,7 +111,8 @@ fn machines_that_report_have_live_charts() {
 #[test]
 #[ignore = "needs chromium, chromium-driver and python3"]
 fn teacher_sees_who_fails_and_speaks_to_the_room_with_the_token_alone() {
-    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}{PAGE}"));
+    let beside = BESIDE.replace("[hello]\n", "[hello]\nmax_connections = 1\n");
+    let daemon = Daemon::with(&format!("{USUAL}{beside}{PAGE}"));
     let at = [daemon.ip.to_string(), env!("CARGO_BIN_EXE_ipcctl").to_owned(), unix(&daemon)];
     drive("teacher.py", "all", &[&[url(&daemon).as_str()][..], &at.each_ref().map(String::as_str)].concat());
     let token_is_in = |line: &String| line.contains("teacher=");

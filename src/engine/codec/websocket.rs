@@ -358,6 +358,11 @@ pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// One message in one binary frame.
+pub fn encode_binary(message: &[u8], out: &mut Vec<u8>) {
+    put_frame(BINARY, message, out);
+}
+
 /// A close frame, after which nothing is sent.
 pub fn encode_close(code: u16, out: &mut Vec<u8>) {
     put_frame(CLOSE, &code.to_be_bytes(), out);

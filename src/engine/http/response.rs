@@ -9,6 +9,8 @@ pub enum Status {
     NotModified,
     /// The request cannot be read.
     BadRequest,
+    /// It is for those who show a token.
+    Unauthorized,
     /// This client is not allowed to have it.
     Forbidden,
     /// Nothing has this path.
@@ -38,6 +40,7 @@ impl Status {
             Status::Ok => "200 OK",
             Status::NotModified => "304 Not Modified",
             Status::BadRequest => "400 Bad Request",
+            Status::Unauthorized => "401 Unauthorized",
             Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",

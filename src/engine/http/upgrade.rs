@@ -21,11 +21,12 @@ pub enum Unopened {
     Bad(&'static str),
 }
 
-/// The answer that opens a WebSocket; `None`: the request does not ask for one.
+/// The answer that opens a WebSocket, with this subprotocol if the request offers it, and whether it does; `None`: the request
+/// does not ask for a WebSocket.
 ///
 /// # Errors
 /// Why it cannot be opened.
-pub fn open(request: &Request<'_>) -> Result<Option<Vec<u8>>, Unopened> {
+pub fn open(request: &Request<'_>, protocol: Option<&str>) -> Result<Option<(Vec<u8>, bool)>, Unopened> {
     if !request.has_token("upgrade", "websocket") {
         return Ok(None);
     }
@@ -43,10 +44,13 @@ pub fn open(request: &Request<'_>) -> Result<Option<Vec<u8>>, Unopened> {
         return Err(Unopened::Bad("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
     let accept = accept(key);
+    let protocol =
+        protocol.filter(|known| request.tokens("sec-websocket-protocol").any(|word| word == *known));
+    let field = protocol.map_or(String::new(), |protocol| format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{field}\r\n"
     );
-    Ok(Some(answer.into_bytes()))
+    Ok(Some((answer.into_bytes(), protocol.is_some())))
 }
 
 /// The server's answer to a client's key.
@@ -70,16 +74,25 @@ mod tests {
     fn websocket_is_opened_only_by_a_whole_request_for_one() {
         let opened = |line: &str, fields: &str| {
             let head = format!("{line}\r\nHost: x\r\n{fields}\r\n");
-            open(&Request::read(head.as_bytes()).unwrap())
+            open(&Request::read(head.as_bytes()).unwrap(), Some("hints"))
         };
         let get = "GET /chat HTTP/1.1";
         let whole = "Upgrade: WebSocket\r\nConnection: keep-alive, upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let answer = String::from_utf8(opened(get, whole).unwrap().unwrap()).unwrap();
+        let answer = String::from_utf8(opened(get, whole).unwrap().unwrap().0).unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
         );
         let deflate = format!("{whole}Sec-WebSocket-Extensions: permessage-deflate\r\n");
-        assert!(!String::from_utf8(opened(get, &deflate).unwrap().unwrap()).unwrap().contains("Extensions"));
+        assert!(
+            !String::from_utf8(opened(get, &deflate).unwrap().unwrap().0).unwrap().contains("Extensions")
+        );
+        for (offered, chosen) in [("x, hints", true), ("hint", false), ("x", false)] {
+            let fields = format!("{whole}Sec-WebSocket-Protocol: {offered}\r\n");
+            let (answer, is_chosen) = opened(get, &fields).unwrap().unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            assert_eq!(is_chosen, chosen, "{offered}");
+            assert_eq!(answer.ends_with("\r\nSec-WebSocket-Protocol: hints\r\n\r\n"), chosen, "{answer}");
+        }
         assert_eq!(opened(get, ""), Ok(None));
         assert_eq!(opened(get, "Upgrade: h2c\r\n"), Ok(None));
         assert!(matches!(opened("POST /chat HTTP/1.1", whole), Err(Unopened::Bad(_))));

@@ -118,6 +118,9 @@ pub struct SavedSession {
     #[serde(rename = "spoke")] // as records of earlier versions have it
     pub(super) first_message_seen: bool,
     pub(super) skipping: bool,
+    /// It is told the hints about its requests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) advised: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

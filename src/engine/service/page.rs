@@ -1,6 +1,8 @@
 //! The page, and how all other services are reached from a browser: each is a WebSocket at the path of its name. Answers
 //! requests, given their heads as bytes.
 
+use constant_time_eq::constant_time_eq;
+
 use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::http::site::{File, Origin, Site};
@@ -46,9 +48,15 @@ const FOR_ANY_PAGE: [Service; 3] = [Service::Multiply, Service::Greeting, Servic
 /// What a proxy puts into a request that it passes on (RFC 9110, section 7.6.3; RFC 7239; and what came before that).
 const PROXY_FIELDS: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
+/// The subprotocol of a WebSocket of multiply whose client wants the hints about its requests too.
+pub const HINTS: &str = "ipcd.hints";
+
 /// What is for those alone who have the token.
 const GUARDED: [(&str, Service); 3] =
     [("status", Service::Status), ("watch", Service::Watch), ("control", Service::Mux)];
+
+/// The error for others who ask for the metrics.
+const FOR_WHOM_METRICS: &str = "the metrics are for this machine, at http://localhost:33080/metrics and not through a proxy; from elsewhere send the token that ipcctl page --teacher prints, as Authorization: Bearer TOKEN; the daemon has a new one after each start";
 
 /// Who asks, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +87,20 @@ pub enum Reply {
         bytes: Vec<u8>,
         /// The service; `Mux`: control.
         service: Service,
-        /// Whether the token is to be shown first.
-        is_guarded: bool,
+        /// On which terms.
+        terms: Terms,
     },
+}
+
+/// How a service begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// At once.
+    Usual,
+    /// At once; and the client is told the hints about what it sends.
+    Advised,
+    /// Once the client has shown the token.
+    Guarded,
 }
 
 /// A request for the metrics from a client that may read them.
@@ -162,7 +181,9 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are supported here");
         return Err(Refusal { field: "Allow: GET, HEAD\r\n", ..refusal });
     }
-    let opening = upgrade::open(&request).map_err(|unopened| match unopened {
+    let place = at_path(site, request.path);
+    let protocol = place.filter(|place| *place == (Service::Multiply, Terms::Usual)).map(|_| HINTS);
+    let opening = upgrade::open(&request, protocol).map_err(|unopened| match unopened {
         Unopened::Bad(why) => Refusal::new(Status::BadRequest, why),
         Unopened::Version => Refusal {
             field: "Sec-WebSocket-Version: 13\r\n",
@@ -170,8 +191,11 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         },
     })?;
     let host = request.host.unwrap_or(LOCALHOST);
-    match (opening, at_path(site, request.path)) {
-        (Some(bytes), Some((service, is_guarded))) => open(site, &request, service, is_guarded, bytes),
+    match (opening, place) {
+        (Some((bytes, is_advised)), Some((service, terms))) => {
+            let terms = if is_advised { Terms::Advised } else { terms };
+            open(site, &request, service, terms, bytes)
+        }
         (None, Some(_)) => {
             let (path, name) = (request.path, &request.path[1..]);
             let why = format!(
@@ -188,17 +212,20 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
             );
             Err(Refusal::new(Status::NotFound, why))
         }
-        (None, None) if request.path == "/metrics" && site.has_metrics => tell_metrics(&request, remote),
+        (None, None) if request.path == "/metrics" && site.has_metrics => {
+            tell_metrics(site, &request, remote)
+        }
         (None, None) => Ok(show(site, &request)),
     }
 }
 
 /// The service at a path, and whether the token is to be shown there first.
-fn at_path(site: &Site, path: &str) -> Option<(Service, bool)> {
+fn at_path(site: &Site, path: &str) -> Option<(Service, Terms)> {
     let name = path.strip_prefix('/')?;
     let guarded = GUARDED.iter().find(|(guarded, _)| *guarded == name && !site.token.is_empty());
     let open = || Service::named(name).filter(|service| service.is_at_a_path());
-    guarded.map(|(_, service)| (*service, true)).or_else(|| open().map(|service| (service, false)))
+    let guarded = guarded.map(|(_, service)| (*service, Terms::Guarded));
+    guarded.or_else(|| open().map(|service| (service, Terms::Usual)))
 }
 
 /// Opens the WebSocket of a service, if the page that wants it may have it.
@@ -206,7 +233,7 @@ fn open(
     site: &Site,
     request: &Request<'_>,
     service: Service,
-    is_guarded: bool,
+    terms: Terms,
     bytes: Vec<u8>,
 ) -> Result<Reply, Refusal> {
     if request.values("origin").count() > 1 {
@@ -214,7 +241,7 @@ fn open(
     }
     let origin = request.value("origin");
     match site.origin(origin, request.host) {
-        Origin::Opaque if is_guarded || !FOR_ANY_PAGE.contains(&service) => {
+        Origin::Opaque if terms == Terms::Guarded || !FOR_ANY_PAGE.contains(&service) => {
             let why = format!(
                 "a page that was opened as a file may have multiply, greeting and hello; for {service} serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
             );
@@ -227,17 +254,18 @@ fn open(
             );
             Err(Refusal::new(Status::Forbidden, why))
         }
-        Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service, is_guarded }),
+        Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service, terms }),
     }
 }
 
 /// Answers a request for the metrics, or refuses it.
-fn tell_metrics(request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal> {
+fn tell_metrics(site: &Site, request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal> {
     // A proxy asks for somebody else.
     let is_passed_on = PROXY_FIELDS.into_iter().any(|field| request.values(field).next().is_some());
-    if remote != Remote::Own || is_passed_on {
-        let why = "the metrics are for this machine alone: ask for them there, at http://localhost:33080/metrics, and not through a proxy";
-        return Err(Refusal::new(Status::Forbidden, why));
+    let is_own = remote == Remote::Own && !is_passed_on;
+    if !is_own && !has_token(site, request) {
+        let field = "WWW-Authenticate: Bearer\r\n";
+        return Err(Refusal { field, ..Refusal::new(Status::Unauthorized, FOR_WHOM_METRICS) });
     }
     let takes = |media: &str| {
         let types = request.tokens("accept").filter_map(|word| word.split(';').next());
@@ -247,6 +275,28 @@ fn tell_metrics(request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal>
     let form = if is_open { Form::OpenMetrics } else { Form::Text };
     let (keeps_open, is_head) = (request.keeps_open, request.method == "HEAD");
     Ok(Reply::Metrics(MetricsRequest { form, keeps_open, is_head }))
+}
+
+/// Whether a request shows the token (RFC 6750, section 2.1).
+fn has_token(site: &Site, request: &Request<'_>) -> bool {
+    let credentials = request.value("authorization").and_then(|value| value.split_once(' '));
+    credentials.is_some_and(|(scheme, token)| {
+        scheme.eq_ignore_ascii_case("bearer") && is_token(site, token.trim().as_bytes())
+    })
+}
+
+/// Whether this is the token. Takes the same time wherever a wrong one differs.
+pub fn is_token(site: &Site, shown: &[u8]) -> bool {
+    !site.token.is_empty() && constant_time_eq(shown, site.token.as_bytes())
+}
+
+/// Whether a request, as far as it has come, may hold a secret, which no log and no watcher is shown.
+pub fn is_confidential(head: &[u8]) -> bool {
+    const SECRETS: [&[u8]; 3] = [b"authorization", b"proxy-authorization", b"cookie"];
+    let is_secret = |line: &[u8]| {
+        SECRETS.iter().any(|name| line.get(..name.len()).is_some_and(|line| line.eq_ignore_ascii_case(name)))
+    };
+    head.split(|byte| *byte == b'\n').any(is_secret)
 }
 
 /// Shows a file, or says what there is.

@@ -115,6 +115,7 @@ impl Dialogue {
             State::Chat(_) => self.say(GREETING),
             State::Talk(_) => self.meet(shared),
             State::Multiply
+            | State::Advised
             | State::Joining
             | State::Plain(_)
             | State::Stats(_)

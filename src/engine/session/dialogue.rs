@@ -94,6 +94,8 @@ pub(super) enum State {
     /// It is not admitted, now or ever, and not counted.
     Outside,
     Multiply,
+    /// Multiply, in a WebSocket whose client is told the hints about its requests too.
+    Advised,
     Greeting,
     /// `Err`: it has no name yet, since this time.
     Chat(Result<MemberId, Timestamp>),
@@ -145,7 +147,7 @@ impl Dialogue {
     pub(super) fn service(&self) -> Service {
         match self.state {
             State::Outside => self.binding.service,
-            State::Multiply => Service::Multiply,
+            State::Multiply | State::Advised => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) | State::Joining => Service::Chat,
             State::Plain(service) => service,

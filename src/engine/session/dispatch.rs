@@ -404,7 +404,7 @@ impl Dialogue {
 
     fn answer(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         match self.state {
-            State::Multiply => self.multiply(shared, message),
+            State::Multiply | State::Advised => self.multiply(shared, message),
             State::Outside | State::Greeting | State::Joining => {}
             State::Chat(Err(_)) => self.name(shared, now, message),
             State::Chat(Ok(member_id)) => self.chat(shared, now, member_id, message),

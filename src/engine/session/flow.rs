@@ -127,6 +127,7 @@ impl Dialogue {
             State::Chat(Ok(_)) => true,
             State::Outside
             | State::Multiply
+            | State::Advised
             | State::Greeting
             | State::Chat(Err(_))
             | State::Plain(_)

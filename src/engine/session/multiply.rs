@@ -2,6 +2,7 @@
 
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
+use crate::engine::codec::websocket;
 use crate::engine::diagnosis;
 use crate::engine::number;
 use crate::engine::service::mux::{self, Choice};
@@ -19,14 +20,28 @@ impl Dialogue {
             Err(complaint) => {
                 self.err_about(shared, complaint.kind(), message, complaint.to_string());
                 self.hint(shared, |shared| diagnosis::of_request(message, self.context(shared)));
+                self.advise(shared, message);
             }
+        }
+    }
+
+    /// Tells a client that wants it what watchers are told of its request: in a binary frame, because replies are text.
+    fn advise(&mut self, shared: &EngineState, message: &[u8]) {
+        let hint = match self.state {
+            State::Advised => diagnosis::of_request(message, self.context(shared)),
+            _ => None,
+        };
+        if let Some(hint) = hint {
+            let mut frame = Vec::new();
+            websocket::encode_binary(hint.text.as_bytes(), &mut frame);
+            self.outbox.push(&frame);
         }
     }
 
     /// Whether multiply answers `bytes`, a complete request.
     pub(super) fn is_multiplication(&self, shared: &EngineState, bytes: &[u8]) -> bool {
         match self.state {
-            State::Multiply => true,
+            State::Multiply | State::Advised => true,
             State::Mux => {
                 let fits = bytes.len() <= shared.settings.of(Service::Multiply).message_bytes_max;
                 let is_default = mux::choose(bytes) == Choice::Default;

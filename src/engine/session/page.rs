@@ -1,7 +1,5 @@
 //! A session on the page: it answers HTTP requests until one of them opens a WebSocket, in which another service begins.
 
-use constant_time_eq::constant_time_eq;
-
 use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
@@ -10,7 +8,7 @@ use crate::engine::codec::websocket::{self, Ending, code};
 use crate::engine::counters::ErrorKind;
 use crate::engine::http::{Response, Status};
 use crate::engine::message::{CloseReason, EventKind, FramingMode, RemoteAddress, Timestamp};
-use crate::engine::service::page::{self, MetricsRequest, Remote, Reply};
+use crate::engine::service::page::{self, MetricsRequest, Remote, Reply, Terms};
 use crate::engine::service::{Service, mux};
 use crate::engine::words::TOO_MANY;
 
@@ -96,13 +94,16 @@ impl Dialogue {
                 }
             }
             Reply::Metrics(request) => self.state = State::Page(Some(request)),
-            Reply::Open { bytes, service, is_guarded: true } => {
+            Reply::Open { bytes, service, terms: Terms::Guarded } => {
                 self.outbox.push(&bytes);
                 self.kind = Some(FramingMode::WebSocket);
                 self.state = State::Guarded(service);
             }
-            Reply::Open { bytes, service, is_guarded: false } => {
+            Reply::Open { bytes, service, terms } => {
                 self.open_frames(shared, now, service, &bytes);
+                if terms == Terms::Advised && matches!(self.state, State::Multiply) {
+                    self.state = State::Advised;
+                }
             }
         }
     }
@@ -171,8 +172,7 @@ impl Dialogue {
         service: Service,
         message: &[u8],
     ) {
-        let token = std::sync::Arc::clone(&shared.settings.site.token);
-        if token.is_empty() || !constant_time_eq(message.trim_ascii(), token.as_bytes()) {
+        if !page::is_token(&shared.settings.site, message.trim_ascii()) {
             return self.fail(shared, now, CloseReason::PeerDenied, NOT_THE_TOKEN.to_owned());
         }
         let name = shared.certified.get(self.peer).map(Box::as_ref);

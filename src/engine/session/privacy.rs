@@ -6,6 +6,7 @@ use crate::engine::EngineState;
 use crate::engine::message::EventKind;
 use crate::engine::service::chat;
 use crate::engine::service::mux::{self, Choice};
+use crate::engine::service::page;
 use crate::engine::text::quote;
 
 impl Dialogue {
@@ -21,6 +22,7 @@ impl Dialogue {
     pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) | State::Guarded(_) => true,
+            State::Page(_) => page::is_confidential(message),
             // If there are many writers, everything goes to the whole room.
             State::Chat(Ok(_)) => !self.transport().many_writers && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),
@@ -29,6 +31,7 @@ impl Dialogue {
             }
             State::Outside
             | State::Multiply
+            | State::Advised
             | State::Greeting
             | State::Joining
             | State::Plain(_)
@@ -36,7 +39,6 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
-            | State::Page(_)
             | State::Control => false,
         }
     }

@@ -32,10 +32,8 @@ impl Session {
             | State::Guarded(_)
             | State::Status(_)
             | State::Watch(_)
-            | State::Page(Some(_)) => {
-                return None;
-            }
-            State::Multiply => SavedState::Multiply,
+            | State::Page(Some(_)) => return None,
+            State::Multiply | State::Advised => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
             State::Page(None) => SavedState::Page,
@@ -87,6 +85,7 @@ impl Session {
             stalled: self.intake.is_stalled(),
             first_message_seen: dialogue.heard == Heard::Message,
             skipping: self.intake.is_skipping(),
+            advised: matches!(dialogue.state, State::Advised),
         });
         Some((saved?, runs))
     }
@@ -100,7 +99,10 @@ impl Session {
         saved: SavedSession,
     ) -> Option<Session> {
         let binding = Rc::clone(saved.binding()?);
-        let state = restore_state(shared, now, peer, saved.state, &saved.asides);
+        let state = match restore_state(shared, now, peer, saved.state, &saved.asides) {
+            State::Multiply if saved.advised => State::Advised,
+            state => state,
+        };
         let phase = saved.phase.into();
         let burst = match (saved.ended, saved.tail_is_message) {
             (true, _) => Burst::EndOfStream,

@@ -314,6 +314,23 @@ mod tests {
         );
     }
 
+    /// The cases that the page's own order is tested with too.
+    #[test]
+    fn rows_have_the_order_of_the_page() {
+        let cases: Value = serde_json::from_str(include_str!("../../../../tests/page/class.json")).unwrap();
+        for case in cases.as_array().unwrap() {
+            let mut clients = case["clients"].as_array().unwrap().clone();
+            sorted(&mut clients);
+            let order: Vec<&Value> = clients.iter().map(|client| &client["client"]).collect();
+            assert_eq!(json!(order), case["order"], "{}", case["name"]);
+            let troubles: Vec<&Value> = clients
+                .iter()
+                .map(|client| trouble(client).map_or(&Value::Null, |trouble| &trouble["text"]))
+                .collect();
+            assert_eq!(json!(troubles), case["troubles"], "{}", case["name"]);
+        }
+    }
+
     #[test]
     fn machines_columns_are_there_only_if_one_reports() {
         let quiet =

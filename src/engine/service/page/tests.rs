@@ -141,8 +141,8 @@ fn websockets_are_for_the_own_page_and_files_have_what_all_may() {
     let may = |service: Service, origin: &str| {
         let head = format!("GET /{service} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
         match answer(&site(), head.as_bytes(), Remote::Own) {
-            Reply::Open { bytes, service: opened, is_guarded } => {
-                assert_eq!((opened, is_guarded), (service, false));
+            Reply::Open { bytes, service: opened, terms } => {
+                assert_eq!((opened, terms), (service, Terms::Usual));
                 assert!(bytes.starts_with(b"HTTP/1.1 101 "));
                 true
             }
@@ -192,7 +192,7 @@ fn no_answer_to_head_has_a_body() {
 }
 
 #[test]
-fn metrics_are_for_this_machine_alone_in_the_form_that_is_asked_for() {
+fn metrics_are_for_this_machine_and_for_whoever_shows_the_token() {
     let asked = |site: &Site, fields: &str, remote: Remote| {
         let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
         answer(site, head.as_bytes(), remote)
@@ -207,17 +207,39 @@ fn metrics_are_for_this_machine_alone_in_the_form_that_is_asked_for() {
         let request = MetricsRequest { form, keeps_open: true, is_head: false };
         assert_eq!(asked(&site(), accept, Remote::Own), Reply::Metrics(request), "{accept}");
     }
+    let passed_on = "X-Forwarded-For: 192.0.2.1\r\n";
+    let shown = |token: &str| format!("Authorization: {token}\r\n");
     for (fields, remote) in [
-        ("", Remote::Other),
-        ("X-Forwarded-For: 192.0.2.1\r\n", Remote::Own),
-        ("Via: 1.1 proxy\r\n", Remote::Own),
-        ("forwarded: for=192.0.2.1\r\n", Remote::Own),
+        (String::new(), Remote::Other),
+        (passed_on.to_owned(), Remote::Own),
+        ("Via: 1.1 proxy\r\n".to_owned(), Remote::Own),
+        ("forwarded: for=192.0.2.1\r\n".to_owned(), Remote::Own),
+        (shown("Bearer f01"), Remote::Other),
+        (shown("Bearer f0"), Remote::Other),
+        (shown("Bearer f000"), Remote::Other),
+        (shown("Bearer "), Remote::Other),
+        (shown("Bearer"), Remote::Other),
+        (shown("f00"), Remote::Other),
+        (shown("Basic f00"), Remote::Other),
+        (shown("Bearer f00") + &shown("Bearer f00"), Remote::Other),
     ] {
-        let Reply::Answer { bytes, error: Some(error), .. } = asked(&site(), fields, remote) else {
+        let Reply::Answer { bytes, error: Some(error), .. } = asked(&site(), &fields, remote) else {
             panic!("{fields} {remote:?}")
         };
-        assert!(bytes.starts_with(b"HTTP/1.1 403 ") && error.contains("for this machine alone"), "{error}");
+        let answer = String::from_utf8(bytes).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("\r\nWWW-Authenticate: Bearer\r\n"));
+        assert!(error.starts_with("the metrics are for this machine") && !error.contains("f0"), "{error}");
     }
+    for (fields, remote) in [
+        (shown("Bearer f00"), Remote::Other),
+        (shown("bearer  f00"), Remote::Other),
+        (shown("Bearer f00") + passed_on, Remote::Own),
+        (shown("Bearer old"), Remote::Own),
+    ] {
+        assert!(matches!(asked(&site(), &fields, remote), Reply::Metrics(_)), "{fields}");
+    }
+    let nobodys = Site { token: "".into(), ..site() };
+    assert!(matches!(asked(&nobodys, &shown("Bearer "), Remote::Other), Reply::Answer { .. }));
     let without = Site { has_metrics: false, ..site() };
     assert!(
         matches!(asked(&without, "", Remote::Own), Reply::Answer { bytes, .. } if bytes.starts_with(b"HTTP/1.1 404 "))
@@ -229,7 +251,7 @@ fn what_is_not_for_everybody_wants_the_token_first() {
     let guarded = |site: &Site, path: &str, origin: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
         match answer(site, head.as_bytes(), Remote::Other) {
-            Reply::Open { service, is_guarded, .. } => Ok((service, is_guarded)),
+            Reply::Open { service, terms, .. } => Ok((service, terms)),
             Reply::Answer { bytes, .. } => Err(String::from_utf8(bytes).unwrap()),
             Reply::Metrics(request) => panic!("{request:?}"),
         }
@@ -238,11 +260,57 @@ fn what_is_not_for_everybody_wants_the_token_first() {
     for (path, service) in
         [("/status", Service::Status), ("/watch", Service::Watch), ("/control", Service::Mux)]
     {
-        assert_eq!(guarded(&site(), path, "Origin: http://localhost:33080\r\n"), Ok((service, true)));
+        assert_eq!(
+            guarded(&site(), path, "Origin: http://localhost:33080\r\n"),
+            Ok((service, Terms::Guarded))
+        );
         let refused = guarded(&site(), path, "Origin: null\r\n").unwrap_err();
         assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
         let old = guarded(&without, path, "");
-        assert!(!matches!(old, Ok((_, true))) && old != Ok((service, false)), "{path}: nobody has a token");
+        assert!(!matches!(old, Ok((found, terms)) if found == service || terms == Terms::Guarded), "{path}");
     }
-    assert_eq!(guarded(&site(), "/mux", ""), Ok((Service::Mux, false)), "control is not offered there");
+    assert_eq!(
+        guarded(&site(), "/mux", ""),
+        Ok((Service::Mux, Terms::Usual)),
+        "control is not offered there"
+    );
+}
+
+#[test]
+fn head_with_a_secret_is_confidential_however_it_is_written() {
+    for (head, is_so) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false),
+        ("GET /authorization HTTP/1.1\r\nHost: x\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nAUTHORIZATION:Bearer f00\r\n\r\n", true),
+        ("GET / HTTP/1.1\nCookie: f00\n\n", true),
+        ("GET / HTTP/1.1\r\nProxy-Authorization : f00", true),
+        ("GET / HTTP/1.1\r\nAuthori", false),
+    ] {
+        assert_eq!(is_confidential(head.as_bytes()), is_so, "{head}");
+    }
+}
+
+#[test]
+fn hints_are_for_multiply_where_they_are_offered() {
+    for (path, offered, expected) in [
+        ("/multiply", HINTS, Terms::Advised),
+        ("/multiply", "chat, ipcd.hints", Terms::Advised),
+        ("/multiply", "chat", Terms::Usual),
+        ("/hello", HINTS, Terms::Usual),
+        ("/watch", HINTS, Terms::Guarded),
+    ] {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{KEY}Sec-WebSocket-Protocol: {offered}\r\n\r\n"
+        );
+        let Reply::Open { bytes, terms, .. } = answer(&site(), head.as_bytes(), Remote::Other) else {
+            panic!("{path}")
+        };
+        assert_eq!(terms, expected, "{path} {offered}");
+        let answer = String::from_utf8(bytes).unwrap();
+        assert_eq!(
+            answer.contains("Sec-WebSocket-Protocol: ipcd.hints\r\n"),
+            terms == Terms::Advised,
+            "{answer}"
+        );
+    }
 }
