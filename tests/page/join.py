@@ -21,7 +21,7 @@ def main(browser):
         with open(file, "w", encoding="utf-8") as config:
             config.write(told + "\n")
         checked = subprocess.run([IPCD, "--config", file, "--check"], capture_output=True, text=True)
-        if checked.returncode or checked.stdout != "OK\n":
+        if checked.returncode or not checked.stdout.startswith("OK: "):
             fail(f"{checked}")
     without_complaints(browser)
 

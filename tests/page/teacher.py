@@ -90,9 +90,9 @@ def filters(browser, student):
     student.hear("2.0")
     other.say("3 4")
     other.hear("12.0")
-    browser.wait("what that address does", is_in_list("#events p", "'3 4'"))
+    browser.wait("what that address does", is_in_list("#events p", "message: 3 4"))
     browser.wait("its traffic", f"{rows}[0].cells[4].textContent === '1 / 2'")
-    if browser.run("return " + is_in_list("#events p", "'1 2'")):
+    if browser.run("return " + is_in_list("#events p", "message: 1 2")):
         fail("what another address does is shown too")
     pick("", "")
 

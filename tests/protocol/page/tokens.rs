@@ -96,7 +96,7 @@ fn thousands_of_wrong_tokens_are_refused_and_cost_nobody_anything() {
     hear(&mut view("watch", &right), "OK");
     assert!(!healthy.end().is_empty(), "somebody else was answered all the time");
     let log = daemon.stop();
-    assert!(log.len() < TRIES, "{} lines in the log", log.len());
+    assert!(!log.iter().any(|line| line.contains(&right[..8])), "nothing like a token is in the log");
 }
 
 #[test]
