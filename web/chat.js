@@ -28,9 +28,10 @@ const unheard = new Unheard();
 const tell = (text, isLost) => tellIn(state, text, isLost);
 const isSeen = () => !document.hidden && !view.hidden;
 
-function ask(text, button) {
+function ask(text, button, hint = texts.everybody) {
   prompt.textContent = text;
   send.textContent = button;
+  at('hint').textContent = hint;
 }
 
 function isAtEnd() {
@@ -103,7 +104,7 @@ function hear(text) {
     waits = false;
     pause = 1;
     tries = 0;
-    ask(fill(texts.message, name), texts.send);
+    ask(fill(texts.message, name), texts.send, texts.hint);
     tell(texts.connected);
     asksWho = true;
     history.begin();

@@ -15,6 +15,7 @@ export default {
   join: 'Join',
   send: 'Send',
   newest: 'To the newest message',
+  everybody: 'Everybody in the room sees what you write, here and in other programs.',
   hint: '/me waves · /msg NAME text for one person alone · {quit} leaves',
   people: 'In the room',
   peopleCount: 'In the room ({})',
