@@ -8,6 +8,8 @@ PATIENCE = 60  # seconds: far longer than anything takes
 PHONE = (390, 844)
 PROJECTOR = (1920, 1080)
 
+OPEN = []  # browsers
+
 
 def fail(what):
     sys.exit(what)
@@ -32,6 +34,7 @@ class Browser:
                                                    "goog:loggingPrefs": {"browser": "ALL"}}}}
         self.driver = driver
         self.session = self.ask("POST", "/session", wanted)["sessionId"]
+        OPEN.append(self)
         self.resize(width, height)
         self.prefer(scheme)
 
@@ -99,6 +102,7 @@ class Browser:
                                                 **({"text": text} if text and kind == "keyDown" else {})})
 
     def close(self):
+        OPEN.remove(self)
         self.on("DELETE", "")
 
 
@@ -121,6 +125,9 @@ def chromium():
         until("chromedriver", answers)
         yield address
     finally:
+        # A test that fails leaves its browsers to us.
+        for browser in [*OPEN]:
+            browser.close()
         driver.terminate()
         driver.wait()
 
