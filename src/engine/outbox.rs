@@ -5,7 +5,7 @@ use std::time::Duration;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
-use super::codec::Encoding;
+use super::codec::{Encoding, websocket};
 use super::message::Timestamp;
 
 /// The smallest allocation, and the free space that remains before it grows: a common reply, an acknowledgement and a result, fits.
@@ -160,14 +160,17 @@ impl Outbox {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
         let last = std::mem::take(&mut self.last);
-        if encoding != Encoding::Lines {
-            return self.encode(encoding, last, message);
+        match encoding {
+            Encoding::Lines => {
+                if last == Last::Unterminated {
+                    self.bytes.push(b'\n');
+                }
+                self.bytes.extend_from_slice(message);
+                self.bytes.push(b'\n');
+            }
+            Encoding::WebSocket => websocket::encode(message, &mut self.bytes),
+            _ => self.encode(encoding, last, message),
         }
-        if last == Last::Unterminated {
-            self.bytes.push(b'\n');
-        }
-        self.bytes.extend_from_slice(message);
-        self.bytes.push(b'\n');
     }
 
     #[cold]
@@ -198,6 +201,14 @@ impl Outbox {
     pub fn push(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The end of the queue, with room for so many bytes: for whole messages, which are written where they wait, each with its
+    /// end. Not while a line [lacks its end](Self::has_open_line).
+    pub fn end(&mut self, bytes: usize) -> &mut Vec<u8> {
+        debug_assert!(!self.has_open_line());
+        self.make_room(bytes);
+        &mut self.bytes
     }
 
     /// The bytes that may be sent now. During a pause there are none, even if the encoding has changed since.

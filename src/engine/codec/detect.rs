@@ -134,6 +134,11 @@ impl Guess {
         }
     }
 
+    /// Whether there is nothing to remember.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the bytes may be a complete request that waits for the decision, or an overlong one whose error waits for its end.
     pub fn holds_request(&self) -> bool {
         self.bursts().is_some_and(|bursts| bursts.is_complete) || self.ends_with_pause()

@@ -1,5 +1,7 @@
 //! Two numbers in, their product (or what another operator makes of them) out. Has never seen a connection.
 
+pub mod run;
+
 use std::fmt;
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};

@@ -216,6 +216,10 @@ impl Session {
             if is_behind_string && intake.drop_garbage(fresh) {
                 return;
             }
+            dialogue.answer_lines(shared, now, intake, fresh);
+            if !intake.has_more(fresh) {
+                return;
+            }
             if !dialogue.has_room(shared) {
                 intake.stall();
                 dialogue.reject_first(shared, now, intake.gather(fresh));
@@ -386,7 +390,7 @@ impl Dialogue {
     fn hear(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         self.active = now;
         shared.counters.of_mut(self.service()).messages += 1;
-        self.count_request(shared);
+        self.count_requests(shared, 1);
         if shared.settings.report_messages || self.is_seen(shared) {
             self.hint(shared, |_| form::of_encoding(message));
             let saying = self.saying(shared, message);

@@ -148,7 +148,14 @@ impl Dialogue {
 
     /// Whether its own queue is short enough.
     fn has_own_room(&self, shared: &EngineState) -> bool {
-        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(shared).backlog_bytes_max)
+        self.own_room(shared) > 0
+    }
+
+    /// The number of bytes until enough wait in its own queue.
+    #[inline]
+    pub(super) fn own_room(&self, shared: &EngineState) -> usize {
+        let max = OUTBOX_BYTES_HIGH.min(self.settings(shared).backlog_bytes_max);
+        max.saturating_sub(self.outbox.len())
     }
 
     fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {

@@ -322,6 +322,27 @@ impl Intake {
         !fresh.is_empty() || !self.is_empty()
     }
 
+    /// All bytes to take messages from, where they lie; `None`: those in front wait elsewhere than `fresh`.
+    #[inline]
+    pub fn in_one_piece<'a, 'b: 'a>(&'a self, fresh: &'b [u8]) -> Option<&'a [u8]> {
+        match (self.bytes.is_empty(), fresh.is_empty()) {
+            (true, _) => Some(fresh),
+            (false, true) => Some(self.bytes()),
+            (false, false) => None,
+        }
+    }
+
+    /// The first `count` of these were whole messages, none of them empty, and have been handled.
+    #[inline]
+    pub fn take(&mut self, fresh: &mut &[u8], count: usize) {
+        match self.bytes.is_empty() {
+            true => *fresh = &fresh[count..],
+            false => self.taken += count as u32,
+        }
+        self.scanned = 0;
+        self.count_message();
+    }
+
     /// The next message: from the waiting bytes, or else from `fresh`, which then is not copied. Call it only while there
     /// [are](Self::has_more) bytes. After `None`, take the [rest](Self::rest), and [keep](Self::keep) the remainder.
     #[inline]

@@ -8,7 +8,6 @@ mod close;
 mod dialogue;
 mod dispatch;
 mod encryption;
-
 mod flow;
 mod guest;
 mod holding;
@@ -23,6 +22,7 @@ mod plain;
 mod privacy;
 mod putting_out;
 mod restart;
+mod run;
 mod standing;
 mod stats;
 mod status;

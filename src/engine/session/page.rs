@@ -28,6 +28,8 @@ impl Session {
         if self.intake.has_ended() {
             return; // it has sent a close frame
         }
+        let mut bytes = bytes;
+        self.answer_frames(shared, now, &mut bytes);
         let begun = self.intake.begun();
         let max = self.dialogue.settings(shared).message_bytes_max;
         let (replies, ending) = self.intake.push_frames(bytes, max);

@@ -8,9 +8,12 @@ use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::limits::{SILENCE, SILENCE_SEEN};
+use crate::engine::limits::{OUTBOX_BYTES_HIGH, SILENCE, SILENCE_SEEN};
 use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
+
+/// From so many unreported requests on, they are reported; as many more still fit into the counter.
+const MANY: u16 = 1 << 15;
 
 impl Session {
     /// Reports new counts to the roster.
@@ -27,11 +30,13 @@ impl Dialogue {
         Client::from(self.remote)
     }
 
+    /// Counts requests, no more than one queue has room to answer.
     #[inline]
-    pub(super) fn count_request(&mut self, shared: &mut EngineState) {
-        self.unreported.requests += 1;
+    pub(super) fn count_requests(&mut self, shared: &mut EngineState, requests: usize) {
+        const { assert!(OUTBOX_BYTES_HIGH / 2 <= MANY as usize) }; // no reply is shorter than two bytes
+        self.unreported.requests += requests as u16;
         self.unreported.last = LastMessage::Good;
-        if self.unreported.requests == u16::MAX {
+        if self.unreported.requests >= MANY {
             self.report_tally(shared);
         }
     }
