@@ -19,6 +19,9 @@ const LENGTH_BYTES: usize = UNFINISHED.len();
 /// The longest head of a frame: two bytes, a length of eight, and a mask of four.
 const HEAD_BYTES_MAX: usize = 14;
 
+/// Bytes of the head of a frame with at most 125 bytes: two, and a mask of four.
+const SHORT_HEAD_BYTES: usize = 6;
+
 /// The longest payload of a control frame (RFC 6455, section 5.5).
 const CONTROL_BYTES_MAX: usize = 125;
 
@@ -130,6 +133,14 @@ impl Frames {
     ) -> Option<Ending> {
         self.has_ended_one = false;
         while !bytes.is_empty() {
+            match self.take_whole(bytes, bytes_max, messages) {
+                Ok(0) => {}
+                Ok(taken) => {
+                    bytes = &bytes[taken..];
+                    continue;
+                }
+                Err(ending) => return Some(ending),
+            }
             if self.payload_left.is_none()
                 && let Err(ending) = self.read_head(&mut bytes, bytes_max, messages)
             {
@@ -144,6 +155,40 @@ impl Frames {
             }
         }
         None
+    }
+
+    /// Takes a short message in one whole frame, as nearly all are, without keeping anything of it here; returns the number of its
+    /// bytes, 0 if it is not one.
+    #[inline]
+    fn take_whole(
+        &mut self,
+        bytes: &[u8],
+        bytes_max: usize,
+        messages: &mut ThinVec<u8>,
+    ) -> Result<usize, Ending> {
+        const WHOLE_TEXT: u8 = FIN | TEXT;
+        const WHOLE_BINARY: u8 = FIN | BINARY;
+        let Some(([first @ (WHOLE_TEXT | WHOLE_BINARY), second, mask @ ..], rest)) =
+            bytes.split_first_chunk::<SHORT_HEAD_BYTES>()
+        else {
+            return Ok(0);
+        };
+        let length = usize::from(second ^ MASKED); // at least 128 if it is not masked
+        if !self.is_idle() || length > CONTROL_BYTES_MAX.min(bytes_max) || length > rest.len() {
+            return Ok(0);
+        }
+        let mut payload = [0; CONTROL_BYTES_MAX + 1];
+        let payload = &mut payload[..length];
+        payload.copy_from_slice(&rest[..length]);
+        unmask(payload, *mask, 0);
+        if *first == WHOLE_TEXT && std::str::from_utf8(payload).is_err() {
+            return Err(Ending::NotUtf8);
+        }
+        messages.reserve(LENGTH_BYTES + length);
+        messages.extend_from_slice(&(length as u32).to_le_bytes());
+        messages.extend_from_slice(payload);
+        self.has_ended_one = true;
+        Ok(SHORT_HEAD_BYTES + length)
     }
 
     /// Whether this state is possible for a connection with this many waiting bytes.
@@ -328,7 +373,8 @@ fn read_close(payload: &[u8]) -> Ending {
 /// Unmasks payload bytes, which begin at this offset in the payload of their frame.
 fn unmask(payload: &mut [u8], mut mask: [u8; 4], at: usize) {
     mask.rotate_left(at % 4);
-    let word = u64::from_ne_bytes([mask, mask].concat().try_into().unwrap_or_default());
+    let half = u64::from(u32::from_ne_bytes(mask));
+    let word = half | half << 32;
     let (words, rest) = payload.as_chunks_mut::<8>();
     for chunk in words {
         *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
