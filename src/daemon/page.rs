@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use sha1_smol::Sha1;
 
 use crate::config::Config;
 use crate::endpoint::Host;
@@ -15,11 +14,14 @@ use crate::host::interfaces;
 /// Bytes of the token: nobody guesses it.
 const TOKEN_BYTES: usize = 16;
 
-/// Each file: its path in `web/`, its bytes, and the same compressed, or nothing where that is no shorter. `build.rs` makes it.
+/// A file: its path, the tags of its two forms, its bytes, and the same compressed, or nothing where that is no shorter.
+type Packed = (&'static str, [&'static str; 2], &'static [u8], &'static [u8]);
+
+/// Each file, as `build.rs` packs it.
 #[cfg(feature = "page")]
-const FILES: &[(&str, &[u8], &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
+const FILES: &[Packed] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
 #[cfg(not(feature = "page"))]
-const FILES: &[(&str, &[u8], &[u8])] = &[];
+const FILES: &[Packed] = &[];
 
 /// What the teacher's page shows first: another one in each process.
 pub(super) fn token() -> Arc<str> {
@@ -63,20 +65,20 @@ pub(super) fn addresses(config: &Config) -> Vec<String> {
 
 /// The files as the engine shows them.
 pub(super) fn files() -> Arc<[File]> {
-    let file = |(name, plain, gzip): &(&'static str, &'static [u8], &'static [u8])| {
-        let mut hash = Sha1::new();
-        hash.update(plain);
-        let hash = hash.digest();
-        let path = if *name == "index.html" { "/".to_owned() } else { format!("/{name}") };
-        let (plain_tag, gzip_tag) = (format!("\"{hash}\""), format!("\"{hash}-gzip\""));
-        File { path, content_type: content_type(name), plain, gzip, plain_tag, gzip_tag }
+    let file = |(path, [plain_tag, gzip_tag], plain, gzip): &Packed| File {
+        path,
+        content_type: content_type(path),
+        plain,
+        gzip,
+        plain_tag,
+        gzip_tag,
     };
     FILES.iter().map(file).collect()
 }
 
-/// What a file is, by its name.
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+/// What a file is, by its path.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("html", |(_, extension)| extension) {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",

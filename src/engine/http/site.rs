@@ -36,7 +36,7 @@ impl Default for Site {
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     /// Its path: `/`, `/page.css`.
-    pub path: String,
+    pub path: &'static str,
     /// Its type.
     pub content_type: &'static str,
     /// Its contents.
@@ -44,9 +44,9 @@ pub struct File {
     /// Its contents, compressed with gzip; empty if that is not shorter.
     pub gzip: &'static [u8],
     /// Its tag, in quotes, which changes with the contents.
-    pub plain_tag: String,
+    pub plain_tag: &'static str,
     /// The tag of the compressed form: each form of a file has its own (RFC 9110, section 8.8.3).
-    pub gzip_tag: String,
+    pub gzip_tag: &'static str,
 }
 
 /// What a page may do here.

@@ -320,12 +320,12 @@ fn show(site: &Site, request: &Request<'_>) -> Reply {
 fn show_file(request: &Request<'_>, file: &File) -> Reply {
     let is_compressed = request.takes_gzip() && !file.gzip.is_empty();
     let (body, tag, encoding) = match is_compressed {
-        true => (file.gzip, &file.gzip_tag, "Content-Encoding: gzip\r\n"),
-        false => (file.plain, &file.plain_tag, ""),
+        true => (file.gzip, file.gzip_tag, "Content-Encoding: gzip\r\n"),
+        false => (file.plain, file.plain_tag, ""),
     };
     let is_known = request
         .tokens("if-none-match")
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag.as_str());
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
     let response = Response {
         status: if is_known { Status::NotModified } else { Status::Ok },
         content_type: file.content_type,

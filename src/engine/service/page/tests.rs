@@ -5,20 +5,20 @@ const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Ve
 fn site() -> Site {
     let files = [
         File {
-            path: "/".to_owned(),
+            path: "/",
             content_type: "text/html",
             plain: b"<p>hello",
             gzip: b"packed",
-            plain_tag: "\"1\"".to_owned(),
-            gzip_tag: "\"1-gzip\"".to_owned(),
+            plain_tag: "\"1\"",
+            gzip_tag: "\"1-gzip\"",
         },
         File {
-            path: "/page.js".to_owned(),
+            path: "/page.js",
             content_type: "text/javascript",
             plain: b"1",
             gzip: b"",
-            plain_tag: "\"2\"".to_owned(),
-            gzip_tag: "\"2-gzip\"".to_owned(),
+            plain_tag: "\"2\"",
+            gzip_tag: "\"2-gzip\"",
         },
     ];
     let origins = vec!["https://school.example".to_owned()];
