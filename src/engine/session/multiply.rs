@@ -27,11 +27,9 @@ impl Dialogue {
 
     /// Tells a client that wants it what watchers are told of its request: in a binary frame, because replies are text.
     fn advise(&mut self, shared: &EngineState, message: &[u8]) {
-        let hint = match self.state {
-            State::Advised => diagnosis::of_request(message, self.context(shared)),
-            _ => None,
-        };
-        if let Some(hint) = hint {
+        if matches!(self.state, State::Advised)
+            && let Some(hint) = diagnosis::of_request(message, self.context(shared))
+        {
             let mut frame = Vec::new();
             websocket::encode_binary(hint.text.as_bytes(), &mut frame);
             self.outbox.push(&frame);
