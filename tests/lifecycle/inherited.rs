@@ -72,7 +72,8 @@ fn page_is_on_the_sockets_of_a_unit_for_browsers_and_for_a_proxy() {
     let mut early = [Client::tcp((test_dir.ip, port).into()), Client::unix(&path)];
     early.iter_mut().for_each(|client| client.say(request));
     let sockets = held(socket).into_iter().chain(held(proxied)).collect();
-    let daemon = test_dir.start(manager.command(&test_dir, sockets));
+    let command = manager.command(&test_dir, sockets);
+    let daemon = test_dir.start(command);
     let mut later = [daemon.tcp(port), Client::unix(&path)];
     later.iter_mut().for_each(|client| client.say(request));
     for mut client in early.into_iter().chain(later) {
