@@ -53,7 +53,7 @@ pub fn uplink_keeps_its_bounds_whatever_a_server_says(bytes: &[u8]) {
         client: "fuzz".into(),
     };
     let mut uplink = Uplink::new(settings, InstanceId([1; 16]), 1, now);
-    uplink.watch(bytes.len() % 2 == 0);
+    uplink.watch(bytes.len().is_multiple_of(2));
     let _ = uplink.propose(Entry::Joined("ann"), now);
     let (link, _) = uplink.dial(now).expect("there is a server");
     uplink.connected(link, now);
