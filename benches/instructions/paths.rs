@@ -7,7 +7,7 @@ use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_ben
 use ipcd::engine::message::ConnectionId;
 use ipcd::engine::number;
 use ipcd::engine::service::{Service, greeting, multiply};
-use stage::{House, Stage};
+use stage::{House, Stage, frame};
 
 /// Members of the chat.
 const MEMBERS: usize = 100;
@@ -149,6 +149,39 @@ fn engine_fan_out((mut stage, burst): (Box<Stage>, Vec<u8>)) -> (Box<Stage>, Vec
     (stage, burst)
 }
 
+// ---- the same behind WebSockets
+
+/// Heads of the two frames of a reply, which have no LF.
+const HEADS: usize = 2 * 2 - 2;
+
+fn opened(burst: usize) -> (Box<Stage>, Vec<u8>) {
+    let mut stage = Stage::web(Service::Multiply, 1, |_| "5 10".to_owned());
+    stage.expect(burst * (REPLY.len() + HEADS));
+    (stage, frame("5 10").repeat(burst))
+}
+
+#[library_benchmark(setup = opened, teardown = assert_burst)]
+#[bench::one_request(1)]
+#[bench::requests_32(BURST)]
+fn websocket_turn((mut stage, burst): (Box<Stage>, Vec<u8>)) -> (Box<Stage>, Vec<u8>) {
+    stage.send(Stage::peer(1), black_box(&burst));
+    (stage, burst)
+}
+
+fn web_room(burst: usize) -> (Box<Stage>, Vec<u8>) {
+    let mut stage = Stage::web_room(MEMBERS as u32);
+    stage.expect(burst * MEMBERS * (HEARD.len() + 1));
+    (stage, frame(SAID.trim_end()).repeat(burst))
+}
+
+#[library_benchmark(setup = web_room, teardown = assert_burst)]
+#[bench::one_message_100_members(1)]
+#[bench::messages_32_100_members(BURST)]
+fn websocket_fan_out((mut stage, burst): (Box<Stage>, Vec<u8>)) -> (Box<Stage>, Vec<u8>) {
+    stage.send(Stage::peer(1), black_box(&burst));
+    (stage, burst)
+}
+
 /// A hundred connections, each with a message at the start and a later one, which has moved the deadlines noted at first.
 fn patient(wait: Duration) -> (Box<Stage>, Duration) {
     let mut stage = Stage::with(Service::Multiply, 100, |_| "5 10\n".to_owned());
@@ -208,9 +241,10 @@ library_benchmark_group!(
     name = engine,
     benchmarks = [engine_turn, engine_connection, engine_fan_out, engine_deadlines]
 );
+library_benchmark_group!(name = websocket, benchmarks = [websocket_turn, websocket_fan_out]);
 library_benchmark_group!(name = whole_loop, benchmarks = [loop_turn, loop_fan_out]);
 
 main!(
     config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
-    library_benchmark_groups = [numbers, messages, engine, whole_loop]
+    library_benchmark_groups = [numbers, messages, engine, websocket, whole_loop]
 );

@@ -21,7 +21,24 @@ const TURN: Duration = Duration::from_micros(100);
 const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 fn binding(service: Service) -> Binding {
-    Binding { endpoint: "stage".into(), service, transport: Transport::UNIX, allowed: None }
+    let transport = if service == Service::Page { Transport::HTTP_UNIX } else { Transport::UNIX };
+    Binding { endpoint: "stage".into(), service, transport, allowed: None }
+}
+
+/// A client's request for a WebSocket to a service.
+fn opening(service: Service) -> String {
+    format!(
+        "GET /{service} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+/// A client's text frame.
+pub fn frame(text: &str) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let length = u8::try_from(text.len()).expect("a short text");
+    let masked = text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    [0x81, 0x80 | length].into_iter().chain(MASK).chain(masked).collect()
 }
 
 /// The engine and, in place of the reactor, code that calls it in the same order, without a kernel.
@@ -60,6 +77,24 @@ impl Stage {
     /// `members` members of the chat, each of which has seen the others join.
     pub fn room(members: u32) -> Box<Stage> {
         let stage = Stage::with(Service::Chat, members, |number| format!("member {number}\n"));
+        assert_eq!(stage.engine.members(), members as usize);
+        stage
+    }
+
+    /// `count` WebSockets, each of which has sent `first`.
+    pub fn web(service: Service, count: u32, first: impl Fn(u32) -> String) -> Box<Stage> {
+        let mut stage = Stage::new(Service::Page);
+        for number in 1..=count {
+            let peer = stage.connect();
+            stage.send(peer, opening(service).as_bytes());
+            stage.send(peer, &frame(&first(number)));
+        }
+        stage
+    }
+
+    /// `count` members of the room behind WebSockets.
+    pub fn web_room(members: u32) -> Box<Stage> {
+        let stage = Stage::web(Service::Chat, members, |number| format!("member {number}"));
         assert_eq!(stage.engine.members(), members as usize);
         stage
     }
