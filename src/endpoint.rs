@@ -1,6 +1,8 @@
 //! Endpoints: one URL-like string, the same in the configuration, the log and on the command line.
 //! Knows the syntax; opens nothing.
 
+pub mod buffer;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -41,6 +43,8 @@ pub enum At<N> {
     Mq(PathBuf),
     /// `shm://PATH`, a socket that hands out shared memory.
     Shm(PathBuf),
+    /// `shm:///NAME?semaphores`, a bounded buffer in shared memory; with what is behind the question mark.
+    Buffer(PathBuf),
 }
 
 /// One endpoint, as written in a configuration, with `%t` not yet replaced.
@@ -79,8 +83,15 @@ pub struct Scheme {
 }
 
 /// Every kind of endpoint.
-pub static SCHEMES: [&Scheme; 12] =
-    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &MQ, &SHM, &HTTP, &HTTPS, &HTTP_UNIX];
+pub static SCHEMES: [&Scheme; 13] =
+    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &MQ, &SHM, &BUFFER, &HTTP, &HTTPS, &HTTP_UNIX];
+
+/// The names of all kinds, each once.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.name).collect();
+    names.dedup();
+    names
+}
 
 impl Scheme {
     /// The one with this name.
@@ -134,8 +145,9 @@ static UNIXGRAM: Scheme = Scheme {
 static FIFO: Scheme =
     Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
 static MQ: Scheme = Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue(rest).map(At::Mq) };
-static SHM: Scheme =
-    Scheme { name: "shm", transport: Transport::SHM, parse: |rest| socket_path(rest).map(At::Shm) };
+static SHM: Scheme = Scheme { name: "shm", transport: Transport::SHM, parse: |rest| memory(rest) };
+/// The second kind with this name.
+static BUFFER: Scheme = Scheme { name: "shm", transport: Transport::BUFFER, parse: |rest| memory(rest) };
 
 impl<N> At<N> {
     /// Which kind of endpoint it is.
@@ -153,6 +165,7 @@ impl<N> At<N> {
             At::Fifo(_) => &FIFO,
             At::Mq(_) => &MQ,
             At::Shm(_) => &SHM,
+            At::Buffer(_) => &BUFFER,
         }
     }
 
@@ -170,12 +183,13 @@ impl<N> At<N> {
             | At::Fifo(_)
             | At::Mq(_)
             | At::Shm(_)
+            | At::Buffer(_)
             | At::HttpUnix(_) => None,
         }
     }
 
-    /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`; of a message queue its name, which
-    /// begins with a slash too.
+    /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`; of a message queue or a buffer its name,
+    /// which begins with a slash too.
     pub fn path(&self) -> Option<&Path> {
         match self {
             At::Tcp(_) | At::Tls(_) | At::Udp(_) | At::Http(_) | At::Https(_) => None,
@@ -185,6 +199,7 @@ impl<N> At<N> {
             | At::Fifo(path)
             | At::Mq(path)
             | At::Shm(path)
+            | At::Buffer(path)
             | At::HttpUnix(path) => Some(path),
         }
     }
@@ -204,6 +219,7 @@ impl<N> At<N> {
             At::Fifo(at) => At::Fifo(path(at)),
             At::Mq(at) => At::Mq(path(at)),
             At::Shm(at) => At::Shm(path(at)),
+            At::Buffer(at) => At::Buffer(path(at)),
         }
     }
 }
@@ -283,10 +299,7 @@ impl FromStr for Endpoint {
         };
         match Scheme::named(scheme) {
             Some(known) => (known.parse)(rest),
-            None => Err(format!(
-                "unknown kind of endpoint {scheme:?}; known: {}",
-                SCHEMES.map(|known| known.name).join(", ")
-            )),
+            None => Err(format!("unknown kind of endpoint {scheme:?}; known: {}", names().join(", "))),
         }
     }
 }
@@ -371,6 +384,14 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// Both kinds of shared memory.
+fn memory(rest: &str) -> Result<Endpoint, String> {
+    match buffer::is_meant(rest) {
+        true => buffer::parse(rest).map(At::Buffer),
+        false => socket_path(rest).map(At::Shm),
+    }
+}
+
 /// The name of a message queue (mq_overview(7)).
 fn queue(name: &str) -> Result<PathBuf, String> {
     let wrong = |why: &str| Err(format!("{why}, for example mq:///multiply"));
@@ -431,6 +452,7 @@ mod tests {
             "fifo://%t/ipcd/multiply",
             "mq:///multiply",
             "shm://%t/ipcd/multiply.shm",
+            "shm:///board?semaphores&slots=4",
             "http://localhost:33080",
             "http+unix://%t/ipcd/page.sock",
         ] {

@@ -48,6 +48,10 @@ struct Arguments {
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["check", "daemon"])]
     stdio: Option<String>,
 
+    /// What the daemon starts for each buffer with semaphores
+    #[arg(long, hide = true, num_args = 2, value_names = ["PLACE", "MILLISECONDS"], exclusive = true)]
+    take_from: Option<Vec<String>>,
+
     /// Log at this level, whatever the configuration says
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<Level>,
@@ -104,7 +108,9 @@ fn main() -> ExitCode {
         return misused(&error);
     }
     let log_level = arguments.log_level.map(LevelFilter::from);
-    let outcome = if let Some(service) = arguments.stdio {
+    let outcome = if let Some(what) = arguments.take_from {
+        daemon::taking::take(&what)
+    } else if let Some(service) = arguments.stdio {
         stdio::serve(&Single { config: arguments.config, log_level, service })
     } else if arguments.check {
         daemon::advice::check(arguments.config.as_deref()).map(|checked| {

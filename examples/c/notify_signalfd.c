@@ -1,5 +1,6 @@
 /* Prints a line for each signal that the daemon queues when something was said in the chat or a machine has reported.
    Usage: notify_signalfd [SOCKET [COUNT]]; for the daemon's own user */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,19 @@ int main(int argc, char **argv) {
     if (strcmp(answer, "OK\n") != 0)
         return fprintf(stderr, "%s", answer), 1;
     fprintf(stderr, "signals will come\n");
-    /* They come as long as this connection is open. */
-    struct signalfd_siginfo info;
-    while (count-- != 0 && read(signals, &info, sizeof info) == sizeof info) {
-        printf("%d new, says pid %u\n", info.ssi_int, info.ssi_pid);
-        fflush(stdout);
+    /* They come as long as this connection is open. The daemon closes one that says nothing for five minutes. */
+    struct pollfd both[] = {{.fd = signals, .events = POLLIN}, {.fd = s, .events = POLLIN}};
+    while (count != 0) {
+        struct signalfd_siginfo info;
+        if (poll(both, 2, 60000) == 0 && write(s, "notify\n", 7) < 0)
+            return perror("write"), 1;
+        if (both[1].revents && read(s, answer, sizeof answer) <= 0)
+            return fprintf(stderr, "the daemon has ended\n"), 1;
+        if (both[0].revents && read(signals, &info, sizeof info) == sizeof info) {
+            printf("%d new, says pid %u\n", info.ssi_int, info.ssi_pid);
+            fflush(stdout);
+            count--;
+        }
     }
     return 0;
 }

@@ -16,6 +16,7 @@ use super::syntax::{Cursor, Diagnostic, quoted};
 use super::table::Table;
 use super::users::{self, UserDatabase};
 use super::value::{Group, Permissions, Text, Value, typed};
+use crate::endpoint::buffer::Layout;
 use crate::endpoint::{Endpoint, ResolvedEndpoint, SCHEMES};
 use crate::engine::allow::{self, Allowed};
 use crate::engine::name::Name;
@@ -143,10 +144,15 @@ fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<
     endpoint.map(|(position, text)| (position, text, own))
 }
 
-/// Why the name of a FIFO or message queue cannot be its name in the chat.
+/// Why the name of a FIFO, message queue or buffer cannot be its name in the chat.
 fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
-    let (Endpoint::Fifo(path) | Endpoint::Mq(path)) = endpoint else { return None };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = match endpoint {
+        Endpoint::Fifo(path) | Endpoint::Mq(path) => {
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        Endpoint::Buffer(place) => Layout::of(place)?.object[1..].to_owned(),
+        _ => return None,
+    };
     let why = Name::new(&name).err().filter(|_| service == Service::Chat)?;
     Some(format!("the last part of it is its name in the chat, and {}; choose another", why.rule()))
 }
@@ -156,7 +162,8 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
     let fits = Service::ALL.into_iter().filter(|service| service.fits(endpoint.scheme().transport));
     let fits: Vec<&str> = fits.map(Service::name).collect();
     let others = SCHEMES.iter().filter(|scheme| service.fits(scheme.transport)).map(|scheme| scheme.name);
-    let others: Vec<&str> = others.collect();
+    let mut others: Vec<&str> = others.collect();
+    others.dedup();
     format!(
         "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {}",
         fits.join(", "),
@@ -319,6 +326,9 @@ fn claims(place: &ResolvedEndpoint) -> Vec<PathBuf> {
         (_, None) => Vec::new(),
         // Their names are not in the file system.
         (ResolvedEndpoint::Mq(_), Some(_)) => Vec::new(),
+        (ResolvedEndpoint::Buffer(_), Some(place)) => {
+            Layout::of(place).map(|layout| layout.files().into()).unwrap_or_default()
+        }
         (ResolvedEndpoint::Fifo(_), Some(path)) => {
             [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
         }

@@ -183,7 +183,7 @@ fn of_this_machine(config: &Config) -> Vec<String> {
 /// The directory of a future file, if it does not exist and ipcd does not create it. `None` if the runtime directory does not
 /// exist yet.
 fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<PathBuf> {
-    let written = endpoint.path().filter(|_| !matches!(endpoint, Endpoint::Mq(_)))?;
+    let written = endpoint.path().filter(|_| !matches!(endpoint, Endpoint::Mq(_) | Endpoint::Buffer(_)))?;
     let is_made = written.strip_prefix("%t").is_ok_and(|path| of_instance(path).is_some());
     if is_made || written.starts_with("%t") && runtime.is_none() {
         return None;

@@ -1,5 +1,7 @@
 //! Opens the endpoints of the configuration, all or none, at the start and at a reload.
 
+use std::time::Duration;
+
 use super::listens::ListenSpec;
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
@@ -250,6 +252,7 @@ impl Daemon {
             mode: 0,
             group: String::new(),
             message_bytes: 0,
+            message_timeout: Duration::ZERO,
             make_directory: None,
         };
         let outcome = open(place, &options).map_err(|error| error.to_string());

@@ -56,6 +56,7 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
                 mode: listen.mode,
                 group: if is_group { listen.group.clone() } else { String::new() },
                 message_bytes: config.settings.of(listen.service).message_bytes_max,
+                message_timeout: config.settings.of(listen.service).message_timeout,
                 make_directory: make_directory.clone(),
             };
             all.push(ListenSpec { place, listen, options });

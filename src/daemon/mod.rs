@@ -38,6 +38,7 @@ mod signals;
 mod status;
 pub mod stdio;
 mod summary;
+pub mod taking;
 mod transcript;
 mod unit;
 mod user;

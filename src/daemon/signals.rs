@@ -22,7 +22,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Why a process of this user gets no signals from a daemon of user `own`.
 fn stranger(uid: u32, own: u32) -> Option<String> {
     (uid != own).then(|| {
-        format!("signals go only to processes of the daemon's own user (uid {own}), and yours has uid {uid}")
+        format!(
+            "signals go only to processes of the daemon's own user (uid {own}), and yours has uid {uid}; the drop-in /usr/share/doc/ipcd/examples/signals.conf runs it as another user"
+        )
     })
 }
 
@@ -49,7 +51,10 @@ impl Daemon {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(unseen)?;
         let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| unseen)?;
         test_kill_process(pid).map_err(|errno| match errno {
-            Errno::PERM => format!("the daemon may not send signals to pid {} (EPERM)", pid.as_raw_nonzero()),
+            Errno::PERM => format!(
+                "the daemon may not send signals to pid {} (EPERM); if its unit's sandbox forbids that, the drop-in /usr/share/doc/ipcd/examples/signals.conf allows it",
+                pid.as_raw_nonzero()
+            ),
             errno => format!("no signal can be sent to pid {}: {errno}", pid.as_raw_nonzero()),
         })?;
         Ok(Recipient { peer, pid, process, told: self.said(), next: self.reactor.now() })

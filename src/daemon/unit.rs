@@ -20,8 +20,8 @@ pub(super) struct UnitSocket {
 pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool) -> bool {
     let (Some(a), Some(b)) = (new.network(), old.network()) else {
         // Sockets of every kind share the paths.
-        let is_queue = matches!(new, ResolvedEndpoint::Mq(_));
-        return !is_queue && new.path().is_some() && new.path() == old.path();
+        let is_no_path = matches!(new, ResolvedEndpoint::Mq(_) | ResolvedEndpoint::Buffer(_));
+        return !is_no_path && new.path().is_some() && new.path() == old.path();
     };
     if new.bare().scheme().name != old.bare().scheme().name {
         return false;

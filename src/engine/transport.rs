@@ -20,6 +20,9 @@ pub const QUEUE_MESSAGE_BYTES_MAX: usize = 8192;
 /// The longest message in the rings of shared memory: nearly half a ring.
 pub const RING_MESSAGE_BYTES_MAX: usize = 32_764;
 
+/// The longest message of a bounded buffer with semaphores.
+pub const BUFFER_MESSAGE_BYTES_MAX: usize = 8192;
+
 /// The properties of a transport that matter to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
@@ -50,6 +53,8 @@ pub struct Transport {
     pub is_web: bool,
     /// Whether its bytes are in memory that the peer can change, and do not pass through the kernel.
     pub is_memory: bool,
+    /// Whether there is no way back to its writers: nothing can be answered.
+    pub is_one_way: bool,
 }
 
 /// The unit of one read.
@@ -136,6 +141,13 @@ impl Transport {
         is_memory: true,
         ..Transport::stream("Rings")
     };
+    /// A bounded buffer in shared memory with semaphores: what its writers put there, without a way back to them.
+    pub const BUFFER: Transport = Transport {
+        name: "Buffer",
+        unit: Unit::Message { bytes_max: BUFFER_MESSAGE_BYTES_MAX },
+        is_one_way: true,
+        ..Transport::FIFO
+    };
     /// Standard input and output of any kind, except one socket for both.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
@@ -143,7 +155,7 @@ impl Transport {
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
     /// The transports that differ in the services that they can carry.
-    pub const ALL: [Transport; 13] = [
+    pub const ALL: [Transport; 14] = [
         Transport::TCP,
         Transport::TLS,
         Transport::UNIX,
@@ -157,6 +169,7 @@ impl Transport {
         Transport::HTTP_UNIX,
         Transport::MQ,
         Transport::SHM,
+        Transport::BUFFER,
     ];
 
     const fn stream(name: &'static str) -> Transport {
@@ -174,6 +187,7 @@ impl Transport {
             is_encrypted: false,
             is_web: false,
             is_memory: false,
+            is_one_way: false,
         }
     }
 
@@ -240,7 +254,8 @@ mod tests {
                 "Https",
                 "HttpUnix",
                 "Queues",
-                "Rings"
+                "Rings",
+                "Buffer"
             ]
             .map(|name| format!("\"{name}\""))
         );
@@ -274,7 +289,7 @@ mod tests {
             (Service::Multiply, &everywhere[..]),
             (Service::Greeting, &without_fifo[..7]),
             (Service::Hello, &without_fifo),
-            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo", "Queues", "Rings"]),
+            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo", "Queues", "Rings", "Buffer"]),
             (Service::Talk, &everywhere[..4]),
             (Service::Stats, &everywhere[..4]),
             (Service::Status, &everywhere[..3]),

@@ -5,8 +5,12 @@ use std::fs;
 /// The inode of the namespace that a machine begins with (PROC_IPC_INIT_INO in the kernel's include/linux/proc_ns.h).
 const FIRST: &str = "ipc:[4026531839]";
 
-/// Whether we are in another IPC namespace than the machine's first one: in that of a container, or in one of our own
-/// (`PrivateIPC=`, systemd.exec(5)).
+/// Set to `no` by a unit that has no namespace of its own: in a container, nothing else tells.
+const PRIVATE: &str = "IPCD_PRIVATE_IPC";
+
+/// Whether we are in another IPC namespace than the machine's first one: perhaps in one of our own (`PrivateIPC=`,
+/// systemd.exec(5)).
 pub fn is_another() -> bool {
-    fs::read_link("/proc/self/ns/ipc").is_ok_and(|link| link.as_os_str() != FIRST)
+    let is_said_not = std::env::var_os(PRIVATE).is_some_and(|value| value == "no");
+    !is_said_not && fs::read_link("/proc/self/ns/ipc").is_ok_and(|link| link.as_os_str() != FIRST)
 }

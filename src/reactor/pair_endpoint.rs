@@ -1,4 +1,4 @@
-//! An open pair of FIFOs or message queues. No client connects to it, so it has one session for as long as it is open.
+//! An open pair of FIFOs or message queues, or a buffer. No client connects to it, so it has one session for as long as it is open.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! Pairs of FIFOs or message queues: no client connects to one, so each has one session for as long as it is open.
+//! Pairs of FIFOs or message queues, and buffers: no client connects to one, so each has one session for as long as it is open.
 
 use std::io;
 use std::rc::Rc;
@@ -9,6 +9,7 @@ use super::{Reactor, STARVED};
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
 use crate::engine::transport::Transport;
+use crate::transport::connection::Connection;
 use crate::transport::pair::Pair;
 
 /// The most reads that empty a closing pair: enough for a pipe of the usual size, and a bound if its writers continue.
@@ -38,6 +39,9 @@ impl Reactor {
             let (connection, binding) = (pair.connection(), Rc::clone(binding));
             match connection.and_then(|connection| self.watch(connection)) {
                 Ok(peer) => {
+                    if let Some(pid) = self.slots.connection(peer).and_then(Connection::helper) {
+                        log::info!("{}: process {pid} waits for its semaphores", binding.endpoint);
+                    }
                     self.pairs[index].peer = Some(peer);
                     let opened = Input::Opened { peer, binding: &binding, remote: RemoteAddress::Writers };
                     self.engine.handle(self.clock.now(), opened);
@@ -64,10 +68,10 @@ impl Reactor {
     pub(super) fn restore_pair(&mut self, transport: Transport, number: u64) -> Option<ConnectionId> {
         for index in 0..self.pairs.len() {
             let PairEndpoint { pair, peer, .. } = &self.pairs[index];
-            let connection = pair.connection().ok()?;
-            if peer.is_none() && pair.place().scheme().transport == transport && connection.number() == number
-            {
-                let peer = self.watch(connection).ok();
+            let is_that = pair.place().scheme().transport == transport
+                && pair.number().is_ok_and(|theirs| theirs == number);
+            if peer.is_none() && is_that {
+                let peer = pair.connection().and_then(|connection| self.watch(connection)).ok();
                 self.pairs[index].peer = peer;
                 return peer;
             }

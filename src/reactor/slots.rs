@@ -448,6 +448,7 @@ mod tests {
             mode: 0,
             group: String::new(),
             message_bytes: 0,
+            message_timeout: std::time::Duration::ZERO,
             make_directory: None,
         };
         let mut listen = || {

@@ -27,7 +27,8 @@ pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
         ResolvedEndpoint::Udp(_)
         | ResolvedEndpoint::UnixGram(_)
         | ResolvedEndpoint::Fifo(_)
-        | ResolvedEndpoint::Mq(_) => {
+        | ResolvedEndpoint::Mq(_)
+        | ResolvedEndpoint::Buffer(_) => {
             return Err(ErrorKind::Unsupported.into());
         }
     };

@@ -11,6 +11,7 @@ use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
 
+use super::buffer::taken::Taken;
 use super::messages;
 use super::rings::{self, Rings};
 use crate::host::raw::queue;
@@ -33,6 +34,8 @@ pub enum Connection {
     Queues(OwnedFd, OwnedFd),
     /// Two rings in shared memory, and the socket that they came through.
     Rings(Box<Rings>),
+    /// What is taken from a bounded buffer. What is written goes nowhere: there is no way back.
+    Buffer(Box<Taken>),
 }
 
 /// The most descriptors of one connection to wait for.
@@ -124,7 +127,7 @@ impl Connection {
 
     /// Whether it keeps messages apart: then use [`receive`](Self::receive).
     pub fn is_packets(&self) -> bool {
-        matches!(self, Connection::Packets(_) | Connection::Queues(..) | Connection::Rings(_))
+        !matches!(self, Connection::Bytes(_) | Connection::Pair(..))
     }
 
     /// Takes over two descriptors that do not block for long: one to read from, one to write to.
@@ -135,6 +138,14 @@ impl Connection {
     /// Takes over two message queues that do not block: one to take from, one to add to.
     pub fn queues(input: OwnedFd, output: OwnedFd) -> Self {
         Connection::Queues(input, output)
+    }
+
+    /// The process of ours that fills it, if there is one.
+    pub fn helper(&self) -> Option<u32> {
+        match self {
+            Connection::Buffer(taken) => Some(taken.pid()),
+            _ => None,
+        }
     }
 
     /// Its rings, if it has some.
@@ -151,6 +162,7 @@ impl Connection {
             Connection::Bytes(fd) | Connection::Packets(fd) => fd,
             Connection::Pair(input, _) | Connection::Queues(input, _) => input,
             Connection::Rings(rings) => rings.socket(),
+            Connection::Buffer(taken) => taken.socket(),
         }
     }
 
@@ -172,6 +184,9 @@ impl Connection {
                 source(output.as_fd(), Interest::WRITABLE, true),
                 None,
             ],
+            Connection::Buffer(taken) => {
+                [source(taken.socket().as_fd(), Interest::READABLE, false), None, None]
+            }
             // The client rings for both: a message, or room for ours.
             Connection::Rings(rings) => [
                 source(rings.socket().as_fd(), Interest::READABLE, false),
@@ -184,7 +199,7 @@ impl Connection {
     /// Whether a socket's peer is its peer: an error on it comes from there, a short read has taken all available data, and an
     /// event reports more; and another process can go on with it.
     pub fn is_socket(&self) -> bool {
-        !matches!(self, Connection::Pair(..) | Connection::Queues(..))
+        !matches!(self, Connection::Pair(..) | Connection::Queues(..) | Connection::Buffer(_))
     }
 
     /// Reads available data into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
@@ -207,6 +222,10 @@ impl Connection {
             }
             Connection::Queues(input, _) => {
                 let count = queue::receive(input.as_fd(), buffer)?;
+                return Ok(Received::Packet { count, truncated: false });
+            }
+            Connection::Buffer(taken) => {
+                let count = taken.receive(buffer)?;
                 return Ok(Received::Packet { count, truncated: false });
             }
             Connection::Bytes(input) | Connection::Packets(input) | Connection::Pair(input, _) => input,
@@ -240,6 +259,7 @@ impl Connection {
                 retry_on_intr(|| send(socket, one, flags))?
             }
             (pieces, Connection::Rings(rings)) => rings.send(pieces)?,
+            (pieces, Connection::Buffer(_)) => pieces.iter().map(|piece| piece.len()).sum(),
             (pieces, Connection::Queues(_, output)) => messages::send(output.as_fd(), &pieces.concat())?,
             ([one], Connection::Pair(_, output)) => retry_on_intr(|| write(output, one))?,
             (many, Connection::Bytes(socket) | Connection::Packets(socket)) => {
@@ -279,6 +299,9 @@ impl Connection {
 
     /// The number of the socket behind the descriptor: the same in every process that holds it (its inode).
     pub fn number(&self) -> u64 {
+        if let Connection::Buffer(taken) = self {
+            return taken.number();
+        }
         rustix::fs::fstat(self.input()).map_or(0, |stat| stat.st_ino)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::buffer::BufferErrorKind;
 use super::owner::PortOwner;
 use super::queue::QueueErrorKind;
 use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
@@ -62,6 +63,8 @@ pub enum OpenErrorKind {
     TooLong(usize),
     /// What is in the way of a message queue.
     Queue(QueueErrorKind),
+    /// What is in the way of a bounded buffer.
+    Buffer(BufferErrorKind),
     /// Anything else.
     Other(io::Error),
 }
@@ -118,6 +121,7 @@ impl OpenError {
             OpenErrorKind::MissingDirectory(_) => "create it or choose another path",
             OpenErrorKind::TooLong(_) => "choose a shorter path",
             OpenErrorKind::Queue(kind) => kind.remedy(),
+            OpenErrorKind::Buffer(kind) => kind.remedy(),
             OpenErrorKind::Other(error) => match Errno::from_io_error(error) {
                 Some(Errno::MFILE | Errno::NFILE) => {
                     "raise the limit on open files (LimitNOFILE=, ulimit -n) or list fewer endpoints"
@@ -242,6 +246,7 @@ impl fmt::Display for OpenErrorKind {
                 write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
             }
             OpenErrorKind::Queue(kind) => kind.fmt(f),
+            OpenErrorKind::Buffer(kind) => kind.fmt(f),
             OpenErrorKind::Other(error) => write!(f, "cannot be opened: {}", describe(error)),
         }
     }

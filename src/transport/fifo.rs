@@ -213,6 +213,7 @@ mod tests {
             mode,
             group: String::new(),
             message_bytes: 0,
+            message_timeout: std::time::Duration::ZERO,
             make_directory: None,
         }
     }

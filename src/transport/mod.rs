@@ -3,6 +3,7 @@
 //! [`open`](open::open) turns a [`ResolvedEndpoint`](crate::endpoint::ResolvedEndpoint) into a [`Listener`](listener::Listener) or says
 //! what blocks it; a listener accepts [`Connection`](connection::Connection)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
+pub mod buffer;
 pub mod connect;
 pub mod connection;
 mod credentials;

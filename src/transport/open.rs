@@ -40,7 +40,7 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenE
         ResolvedEndpoint::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
             .map(|(fd, files, warnings)| (fd, Some(files), warnings)),
         // `pair::open` opens these.
-        ResolvedEndpoint::Fifo(_) | ResolvedEndpoint::Mq(_) => {
+        ResolvedEndpoint::Fifo(_) | ResolvedEndpoint::Mq(_) | ResolvedEndpoint::Buffer(_) => {
             Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into()))
         }
     };

@@ -1,6 +1,7 @@
 //! Options for opening a place, from the configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Options for opening a place. Options without meaning for a kind of place are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Options {
     pub group: String,
     /// The longest message of the service, in bytes, which a message queue that is created has to hold.
     pub message_bytes: usize,
+    /// How long a message may take from its beginning to its end: for so long a writer may keep a buffer to itself.
+    pub message_timeout: Duration,
     /// A directory to create (mode 0755) if it does not exist, and to remove at the end if it is empty. Its parent
     /// must exist.
     pub make_directory: Option<PathBuf>,

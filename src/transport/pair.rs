@@ -1,9 +1,10 @@
 //! A pair that any number of clients use, one side of it to write to and one to read from, and to which none connects: two
-//! FIFOs, or two message queues.
+//! FIFOs, two message queues, or a buffer, which has nothing to read from.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use super::buffer::{self, Buffer};
 use super::connection::Connection;
 use super::error::OpenError;
 use super::fifo::{self, Fifo};
@@ -18,6 +19,8 @@ pub enum Pair {
     Fifos(Box<Fifo>),
     /// Two message queues.
     Queues(Queues),
+    /// A bounded buffer.
+    Buffer(Box<Buffer>),
 }
 
 /// Opens the pair at `place`, and creates what is missing. Nothing that is not ours is ever removed.
@@ -32,6 +35,10 @@ pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Pair, Vec<St
             let (queues, warnings) = queue::open(place, options)?;
             (Pair::Queues(queues), warnings)
         }
+        ResolvedEndpoint::Buffer(_) => {
+            let (buffer, warnings) = buffer::open(place, options)?;
+            (Pair::Buffer(Box::new(buffer)), warnings)
+        }
         _ => {
             let (fifo, warnings) = fifo::open(place, options)?;
             (Pair::Fifos(Box::new(fifo)), warnings)
@@ -45,6 +52,7 @@ impl Pair {
         match self {
             Pair::Fifos(fifo) => fifo.place(),
             Pair::Queues(queues) => queues.place(),
+            Pair::Buffer(buffer) => buffer.place(),
         }
     }
 
@@ -56,14 +64,26 @@ impl Pair {
         match self {
             Pair::Fifos(fifo) => fifo.connection(),
             Pair::Queues(queues) => queues.connection(),
+            Pair::Buffer(buffer) => buffer.connection(),
         }
     }
 
-    /// The descriptors without which their contents are lost: those of FIFOs. Queues outlive every process.
+    /// The number of what clients write to: the same in every process that has it open (its inode).
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn number(&self) -> io::Result<u64> {
+        match self {
+            Pair::Fifos(_) | Pair::Queues(_) => Ok(self.connection()?.number()),
+            Pair::Buffer(buffer) => Ok(buffer.number()),
+        }
+    }
+
+    /// The descriptors without which their contents are lost: those of FIFOs. The others outlive every process.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let descriptors = match self {
             Pair::Fifos(fifo) => Some(fifo.descriptors()),
-            Pair::Queues(_) => None,
+            Pair::Queues(_) | Pair::Buffer(_) => None,
         };
         descriptors.into_iter().flatten()
     }
@@ -71,7 +91,8 @@ impl Pair {
     /// The longest message that a client can write, in bytes, where there is such a bound.
     pub fn message_bytes_max(&self) -> Option<usize> {
         match self {
-            Pair::Fifos(_) => None,
+            // The size of a buffer's places is written with its name.
+            Pair::Fifos(_) | Pair::Buffer(_) => None,
             Pair::Queues(queues) => Some(queues.message_bytes_max()),
         }
     }
@@ -81,15 +102,17 @@ impl Pair {
         match self {
             Pair::Fifos(fifo) => fifo.is_orphaned(),
             Pair::Queues(queues) => queues.is_orphaned(),
+            Pair::Buffer(buffer) => buffer.is_orphaned(),
         }
     }
 
     /// It is in use from now on. Without this call, dropping it removes what we have created; with it, FIFOs stay, and so do
-    /// queues with messages in them.
+    /// queues and buffers with messages in them.
     pub fn keep(&self) {
         match self {
             Pair::Fifos(fifo) => fifo.keep(),
             Pair::Queues(queues) => queues.keep(),
+            Pair::Buffer(buffer) => buffer.keep(),
         }
     }
 
@@ -98,6 +121,7 @@ impl Pair {
         match self {
             Pair::Fifos(_) => {}
             Pair::Queues(queues) => queues.hand_over(),
+            Pair::Buffer(buffer) => buffer.hand_over(),
         }
     }
 
@@ -106,6 +130,7 @@ impl Pair {
         match self {
             Pair::Fifos(fifo) => fifo.discard(),
             Pair::Queues(queues) => queues.discard(),
+            Pair::Buffer(buffer) => buffer.keep(),
         }
     }
 
@@ -119,6 +144,7 @@ impl Pair {
         match self {
             Pair::Fifos(fifo) => fifo.set_permissions(mode, group),
             Pair::Queues(queues) => queues.set_permissions(mode, group),
+            Pair::Buffer(buffer) => buffer.set_permissions(mode, group),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod around;
+pub mod buffer;
 pub mod healthy;
 pub mod late;
 pub mod logged;

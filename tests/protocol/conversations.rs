@@ -123,18 +123,20 @@ fn queue_requests_are_answered_one_by_one_and_never_end() {
 }
 
 #[test]
-fn room_messages_from_a_queue_are_heard() {
-    let mut stage = Stage::new();
-    for name in MEMBERS {
-        let member = stage.connect(Service::Chat);
-        stage.send(member, format!("{name}\n").as_bytes());
+fn room_messages_from_a_queue_or_buffer_are_heard() {
+    for transport in [Transport::MQ, Transport::BUFFER] {
+        let mut stage = Stage::new();
+        for name in MEMBERS {
+            let member = stage.connect(Service::Chat);
+            stage.send(member, format!("{name}\n").as_bytes());
+        }
+        let queues = stage.stand(Service::Chat, transport);
+        for dialogue in in_the_room_by_fifo(&table()) {
+            let heard = in_messages(&mut stage, queues, &dialogue.sends);
+            dialogue.check(&heard, &format!("in the room through {transport:?}"));
+        }
+        assert!(stage.open[queues.index as usize]);
     }
-    let queues = stage.stand(Service::Chat, Transport::MQ);
-    for dialogue in in_the_room_by_fifo(&table()) {
-        let heard = in_messages(&mut stage, queues, &dialogue.sends);
-        dialogue.check(&heard, "in the room through a message queue");
-    }
-    assert!(stage.open[queues.index as usize]);
 }
 
 #[test]

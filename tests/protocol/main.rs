@@ -3,6 +3,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod buffer;
 mod conversations;
 mod datagrams;
 mod fifo;

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::harness::around::Helper;
-use crate::harness::{Client, Daemon, wait_until};
+use crate::harness::around::{Helper, failure};
+use crate::harness::{Client, Daemon, TestDir, USUAL, wait_until};
 
 /// `ipcctl notify` for so many signals, when it is registered.
 fn notify(daemon: &Daemon, count: u32) -> Helper {
@@ -60,5 +60,33 @@ fn client_that_is_gone_gets_no_signals_and_others_go_on() {
     alice.say("hi\n");
     assert_eq!(values(&mut client), [1]);
     alice.hear("alice: hi\n");
+    daemon.stop();
+}
+
+/// Runs its arguments with a kill(2) that fails with EPERM, as a sandbox has it.
+const WITHOUT_KILL: &str = "\
+import ctypes, os, platform, struct, sys
+number = {'x86_64': 62, 'aarch64': 129}[platform.machine()]
+rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('=HBBI', *rule) for rule in rules))
+program = struct.pack('@HP', len(rules), ctypes.addressof(code))
+c = ctypes.CDLL(None, use_errno=True)
+assert c.prctl(38, 1, 0, 0, 0) == 0 and c.prctl(22, 2, program, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn sandbox_without_kill_is_told_at_the_registration() {
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let ipcd = test_dir.command();
+    let mut command = Command::new("python3");
+    command.args(["-c", WITHOUT_KILL]).arg(ipcd.get_program()).args(ipcd.get_args());
+    let daemon = test_dir.start(command);
+    let to = format!("unix://{}", daemon.socket().display());
+    let mut client = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    let said = failure(client.args(["--to", &to, "notify"]), 1);
+    assert!(said.contains("(EPERM); if its unit's sandbox forbids that, the drop-in"), "{said}");
+    assert!(said.contains("signals.conf allows it"), "{said}");
     daemon.stop();
 }

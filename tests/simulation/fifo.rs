@@ -1,4 +1,4 @@
-//! FIFOs and message queues on the engine alone: lines, on FIFOs cut anywhere by writers that come and go, a reader that is often absent, and time.
+//! FIFOs, message queues and buffers on the engine alone: lines, on FIFOs cut anywhere by writers that come and go, a reader that is often absent, and time.
 //! The output is whole lines in order, with the newest among them; and every missing one was counted.
 
 use std::cell::Cell;
@@ -66,7 +66,8 @@ impl World {
             settings,
             random,
         };
-        world.open(Service::Multiply, transport, RemoteAddress::Writers);
+        let answering = if transport.is_one_way { Transport::MQ } else { transport };
+        world.open(Service::Multiply, answering, RemoteAddress::Writers);
         world.open(Service::Chat, transport, RemoteAddress::Writers);
         world.open(Service::Chat, Transport::UNIX, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         world.ends[2].room = usize::MAX;
@@ -79,7 +80,10 @@ impl World {
     fn open(&mut self, service: Service, transport: Transport, remote: RemoteAddress) {
         let peer = ConnectionId { index: self.ends.len() as u32, generation: 1 };
         let has_messages = transport.has_messages();
-        let room = self.random.pick(if has_messages { QUEUES } else { PIPES });
+        let room = match transport.is_one_way {
+            true => usize::MAX, // what is written there goes nowhere
+            false => self.random.pick(if has_messages { QUEUES } else { PIPES }),
+        };
         self.ends.push(End {
             peer,
             inbound: Bytes::default(),
@@ -91,7 +95,10 @@ impl World {
             closed: None,
         });
         let binding = Rc::new(Binding {
-            endpoint: format!("fifo:///run/{service}"),
+            endpoint: match transport.is_one_way {
+                true => format!("shm:///{service}?semaphores"),
+                false => format!("fifo:///run/{service}"),
+            },
             service,
             transport,
             allowed: None,

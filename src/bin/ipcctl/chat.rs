@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ipcd::endpoint::Endpoint;
 use ipcd::engine::text::{is_empty, quote};
 use ipcd::engine::words::is_quit;
 
@@ -11,6 +12,7 @@ use super::chat_protocol::ChatProtocol;
 use super::connect::ConnectOptions;
 use super::error::CliError;
 use super::filter::Lines;
+use super::target::Target;
 use ipcd::os_error::describe;
 
 /// Join the chat room; in a pipe: send each line of standard input there, and print its messages
@@ -30,6 +32,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    if let Some(Target::Endpoint(Endpoint::Buffer(place))) = &options.to {
+        return super::buffer::say(options, place);
+    }
     let name = arguments.name.clone().or_else(login_name);
     let name =
         name.ok_or_else(|| CliError::Usage("no login name found; give a name with --name".to_owned()))?;

@@ -63,7 +63,8 @@ impl Connection {
             | ResolvedEndpoint::UnixGram(_)
             | ResolvedEndpoint::Fifo(_)
             | ResolvedEndpoint::Mq(_)
-            | ResolvedEndpoint::Shm(_) => Connection::open(endpoint, None),
+            | ResolvedEndpoint::Shm(_)
+            | ResolvedEndpoint::Buffer(_) => Connection::open(endpoint, None),
         }
     }
 
@@ -119,6 +120,8 @@ impl Connection {
                 Connection::Datagrams(socket)
             }
             ResolvedEndpoint::Fifo(path) => return fifo(path),
+            // `buffer` writes to these.
+            ResolvedEndpoint::Buffer(_) => return Err(ErrorKind::Unsupported.into()),
             ResolvedEndpoint::Mq(name) => {
                 let (to, from) = queues::open(name)?;
                 return Ok(Connection::Queues { to, from });

@@ -116,6 +116,12 @@ pub(crate) fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliEr
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Shm(_)) => wanted.memory,
         Target::Endpoint(Endpoint::Fifo(_) | Endpoint::Mq(_)) => wanted.fifo,
+        Target::Endpoint(Endpoint::Buffer(_)) => {
+            return Err(CliError::Usage(format!(
+                "{target}: nothing comes back from there, so that only chat can be said; use another endpoint for {}",
+                wanted.name
+            )));
+        }
     };
     match can {
         true => Ok(()),
@@ -140,6 +146,7 @@ pub(crate) fn is_mux(endpoint: &ResolvedEndpoint, name: &str) -> bool {
         | ResolvedEndpoint::Fifo(_)
         | ResolvedEndpoint::Mq(_)
         | ResolvedEndpoint::Shm(_)
+        | ResolvedEndpoint::Buffer(_)
         | ResolvedEndpoint::Http(_)
         | ResolvedEndpoint::Https(_)
         | ResolvedEndpoint::HttpUnix(_) => false,

@@ -2,6 +2,7 @@
 //! `mod` and its line in `run`.
 
 mod bench;
+mod buffer;
 mod certificate;
 mod chat;
 mod chat_protocol;

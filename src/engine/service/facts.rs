@@ -117,6 +117,8 @@ pub enum Need {
     Session,
     /// Messages of one client: it says something to that one, or is over for that one.
     OneWriter,
+    /// A way back: its replies are what it is for.
+    Replies,
     /// Other clients.
     Others,
     /// HTTP, which nothing else is offered on.
@@ -131,6 +133,7 @@ impl Need {
         match self {
             Need::Session => !matches!(transport.lifetime, Lifetime::Message),
             Need::OneWriter => !transport.many_writers,
+            Need::Replies => !transport.is_one_way,
             Need::Others => !transport.is_alone,
             Need::Web => transport.is_web,
             Need::Kernel => !transport.is_memory,

@@ -4,7 +4,7 @@ pub mod run;
 
 use std::fmt;
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_nothing};
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::number::{self, ArithmeticError, Operator};
@@ -15,7 +15,7 @@ use crate::engine::words;
 pub const FACTS: Facts = Facts {
     name: "multiply",
     conduct: Conduct::Multiply,
-    needs: &[],
+    needs: &[Need::Replies],
     default_port: Some(65432),
     first: First::Message,
     idle: Idle::Silent,

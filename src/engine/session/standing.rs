@@ -1,4 +1,4 @@
-//! A session that lasts as long as its endpoint, for example two FIFOs or message queues: any number of writers come and go. It has
+//! A session that lasts as long as its endpoint, for example two FIFOs, message queues or a buffer: any number of writers come and go. It has
 //! no first or last message, and a close would reach no client. So it answers errors and continues.
 
 use super::Session;
@@ -20,8 +20,13 @@ impl Dialogue {
 
     /// Joins the room under the file's name, without a greeting.
     pub(super) fn join_as_endpoint(&mut self, shared: &mut EngineState) {
-        let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
-        match chat::enter_as(&mut shared.room, self.peer, name) {
+        let endpoint = &self.binding.endpoint;
+        let name = match endpoint.split_once(":///").filter(|_| self.transport().is_one_way) {
+            // Names and sizes follow the object's name.
+            Some((_, place)) => place.split('?').next(),
+            None => endpoint.rsplit('/').next(),
+        };
+        match chat::enter_as(&mut shared.room, self.peer, name.unwrap_or_default()) {
             Some(member_id) => self.be_member_as_endpoint(shared, member_id),
             None => self.state = State::Joining,
         }

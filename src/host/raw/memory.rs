@@ -33,10 +33,21 @@ impl SharedWords {
     /// # Errors
     /// It has fewer, or could lose them: its size is not sealed.
     pub fn map(memory: impl AsFd, count: usize) -> io::Result<SharedWords> {
+        match fcntl_get_seals(&memory)?.contains(SealFlags::SHRINK) {
+            true => SharedWords::map_unsealed(memory, count),
+            false => Err(io::Error::other("others could shorten this memory")),
+        }
+    }
+
+    /// Maps the first `count` words of a file that others may shorten. Then the kernel ends this process when it uses them
+    /// (SIGBUS): only for a process that does nothing else.
+    ///
+    /// # Errors
+    /// It has fewer now.
+    pub fn map_unsealed(memory: impl AsFd, count: usize) -> io::Result<SharedWords> {
         let wrong = || io::Error::other("this is not shared memory of that size");
         let bytes = count.checked_mul(size_of::<AtomicU32>()).ok_or_else(wrong)?;
-        let sealed = fcntl_get_seals(&memory)?.contains(SealFlags::SHRINK);
-        if !sealed || u64::try_from(fstat(&memory)?.st_size).is_ok_and(|size| size < bytes as u64) {
+        if u64::try_from(fstat(&memory)?.st_size).is_ok_and(|size| size < bytes as u64) {
             return Err(wrong());
         }
         // SAFETY: a new mapping, at an address that the kernel chooses, replaces none.
@@ -53,7 +64,7 @@ impl Deref for SharedWords {
 
     fn deref(&self) -> &[AtomicU32] {
         // SAFETY: `map` made `count` words readable and writable from here on; a mapping begins at a page, so they are
-        // aligned; the sealed file cannot shrink under them; they stay until `drop`, which no borrow outlives. Any bits
+        // aligned; if their file shrinks, using them ends the process, and does nothing else; they stay until `drop`, which no borrow outlives. Any bits
         // are an AtomicU32, which may change at any time, whoever changes it.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }

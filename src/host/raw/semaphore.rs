@@ -1,12 +1,31 @@
-//! A POSIX semaphore in shared memory (sem_overview(7)), for processes that trust each other: others could break it.
+//! A POSIX semaphore in shared memory (sem_overview(7)). Whoever shares it can give it any value, or shorten its file.
 
 use std::io;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc::{self, sem_t};
+use nix::libc::{self, sem_t, timespec};
 
 /// The words of one.
 pub const WORDS: usize = size_of::<sem_t>().div_ceil(size_of::<AtomicU32>());
+
+/// The bytes of one, which are also those of a named one's file.
+pub const BYTES: usize = size_of::<sem_t>();
+
+/// Room for one in this process, aligned for it.
+#[repr(align(16))]
+struct Room([AtomicU32; WORDS]);
+
+/// What the file of a named semaphore with this value holds.
+///
+/// # Errors
+/// The C library's (sem_init(3)).
+pub fn image(value: u32) -> io::Result<Vec<u8>> {
+    let room = Room(Default::default());
+    Semaphore::of(&room.0).begin(value)?;
+    let bytes = room.0.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+    Ok(bytes.take(BYTES).collect())
+}
 
 /// A semaphore in these words.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +50,13 @@ impl<'m> Semaphore<'m> {
         self.0.as_ptr().cast_mut().cast()
     }
 
-    /// Makes it, with the value 0, before anybody uses it.
+    /// Makes it, with this value, before anybody uses it.
     ///
     /// # Errors
     /// The C library's (sem_init(3)).
-    pub fn begin(self) -> io::Result<()> {
+    pub fn begin(self, value: u32) -> io::Result<()> {
         // SAFETY: room for a semaphore, aligned, and shared memory may change at any time: its words are atomic.
-        checked(unsafe { libc::sem_init(self.pointer(), 1, 0) })
+        checked(unsafe { libc::sem_init(self.pointer(), 1, value) })
     }
 
     /// Adds 1.
@@ -57,6 +76,35 @@ impl<'m> Semaphore<'m> {
         // SAFETY: as above.
         checked(unsafe { libc::sem_wait(self.pointer()) })
     }
+
+    /// Waits until it is not 0, and takes 1; returns whether it did so in this time, without a signal in between.
+    ///
+    /// # Errors
+    /// The C library's (sem_timedwait(3)).
+    pub fn wait_for(self, time: Duration) -> io::Result<bool> {
+        // The clock of that function is the one that people set.
+        let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + time;
+        let until = timespec { tv_sec: until.as_secs() as _, tv_nsec: until.subsec_nanos().into() };
+        // SAFETY: as above; the time is only read.
+        match checked(unsafe { libc::sem_timedwait(self.pointer(), &until) }) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its value now; what others have made of it may be any number.
+    ///
+    /// # Errors
+    /// The C library's (sem_getvalue(3)).
+    pub fn value(self) -> io::Result<i32> {
+        let mut value = 0;
+        // SAFETY: as above; the value has room.
+        checked(unsafe { libc::sem_getvalue(self.pointer(), &mut value) })?;
+        Ok(value)
+    }
 }
 
 #[cfg(test)]
@@ -68,12 +116,25 @@ mod tests {
     fn other_mapping_wakes_who_waits() {
         let memory = allocate(WORDS).unwrap();
         let ours = SharedWords::map(&memory, WORDS).unwrap();
-        Semaphore::of(&ours).begin().unwrap();
+        Semaphore::of(&ours).begin(0).unwrap();
         let waiter = std::thread::spawn(move || {
             let theirs = SharedWords::map(&memory, WORDS).unwrap();
             (0..3).for_each(|_| Semaphore::of(&theirs).wait().unwrap());
         });
         (0..3).for_each(|_| Semaphore::of(&ours).post().unwrap());
         waiter.join().unwrap();
+        assert!(!Semaphore::of(&ours).wait_for(Duration::ZERO).unwrap());
+        assert_eq!(Semaphore::of(&ours).value().unwrap(), 0);
+    }
+
+    #[test]
+    fn image_is_a_semaphore_with_its_value() {
+        let memory = allocate(WORDS).unwrap();
+        rustix::io::pwrite(&memory, &image(7).unwrap(), 0).unwrap();
+        let words = SharedWords::map(&memory, WORDS).unwrap();
+        let semaphore = Semaphore::of(&words);
+        assert_eq!(semaphore.value().unwrap(), 7);
+        assert!(semaphore.wait_for(Duration::ZERO).unwrap());
+        assert_eq!(semaphore.value().unwrap(), 6);
     }
 }

@@ -66,6 +66,28 @@ pub fn wait(timeout: Duration) -> io::Result<Option<usize>> {
     }
 }
 
+extern "C" fn nothing(_: i32) {}
+
+/// From now on SIGTERM, SIGINT and SIGHUP do nothing but interrupt what waits (EINTR).
+///
+/// # Errors
+/// The C library's (sigaction(2)).
+pub fn only_interrupt() -> io::Result<()> {
+    for number in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        let handler: extern "C" fn(i32) = nothing;
+        // SAFETY: all zero but for a function that may be called at any time; without SA_RESTART.
+        let outcome = unsafe {
+            let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+            action.sa_sigaction = handler as libc::sighandler_t;
+            libc::sigaction(number, &action, null_mut())
+        };
+        if outcome != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ fn options() -> Options {
         mode: 0o660,
         group: String::new(),
         message_bytes: 0,
+        message_timeout: std::time::Duration::ZERO,
         make_directory: None,
     }
 }

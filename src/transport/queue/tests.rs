@@ -62,6 +62,7 @@ fn options(mode: u32) -> Options {
         mode,
         group: String::new(),
         message_bytes: 0,
+        message_timeout: std::time::Duration::ZERO,
         make_directory: None,
     }
 }

@@ -79,8 +79,8 @@ impl Stage {
         self.heard.push(Vec::new());
         self.sent.push(Vec::new());
         self.open.push(true);
-        let binding =
-            Rc::new(Binding { endpoint: "fifo:///run/alice".into(), service, transport, allowed: None });
+        let endpoint = if transport.is_one_way { "shm:///alice?semaphores" } else { "fifo:///run/alice" };
+        let binding = Rc::new(Binding { endpoint: endpoint.into(), service, transport, allowed: None });
         self.engine
             .handle(self.now, Input::Opened { peer, binding: &binding, remote: RemoteAddress::Writers });
         self.settle();

@@ -183,7 +183,17 @@ fn unit_with_an_ipc_namespace_of_its_own_is_warned() {
     let manager = Manager::new(&test_dir);
     let command = manager.command_by("exec unshare --ipc -- \"$@\"", &test_dir, vec![]);
     let daemon = test_dir.start(command);
-    daemon.wait_for_log(&format!("only processes in the same IPC namespace see mq://{}; if", queues.0));
+    let warning = format!("only processes in the same IPC namespace see mq://{}; if", queues.0);
+    daemon.wait_for_log(&warning);
     assert_eq!(queues.names(), [""; 0], "as PrivateIPC=yes does it");
     daemon.stop();
+
+    // In a container a unit with PrivateIPC=no looks the same; the drop-in says that it is not.
+    let test_dir = TestDir::new();
+    test_dir.write_config(&config(&queues));
+    let manager = Manager::new(&test_dir);
+    let mut command = manager.command_by("exec unshare --ipc -- \"$@\"", &test_dir, vec![]);
+    command.env("IPCD_PRIVATE_IPC", "no");
+    let log = test_dir.start(command).stop();
+    assert!(!log.iter().any(|line| line.contains(&warning)), "{log:?}");
 }

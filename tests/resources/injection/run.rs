@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::mqueue::mq_unlink;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -75,6 +76,10 @@ impl Drop for Subject {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // It may have been kept from removing them.
+        for end in [".in", ".out", ".lock"] {
+            let _ = mq_unlink(format!("{}{end}", script::queue(&self.test_dir)).as_str());
+        }
     }
 }
 

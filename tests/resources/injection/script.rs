@@ -3,10 +3,17 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ipcd::engine::transport::RING_MESSAGE_BYTES_MAX;
+use ipcd::host::raw::queue as raw;
+use ipcd::transport::rings::Rings;
+use nix::mqueue::{MQ_OFlag, mq_open};
+use nix::sys::stat::Mode;
 use rustix::fs::OFlags;
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -17,8 +24,9 @@ pub const CONFIG: &str = r#"
 [limits]
 shutdown_grace = "2s"
 [multiply]
+max_message = 200
 group = "root"
-listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram", "mq:///inject-{ip}", "shm://{dir}/multiply.shm"]
 [greeting]
 listen = ["tcp://{ip}:9999"]
 [chat]
@@ -35,8 +43,9 @@ pub const RELOADED: &str = r#"
 [limits]
 shutdown_grace = "2s"
 [multiply]
+max_message = 200
 group = "root"
-listen = ["tcp://{ip}:65432", "tcp://{ip}:65433", "udp://{ip}:65432", "fifo://{dir}/multiply", "fifo://{dir}/second", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+listen = ["tcp://{ip}:65432", "tcp://{ip}:65433", "udp://{ip}:65432", "fifo://{dir}/multiply", "fifo://{dir}/second", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram", "mq:///inject-{ip}", "shm://{dir}/multiply.shm"]
 [greeting]
 listen = ["tcp://{ip}:9999"]
 [chat]
@@ -244,6 +253,59 @@ fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
     Err(format!("the FIFO says {}", show(&heard)))
 }
 
+/// The name of the message queues.
+pub fn queue(test_dir: &TestDir) -> String {
+    format!("/inject-{}", test_dir.ip)
+}
+
+/// A message in a queue; earlier ones that nobody has received come first.
+fn queued(test_dir: &TestDir) -> Outcome {
+    let open = |end: &str, flags: MQ_OFlag| {
+        let name = format!("{}.{end}", queue(test_dir));
+        mq_open(name.as_str(), flags | MQ_OFlag::O_NONBLOCK, Mode::empty(), None)
+            .map(raw::owned)
+            .map_err(|errno| format!("{name}: {errno}"))
+    };
+    let (to, from) = (open("in", MQ_OFlag::O_WRONLY)?, open("out", MQ_OFlag::O_RDONLY)?);
+    let deadline = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
+    while Instant::now() < deadline {
+        let _ = raw::send(to.as_fd(), b"6 7"); // or it is full of earlier ones
+        let again = Instant::now() + AGAIN;
+        while Instant::now() < again {
+            let mut buffer = [0; 8192];
+            match raw::receive(from.as_fd(), &mut buffer) {
+                Ok(count) if buffer[..count] == *b"42.0" => return Ok(()),
+                Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+    Err(format!("the queue says {}", show(&heard)))
+}
+
+/// A client with shared memory.
+fn shared(test_dir: &TestDir) -> Outcome {
+    let socket = UnixStream::connect(test_dir.directory.path().join("multiply.shm")).map_err(text)?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+    let rings = Rings::join(socket.into()).map_err(text)?;
+    rings.send(&[b"6 7"]).map_err(text)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
+    while Instant::now() < deadline {
+        let mut buffer = [0; RING_MESSAGE_BYTES_MAX];
+        match rings.receive(&mut buffer) {
+            Ok(count) if buffer[..count] == *b"42.0" => return Ok(()),
+            Ok(count) => heard.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => return Err(text(error)),
+        }
+    }
+    Err(format!("the memory says {}", show(&heard)))
+}
+
 /// Two in the room, one of whom leaves, and a third that finds it full.
 fn chat(test_dir: &TestDir, lost: &mut Vec<String>) {
     let enter = |name: &str| {
@@ -304,6 +366,8 @@ pub fn round(test_dir: &TestDir, reloaded: bool) -> Vec<String> {
     took("datagram", datagram(test_dir));
     took("local datagram", local_datagram(test_dir));
     took("fifo", on_fifo(test_dir, "multiply"));
+    took("queue", queued(test_dir));
+    took("memory", shared(test_dir));
     if reloaded {
         took("second line", line(test_dir, SECOND));
         took("second fifo", on_fifo(test_dir, "second"));

@@ -145,7 +145,7 @@ impl Mechanism {
             ResolvedEndpoint::UnixGram(_) => Mechanism::UnixGram,
             ResolvedEndpoint::Fifo(_) => Mechanism::Fifo,
             ResolvedEndpoint::Mq(_) => Mechanism::Mq,
-            ResolvedEndpoint::Shm(_) => Mechanism::Shm,
+            ResolvedEndpoint::Shm(_) | ResolvedEndpoint::Buffer(_) => Mechanism::Shm,
         }
     }
 }

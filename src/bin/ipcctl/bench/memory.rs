@@ -54,7 +54,7 @@ fn semaphore(words: &SharedWords, of: Side) -> Semaphore<'_> {
 
 /// Makes the semaphores in new memory.
 pub(crate) fn begin_semaphores(words: &SharedWords) -> io::Result<()> {
-    [Side::Asks, Side::Answers].into_iter().try_for_each(|side| semaphore(words, side).begin())
+    [Side::Asks, Side::Answers].into_iter().try_for_each(|side| semaphore(words, side).begin(0))
 }
 
 /// A wait that a signal has ended is looked at like one that is over.

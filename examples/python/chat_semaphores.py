@@ -1,0 +1,38 @@
+"""Puts messages into a bounded buffer in shared memory, with three semaphores; ipcd says them in the chat.
+Usage: chat_semaphores.py [NAME [TEXT…]], for the endpoint shm:///NAME?semaphores
+
+Python's library has no named semaphores; the C library, through ctypes, has. (The module posix_ipc has them too.)"""
+import ctypes
+import mmap
+import os
+import struct
+import sys
+
+SLOTS, SIZE = 8, 256  # the places behind two indices of 32 bits: taken next (by ipcd), and filled next
+name = sys.argv[1] if len(sys.argv) > 1 else "/board"
+c = ctypes.CDLL(None, use_errno=True)
+c.sem_open.restype = ctypes.c_void_p
+c.sem_wait.argtypes = c.sem_post.argtypes = [ctypes.c_void_p]
+
+
+def semaphore(end):
+    found = c.sem_open(f"{name}_{end}".encode(), 0)  # ipcd has made it
+    if not found:  # SEM_FAILED
+        sys.exit(f"{name}_{end}: {os.strerror(ctypes.get_errno())}")
+    return found
+
+
+empty, full, mutex = semaphore("empty"), semaphore("full"), semaphore("mutex")
+# shm_open in Python is an open in /dev/shm. multiprocessing.shared_memory would remove the object at the end.
+with open(f"/dev/shm{name}", "r+b") as file:
+    buffer = mmap.mmap(file.fileno(), 8 + SLOTS * SIZE)
+for text in sys.argv[2:]:
+    message = text.encode()[:SIZE]
+    c.sem_wait(empty)  # until a place is free
+    c.sem_wait(mutex)  # alone from here
+    (tail,) = struct.unpack_from("=I", buffer, 4)
+    start = 8 + tail * SIZE
+    buffer[start:start + SIZE] = message.ljust(SIZE, b"\0")
+    struct.pack_into("=I", buffer, 4, (tail + 1) % SLOTS)
+    c.sem_post(mutex)  # to here
+    c.sem_post(full)  # one more to take

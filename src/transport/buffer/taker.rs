@@ -1,0 +1,322 @@
+//! The taker: a process that waits for the semaphores of a bounded buffer, and hands each message to the daemon on a socket, its
+//! standard input. A message stays in its place until the daemon has it. It ends when the daemon does, and when it finds a fault.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Stat, fstat};
+use rustix::io::{pread, pwrite, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::files::{indices, open_ours};
+use super::taken::{FAULT, MESSAGE};
+use crate::endpoint::buffer::Layout;
+use crate::host::raw::memory::SharedWords;
+use crate::host::raw::semaphore::{Semaphore, WORDS};
+use crate::host::raw::signal;
+use crate::os_error::describe;
+use crate::transport::lock::is_gone;
+
+/// How often to look whether everything is as it should be, at least and at most.
+const LOOK_MIN: Duration = Duration::from_millis(20);
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// Why the taker ends.
+enum Ending {
+    /// The daemon is gone, or wants no more.
+    Over,
+    /// Somebody has broken the buffer, in words.
+    Fault(String),
+}
+
+impl From<io::Error> for Ending {
+    fn from(error: io::Error) -> Ending {
+        Ending::Fault(format!("it cannot be used: {}", describe(&error)))
+    }
+}
+
+fn fault<T>(why: impl Into<String>) -> Result<T, Ending> {
+    Err(Ending::Fault(why.into()))
+}
+
+/// Why nobody can go on just now. It may pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stuck {
+    /// Somebody has the mutex.
+    Held,
+    /// No place is free, and none is filled.
+    NoPlace,
+    /// A place is filled, and its semaphore does not say so yet.
+    Uncounted,
+}
+
+/// A named semaphore.
+struct Named {
+    name: String,
+    path: PathBuf,
+    stat: Stat,
+    words: SharedWords,
+}
+
+impl Named {
+    fn open(name: &str, path: PathBuf) -> Result<Named, Ending> {
+        let opened = open_ours(&path).map_err(|kind| Ending::Fault(kind.to_string()))?;
+        let Some((fd, stat)) = opened else { return fault(format!("the semaphore {name} was removed")) };
+        Ok(Named { name: name.to_owned(), path, stat, words: SharedWords::map_unsealed(&fd, WORDS)? })
+    }
+
+    fn semaphore(&self) -> Semaphore<'_> {
+        Semaphore::of(&self.words)
+    }
+
+    /// Its value, which is at most `max`.
+    fn value(&self, max: u32) -> Result<u32, Ending> {
+        let value = self.semaphore().value()?;
+        match u32::try_from(value).ok().filter(|value| *value <= max) {
+            Some(value) => Ok(value),
+            None => fault(format!("the semaphore {} is {value}, and at most {max} is right", self.name)),
+        }
+    }
+}
+
+/// What a process that takes from one buffer has.
+struct Taker {
+    socket: OwnedFd,
+    layout: Layout,
+    object: OwnedFd,
+    stat: Stat,
+    empty: Named,
+    full: Named,
+    mutex: Named,
+    timeout: Duration,
+}
+
+/// Takes from the buffer at `place` until the daemon ends; `timeout`: how long a writer may have it for itself.
+///
+/// # Errors
+/// No such buffer can be meant, or standard input is no socket.
+pub fn run(place: &str, timeout: Duration) -> io::Result<()> {
+    signal::only_interrupt()?;
+    // A core dump would hold what was said, and be in nobody's interest.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let layout = Layout::of(Path::new(place)).ok_or(io::ErrorKind::InvalidInput)?;
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let copy = socket.try_clone()?;
+    if let Err(Ending::Fault(why)) = Taker::begin(socket, layout, timeout).and_then(|taker| taker.work()) {
+        let packet = [&[FAULT], why.as_bytes()].concat();
+        let _ = send(&copy, &packet, SendFlags::NOSIGNAL);
+    }
+    Ok(())
+}
+
+impl Taker {
+    fn begin(socket: OwnedFd, layout: Layout, timeout: Duration) -> Result<Taker, Ending> {
+        let opened = open_ours(&layout.object_file()).map_err(|kind| Ending::Fault(kind.to_string()))?;
+        let Some((object, stat)) = opened else { return fault("the object was removed") };
+        let [empty, full, mutex] = layout.semaphore_files();
+        let empty = Named::open(&layout.empty, empty)?;
+        let full = Named::open(&layout.full, full)?;
+        let mutex = Named::open(&layout.mutex, mutex)?;
+        Ok(Taker { socket, object, stat, empty, full, mutex, timeout, layout })
+    }
+
+    fn work(&self) -> Result<(), Ending> {
+        let look = (self.timeout / 4).clamp(LOOK_MIN, LOOK_MAX);
+        let mut stuck: Option<(Instant, Stuck)> = None;
+        loop {
+            self.look_at_socket()?;
+            if self.full.semaphore().wait_for(look)? {
+                stuck = None;
+                self.take()?;
+                continue;
+            }
+            stuck = match (self.look()?, stuck) {
+                (Some(now), Some((since, before))) if now == before => {
+                    if since.elapsed() < self.timeout {
+                        continue;
+                    }
+                    self.mend(now)?;
+                    None
+                }
+                (now, _) => now.map(|now| (Instant::now(), now)),
+            };
+        }
+    }
+
+    /// Nobody could go on for too long.
+    fn mend(&self, stuck: Stuck) -> Result<(), Ending> {
+        match stuck {
+            Stuck::Held => self.give_up_on_mutex(),
+            // Its writer was ended right before it did this.
+            Stuck::Uncounted => Ok(self.full.semaphore().post()?),
+            Stuck::NoPlace => fault(format!(
+                "{} and {} have been 0 for {} s: all places are taken and none is filled, so writers were ended in between",
+                self.empty.name,
+                self.full.name,
+                self.timeout.as_secs_f32()
+            )),
+        }
+    }
+
+    /// Whether everything is as it should be while nothing comes, and whether somebody can go on.
+    fn look(&self) -> Result<Option<Stuck>, Ending> {
+        let semaphores = [&self.empty, &self.full, &self.mutex];
+        if is_gone(&self.stat, &self.layout.object_file()) {
+            return fault("the object was removed");
+        }
+        if let Some(gone) = semaphores.into_iter().find(|named| is_gone(&named.stat, &named.path)) {
+            return fault(format!("the semaphore {} was removed", gone.name));
+        }
+        self.check_size()?;
+        let slots = self.layout.slots;
+        let (free, filled, mutex) = (self.empty.value(slots)?, self.full.value(slots)?, self.mutex.value(1)?);
+        let (head, tail) = indices(&self.object)?;
+        Ok(match (free, filled, mutex) {
+            (_, _, 0) => Some(Stuck::Held),
+            (_, 0, _) if head != tail => Some(Stuck::Uncounted),
+            (0, 0, _) => Some(Stuck::NoPlace),
+            _ => None,
+        })
+    }
+
+    fn check_size(&self) -> Result<(), Ending> {
+        let (size, right) = (fstat(&self.object).map_err(io::Error::from)?.st_size, self.layout.bytes());
+        match u64::try_from(size).is_ok_and(|size| size == right) {
+            true => Ok(()),
+            false => fault(format!("the object has {size} bytes, and {right} is right")),
+        }
+    }
+
+    /// A place is filled: hands over what is in it, and frees it. If the daemon goes in between, it stays filled.
+    fn take(&self) -> Result<(), Ending> {
+        let locked = self.lock();
+        if !matches!(locked, Ok(true)) {
+            self.full.semaphore().post()?;
+        }
+        if !locked? {
+            return self.give_up_on_mutex();
+        }
+        let read = self.read();
+        self.mutex.semaphore().post()?;
+        let (head, message) = read?;
+        if let Err(over) = self.hand(&message) {
+            self.full.semaphore().post()?;
+            return Err(over);
+        }
+        // Only we change that index, so that it can be done even when somebody keeps the mutex.
+        let locked = self.lock();
+        let freed = self.free(head);
+        if matches!(locked, Ok(true)) {
+            self.mutex.semaphore().post()?;
+        }
+        freed?;
+        self.empty.semaphore().post()?;
+        if !locked? {
+            return self.give_up_on_mutex();
+        }
+        self.empty.value(self.layout.slots)?;
+        self.full.value(self.layout.slots)?;
+        Ok(())
+    }
+
+    /// Takes the mutex; returns whether it could be had in time.
+    fn lock(&self) -> Result<bool, Ending> {
+        let until = Instant::now() + self.timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.mutex.semaphore().wait_for(left)? {
+                return match self.mutex.value(0) {
+                    Ok(_) => Ok(true),
+                    Err(_) => fault(format!("the semaphore {} let two in at once", self.mutex.name)),
+                };
+            }
+            self.look_at_socket()?;
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Somebody has had the mutex for too long. What others have put there whole is handed over before the end.
+    fn give_up_on_mutex(&self) -> Result<(), Ending> {
+        for _ in 0..self.layout.slots {
+            if !self.full.semaphore().wait_for(Duration::ZERO)? {
+                break;
+            }
+            let (head, message) = self.read()?;
+            self.hand(&message)?;
+            self.free(head)?;
+        }
+        fault(format!(
+            "somebody has had {} for {} s, perhaps a program that was ended between sem_wait and sem_post",
+            self.mutex.name,
+            self.timeout.as_secs_f32()
+        ))
+    }
+
+    /// The place that is taken next, and the message in it.
+    fn read(&self) -> Result<(u32, Vec<u8>), Ending> {
+        self.check_size()?;
+        let (head, tail) = indices(&self.object)?;
+        let slots = self.layout.slots;
+        self.full.value(slots - 1)?; // one is ours
+        if head >= slots || tail >= slots {
+            return fault(format!("its indices are {head} and {tail}, and at most {} is right", slots - 1));
+        }
+        if head == tail && self.empty.value(slots)? > 0 {
+            return fault(format!(
+                "{} says that a place is filled, and the indices say that none is",
+                self.full.name
+            ));
+        }
+        let mut message = vec![0; self.layout.size as usize];
+        let count =
+            pread(&self.object, &mut message[..], self.layout.slot_at(head)).map_err(io::Error::from)?;
+        message.truncate(count);
+        // Text ends with a NUL, or with its place.
+        if let Some(end) = message.iter().position(|byte| *byte == 0) {
+            message.truncate(end);
+        }
+        Ok((head, message))
+    }
+
+    /// Frees the place that was read.
+    fn free(&self, head: u32) -> Result<(), Ending> {
+        if indices(&self.object)?.0 != head {
+            return fault("another program takes from it too");
+        }
+        let next = ((head + 1) % self.layout.slots).to_ne_bytes();
+        pwrite(&self.object, &next, 0).map_err(io::Error::from)?;
+        Ok(())
+    }
+
+    /// Hands a message over, and waits until the daemon has it.
+    fn hand(&self, message: &[u8]) -> Result<(), Ending> {
+        let packet = [&[MESSAGE], message].concat();
+        send(&self.socket, &packet, SendFlags::NOSIGNAL).map_err(|_| Ending::Over)?;
+        loop {
+            let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
+            let _ = poll(&mut socket, None); // a signal is nothing to stop for
+            let mut word = [0; 8];
+            match retry_on_intr(|| recv(&self.socket, &mut word, RecvFlags::empty())) {
+                Ok((_, 1..)) => return Ok(()),
+                Err(rustix::io::Errno::AGAIN) => {}
+                _ => return Err(Ending::Over),
+            }
+        }
+    }
+
+    /// Ends when the daemon has closed the socket.
+    fn look_at_socket(&self) -> Result<(), Ending> {
+        let mut socket = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let _ = poll(&mut socket, Some(&Default::default()));
+        match socket[0].revents().is_empty() {
+            true => Ok(()),
+            false => Err(Ending::Over),
+        }
+    }
+}
