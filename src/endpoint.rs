@@ -2,6 +2,7 @@
 //! Knows the syntax; opens nothing.
 
 pub mod buffer;
+mod queue;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,9 +13,6 @@ use crate::engine::transport::Transport;
 
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last one is NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
-
-/// The longest name of a message queue, in bytes without its slash: a file's name has 255 (NAME_MAX), and `.lock` follows.
-pub const QUEUE_NAME_BYTES_MAX: usize = 250;
 
 /// The address of an endpoint: at an `N` on the network, or in the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,7 +142,8 @@ static UNIXGRAM: Scheme = Scheme {
 };
 static FIFO: Scheme =
     Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
-static MQ: Scheme = Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue(rest).map(At::Mq) };
+static MQ: Scheme =
+    Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue::parse(rest).map(At::Mq) };
 static SHM: Scheme = Scheme { name: "shm", transport: Transport::SHM, parse: |rest| memory(rest) };
 /// The second kind with this name.
 static BUFFER: Scheme = Scheme { name: "shm", transport: Transport::BUFFER, parse: |rest| memory(rest) };
@@ -389,21 +388,6 @@ fn memory(rest: &str) -> Result<Endpoint, String> {
     match buffer::is_meant(rest) {
         true => buffer::parse(rest).map(At::Buffer),
         false => socket_path(rest).map(At::Shm),
-    }
-}
-
-/// The name of a message queue (mq_overview(7)).
-fn queue(name: &str) -> Result<PathBuf, String> {
-    let wrong = |why: &str| Err(format!("{why}, for example mq:///multiply"));
-    match name.strip_prefix('/') {
-        None | Some("") => wrong("the name of a message queue begins with a slash"),
-        Some(rest) if rest.contains('/') => wrong("the name of a message queue has no second slash"),
-        Some(_) if name.chars().any(char::is_control) => wrong("a name has no control characters"),
-        Some(rest) if rest.len() > QUEUE_NAME_BYTES_MAX => Err(format!(
-            "the name of a message queue has at most {QUEUE_NAME_BYTES_MAX} bytes, this one has {}",
-            rest.len()
-        )),
-        Some(_) => Ok(PathBuf::from(name)),
     }
 }
 

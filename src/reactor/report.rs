@@ -183,7 +183,9 @@ impl EventLog {
             EndpointError::Register => "cannot register a connection, closing it",
             EndpointError::Pair => "cannot be used now, trying again",
         };
-        self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {}", describe(error)));
+        // A pair fails a few times a second at most, and each time for a reason of its own.
+        let remote = matches!(trouble, EndpointError::Pair).then_some(RemoteAddress::Writers);
+        self.line(now, Line::EndpointError, binding, remote, format_args!("{what}: {}", describe(error)));
     }
 
     fn line(

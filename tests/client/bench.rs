@@ -13,7 +13,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 
 /// Every mechanism, and its responder.
-const MECHANISMS: [(&str, &str); 18] = [
+const MECHANISMS: [(&str, &str); 19] = [
     ("tcp", "ipcd"),
     ("unix", "ipcd"),
     ("unixseq", "ipcd"),
@@ -27,6 +27,7 @@ const MECHANISMS: [(&str, &str); 18] = [
     ("socketpair", "ipcctl"),
     ("mqueue", "ipcctl"),
     ("futex", "ipcctl"),
+    ("uring", "ipcctl"),
     ("eventfd", "ipcctl"),
     ("semaphores", "ipcctl"),
     ("sysvsemaphores", "ipcctl"),

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host::raw::semaphore",
             "host::raw::signal",
             "host::raw::sysv",
+            "host::raw::uring",
             "host::time",
             "os_error",
             "transport::connect",
@@ -208,7 +209,7 @@ fn visible_json_is_written_in_one_place() {
 }
 
 /// The most lines of code with `unsafe` in it: a reader must be able to read all of it at once.
-const UNSAFE_LINES_MAX: usize = 320;
+const UNSAFE_LINES_MAX: usize = 400;
 
 #[test]
 fn unsafe_code_is_in_one_place_with_reasons() {

@@ -50,9 +50,15 @@ impl SharedWords {
         if u64::try_from(fstat(&memory)?.st_size).is_ok_and(|size| size < bytes as u64) {
             return Err(wrong());
         }
+        SharedWords::map_at(memory, count, 0)
+    }
+
+    /// Maps `count` words from `offset` on, of a file of which the kernel says that they are there.
+    pub(super) fn map_at(memory: impl AsFd, count: usize, offset: u64) -> io::Result<SharedWords> {
+        let bytes = count * size_of::<AtomicU32>();
         // SAFETY: a new mapping, at an address that the kernel chooses, replaces none.
         let start = unsafe {
-            mmap(null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
+            mmap(null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, offset)
         }?;
         let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
         Ok(SharedWords { start, count })

@@ -1,6 +1,6 @@
 //! The only place with `unsafe`: it turns what the kernel gives as a number or an address into values that safe code
 //! can own, sets an option of the C library's allocator, and calls what no crate offers safely: System V's queues and semaphores,
-//! semaphores in shared memory, and queued signals.
+//! semaphores in shared memory, queued signals, and an io_uring.
 //! Each use says why it is sound; `tests/engine/layering.rs` makes sure that they are few and only here.
 #![allow(unsafe_code)]
 
@@ -11,3 +11,4 @@ pub mod queue;
 pub mod semaphore;
 pub mod signal;
 pub mod sysv;
+pub mod uring;

@@ -44,7 +44,7 @@ const DEEDS: &[(&str, Deed)] = &[
         post(&writer.mutex);
     }),
     ("_empty is 9, and at most 8 is right", |_, writer, _| post(&writer.empty)),
-    ("_mutex is 2, and at most 1 is right", |_, writer, _| post(&writer.mutex)),
+    ("_mutex ", |_, writer, _| post(&writer.mutex)),
     ("the object has 0 bytes, and 2056 is right", |board, _, _| truncate(board.file(), 0)),
     ("the object has 1 bytes, and 2056 is right", |board, writer, _| {
         truncate(board.file(), 1);

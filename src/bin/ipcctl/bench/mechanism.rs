@@ -24,6 +24,7 @@ pub(crate) enum Mechanism {
     SocketPair,
     MQueue,
     Futex,
+    Uring,
     EventFd,
     Semaphores,
     SysvSemaphores,
@@ -58,6 +59,7 @@ impl Mechanism {
             Mechanism::SocketPair => "Unix socket pair",
             Mechanism::MQueue => "POSIX message queues",
             Mechanism::Futex => "shared memory, futex",
+            Mechanism::Uring => "shared memory, futex through io_uring",
             Mechanism::EventFd => "shared memory, eventfd",
             Mechanism::Semaphores => "shared memory, POSIX semaphores",
             Mechanism::SysvSemaphores => "shared memory, System V semaphores",
@@ -77,7 +79,7 @@ impl Mechanism {
             Mechanism::Signals => "a signal",
             Mechanism::EventFd => "a count",
             Mechanism::SysvSemaphores => "two counts",
-            Mechanism::Shm | Mechanism::Futex | Mechanism::Semaphores => "nothing",
+            Mechanism::Shm | Mechanism::Futex | Mechanism::Uring | Mechanism::Semaphores => "nothing",
         }
     }
 
@@ -86,6 +88,7 @@ impl Mechanism {
         match self {
             Mechanism::Shm
             | Mechanism::Futex
+            | Mechanism::Uring
             | Mechanism::EventFd
             | Mechanism::Semaphores
             | Mechanism::SysvSemaphores
@@ -124,6 +127,7 @@ impl Mechanism {
             | Mechanism::SocketPair
             | Mechanism::MQueue
             | Mechanism::Futex
+            | Mechanism::Uring
             | Mechanism::EventFd
             | Mechanism::Semaphores
             | Mechanism::SysvSemaphores

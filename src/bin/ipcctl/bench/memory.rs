@@ -11,6 +11,7 @@ use ipcd::host::raw::semaphore;
 use ipcd::host::raw::semaphore::Semaphore;
 use ipcd::host::raw::signal;
 use ipcd::host::raw::sysv;
+use ipcd::host::raw::uring::Uring;
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::thread::futex;
 
@@ -72,6 +73,8 @@ const WAIT: Duration = Duration::from_secs(3600);
 pub(crate) enum Wakeup {
     /// It sleeps on the word with the total of words written.
     Futex,
+    /// It sleeps on the same word, in io_uring_enter().
+    Uring(Uring),
     /// It sleeps in read().
     EventFd { to: OwnedFd, from: OwnedFd },
     /// It waits for a POSIX semaphore behind the rings.
@@ -128,7 +131,7 @@ impl Memory {
         }
         ring[WRITTEN].store(at, Ordering::Release);
         match &self.wakeup {
-            Wakeup::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
+            Wakeup::Futex | Wakeup::Uring(_) => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
             Wakeup::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
             Wakeup::Semaphores => semaphore(&self.words, self.side).post()?,
             Wakeup::SystemV(id) => sysv::change(*id, self.side.index(), 1)?,
@@ -157,6 +160,7 @@ impl Memory {
                     Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 },
+                Wakeup::Uring(uring) => uring.wait(&ring[WRITTEN], at)?,
                 // It counts signals, so none is missed; it may wake for data that was already read.
                 Wakeup::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
                 Wakeup::Semaphores => uninterrupted(semaphore(&self.words, self.side.other()).wait())?,

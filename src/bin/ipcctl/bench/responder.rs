@@ -16,6 +16,7 @@ use ipcd::host::fd_bundle::{pack, unpack};
 use ipcd::host::raw::memory::SharedWords;
 use ipcd::host::raw::queue;
 use ipcd::host::raw::signal;
+use ipcd::host::raw::uring::Uring;
 use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -53,6 +54,8 @@ enum Task {
     Signals,
     /// Answer through shared memory, and futexes in it; standard input is a bundle of it
     Futex,
+    /// The same, waiting with io_uring
+    Uring,
     /// Answer through shared memory; standard input is a bundle of it and the eventfds to signal and to wait for
     EventFd,
     /// Answer messages from one queue through another
@@ -106,6 +109,7 @@ fn channel(task: &Task, bench: i32) -> io::Result<Channel> {
             Channel::lines(to, from)
         }
         Task::Futex => shared(Wakeup::Futex)?,
+        Task::Uring => shared(Wakeup::Uring(Uring::new()?))?,
         Task::Semaphores => shared(Wakeup::Semaphores)?,
         Task::SysvSemaphores { id } => shared(Wakeup::SystemV(*id))?,
         Task::Signals => {

@@ -10,6 +10,7 @@ use ipcd::host::raw::memory::{SharedWords, allocate};
 use ipcd::host::raw::queue;
 use ipcd::host::raw::signal;
 use ipcd::host::raw::sysv;
+use ipcd::host::raw::uring::Uring;
 use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
 use nix::sys::stat::Mode;
 use rustix::event::{EventfdFlags, eventfd};
@@ -72,6 +73,7 @@ impl Setup {
             Mechanism::SocketPair => socket_pair(workspace),
             Mechanism::MQueue => queues(workspace),
             Mechanism::Futex => futex(workspace),
+            Mechanism::Uring => uring(workspace),
             Mechanism::EventFd => event_fd(workspace),
             Mechanism::Semaphores => semaphores(workspace),
             Mechanism::SysvSemaphores => sysv_semaphores(workspace),
@@ -127,6 +129,14 @@ fn futex(workspace: &Workspace) -> io::Result<Setup> {
     let memory = allocate(WORDS)?;
     let responder = workspace.start(["futex"], giving(&[&memory])?.into(), Stdio::null())?;
     Ok(Setup::new(responder, || asking(memory, Wakeup::Futex)))
+}
+
+fn uring(workspace: &Workspace) -> io::Result<Setup> {
+    let memory = allocate(WORDS)?;
+    // An old kernel says here that it cannot do this, before anybody waits for it.
+    Uring::new()?.wait(&SharedWords::map(&memory, WORDS)?[0], 1)?;
+    let responder = workspace.start(["uring"], giving(&[&memory])?.into(), Stdio::null())?;
+    Ok(Setup::new(responder, || asking(memory, Wakeup::Uring(Uring::new()?))))
 }
 
 fn semaphores(workspace: &Workspace) -> io::Result<Setup> {
