@@ -2,6 +2,8 @@
 
 mod endpoint;
 mod flood;
+mod history;
+mod interval;
 mod load;
 mod peer;
 mod plot;
@@ -28,6 +30,7 @@ use peer::{Environment, Over, Peer};
 use report::Report;
 use server::Cores;
 use stream::Certificate;
+use workload::Kind;
 
 /// Measures ipcd beside the alternatives: the server's processor time for each request, and rates.
 #[derive(Parser)]
@@ -51,6 +54,12 @@ struct Arguments {
     /// List the workloads
     #[arg(long)]
     list: bool,
+    /// Measures this daemon as well, as the peer `former`: that of another revision
+    #[arg(long)]
+    former: Option<PathBuf>,
+    /// Appends the figures of ipcd to this file; a whole run does so to benches/history.csv
+    #[arg(long)]
+    history: Option<PathBuf>,
     #[arg(long, hide = true)]
     ipcd: PathBuf,
     #[arg(long, hide = true)]
@@ -81,6 +90,9 @@ const OTHERS: [(&str, &str); 9] = [
 
 /// Rounds of `scaling`, which spends most of its time on connecting.
 const SCALING_ROUNDS: usize = 3;
+
+/// Rounds of `latency` at least: the 99th percentile of one round says little.
+const LATENCY_ROUNDS: usize = 15;
 
 impl Arguments {
     fn wants(&self, workload: &str) -> bool {
@@ -118,12 +130,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     ensure!(rounds > 0, "at least one round");
     let directory = tempfile::Builder::new().prefix("ipcd-peers-").tempdir()?;
     let environment = environment(&arguments, directory.path())?;
-    let peers = installed(&arguments.peers);
+    let peers = installed(&arguments.peers, &environment);
     let mut report = Report::new(&environment, rounds, time);
     let quick = arguments.quick;
     for workload in workload::ALL.iter().filter(|workload| arguments.wants(workload.name)) {
         eprintln!("{}", workload.title);
-        let outcomes = workload::measure(workload, &peers, rounds, time, quick, &environment);
+        let rounds = match workload.kind {
+            Kind::Latency(..) if !quick => rounds.max(LATENCY_ROUNDS),
+            _ => rounds,
+        };
+        let outcomes =
+            workload::measure(workload, &peers, rounds, time, quick, &environment, &mut report.disturbed);
         for (peer, outcome) in &outcomes {
             if let Err(error) = outcome {
                 report.fail(*peer, error);
@@ -162,8 +179,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if is_whole {
         write(&report, &arguments.root)?;
     }
+    let usual = is_whole.then(|| arguments.root.join("benches/history.csv"));
+    if let Some(file) = arguments.history.or(usual) {
+        history::append(&report, &arguments.root, &file)?;
+    }
     // If another server fails, the report says so. If one of these fails, the run fails.
-    let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
+    let ours = [Peer::Ipcd, Peer::Former, Peer::Limit, Peer::Tokio];
     let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
     Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -175,6 +196,7 @@ fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
         .context("raising the limit of open files")?;
     Ok(Environment {
         ipcd: arguments.ipcd.clone(),
+        former: arguments.former.clone(),
         limit: arguments.limit.clone(),
         limit_tls: arguments.limit_tls.clone(),
         limit_ws: arguments.limit_ws.clone(),
@@ -189,10 +211,11 @@ fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
 }
 
 /// The servers to compare: the named ones or, if none is named, all whose programs are installed.
-fn installed(wanted: &[Peer]) -> Vec<Peer> {
+fn installed(wanted: &[Peer], environment: &Environment) -> Vec<Peer> {
     let mut peers = Vec::new();
     for peer in Peer::ALL {
-        if !wanted.is_empty() && !wanted.contains(&peer) {
+        let is_there = peer != Peer::Former || environment.former.is_some();
+        if !is_there || !wanted.is_empty() && !wanted.contains(&peer) {
             continue;
         }
         match peer.missing() {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::endpoint::Endpoint;
 use crate::server::{Cores, Server, is_installed};
@@ -16,6 +16,8 @@ use crate::stream::Certificate;
 pub enum Peer {
     Limit,
     Ipcd,
+    /// ipcd of another revision, which `benches/compare` has built.
+    Former,
     Redis,
     Tokio,
     Python,
@@ -58,6 +60,8 @@ impl Service {
 /// Paths of the programs, and a directory for their files.
 pub struct Environment {
     pub ipcd: PathBuf,
+    /// The daemon of another revision.
+    pub former: Option<PathBuf>,
     pub limit: PathBuf,
     pub limit_tls: PathBuf,
     pub limit_ws: PathBuf,
@@ -73,9 +77,10 @@ pub struct Environment {
 }
 
 impl Peer {
-    pub const ALL: [Peer; 12] = [
+    pub const ALL: [Peer; 13] = [
         Peer::Limit,
         Peer::Ipcd,
+        Peer::Former,
         Peer::Redis,
         Peer::Tokio,
         Peer::Python,
@@ -89,11 +94,20 @@ impl Peer {
     ];
 
     /// Peers that speak WebSocket.
-    pub const OVER_WS: [Peer; 5] = [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Node, Peer::Python];
+    pub const OVER_WS: [Peer; 6] =
+        [Peer::Limit, Peer::Ipcd, Peer::Former, Peer::Tokio, Peer::Node, Peer::Python];
 
     /// Peers that speak TLS. The last ones are proxies before the C limit, which has no TLS.
-    pub const OVER_TLS: [Peer; 7] =
-        [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Redis, Peer::Haproxy, Peer::Nginx, Peer::Stunnel];
+    pub const OVER_TLS: [Peer; 8] = [
+        Peer::Limit,
+        Peer::Ipcd,
+        Peer::Former,
+        Peer::Tokio,
+        Peer::Redis,
+        Peer::Haproxy,
+        Peer::Nginx,
+        Peer::Stunnel,
+    ];
 
     /// Whether it is a proxy, which only decrypts for another server.
     pub fn is_front(self) -> bool {
@@ -104,6 +118,7 @@ impl Peer {
         match self {
             Peer::Limit => "C limit",
             Peer::Ipcd => "ipcd",
+            Peer::Former => "ipcd before",
             Peer::Redis => "redis",
             Peer::Tokio => "tokio",
             Peer::Python => "Python",
@@ -120,7 +135,7 @@ impl Peer {
     /// The program that has to be installed for it.
     fn program(self) -> Option<&'static str> {
         match self {
-            Peer::Limit | Peer::Ipcd | Peer::Tokio => None,
+            Peer::Limit | Peer::Ipcd | Peer::Former | Peer::Tokio => None,
             Peer::Redis => Some("redis-server"),
             Peer::Python => Some("python3"),
             Peer::Memcached => Some("memcached"),
@@ -204,10 +219,14 @@ impl Peer {
                 command.arg(&environment.python).args([service.name(), kind, &place]);
                 command
             }
-            Peer::Ipcd => {
-                let file = environment.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
+            Peer::Ipcd | Peer::Former => {
+                let (name, program) = match self {
+                    Peer::Former => ("former", environment.former.as_ref().context("which one: --former")?),
+                    _ => ("ipcd", &environment.ipcd),
+                };
+                let file = environment.directory.join(format!("{name}-{}-{kind}.toml", service.name()));
                 fs::write(&file, ipcd_configuration(service, endpoint, &clients, &environment.certificate))?;
-                let mut command = Command::new(&environment.ipcd);
+                let mut command = Command::new(program);
                 command.arg("--config").arg(file);
                 command
             }

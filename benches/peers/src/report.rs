@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::flood::Flood;
+use crate::interval::Estimate;
 use crate::peer::{Environment, Over, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
-use crate::workload::{Kind, Outcome, Round, Workload};
+use crate::workload::{Disturbed, Kind, Outcome, Round, Workload};
 
 /// The workloads in the short table of README.md.
 pub const TELLING: [&str; 3] = [
@@ -25,8 +26,11 @@ pub const TELLING: [&str; 3] = [
 const NOTHING: &str = "–";
 
 pub struct Report {
-    machine: String,
+    pub machine: String,
+    pub date: String,
     how: String,
+    /// Another revision is measured too.
+    compares: bool,
     pub timed: Vec<(&'static Workload, Vec<(Peer, Outcome)>)>,
     pub idle: Vec<(Peer, Idle)>,
     pub start: Vec<(Peer, Start)>,
@@ -39,6 +43,8 @@ pub struct Report {
     /// Idle connections over WebSocket.
     pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
+    /// Rounds that were measured again, and those that were disturbed then too.
+    pub disturbed: Disturbed,
     /// The duration of the idle measurement.
     pub silence: Duration,
     /// Servers that failed a measurement.
@@ -54,10 +60,9 @@ impl Report {
         let date =
             Command::new("date").arg("+%Y-%m-%d").output().map(|output| output.stdout).unwrap_or_default();
         let machine = format!(
-            "Linux {}, {}, {cpus} CPUs, {}",
+            "Linux {}, {}, {cpus} CPUs",
             release.trim(),
             model.map_or("a processor", |(_, model)| model),
-            String::from_utf8_lossy(&date).trim()
         );
         let how = format!(
             "{rounds} rounds of {} s for each peer in turn; {}",
@@ -66,7 +71,9 @@ impl Report {
         );
         Report {
             machine,
+            date: String::from_utf8_lossy(&date).trim().to_owned(),
             how,
+            compares: environment.former.is_some(),
             timed: Vec::new(),
             idle: Vec::new(),
             start: Vec::new(),
@@ -77,13 +84,14 @@ impl Report {
             flood: None,
             ws_idle: Vec::new(),
             scaling: Vec::new(),
+            disturbed: Disturbed::default(),
             silence: Duration::ZERO,
             failed: Vec::new(),
         }
     }
 
     pub fn heading(&self) -> String {
-        format!("{}; {}.", self.machine, self.how)
+        format!("{}, {}; {}; {}.", self.machine, self.date, self.how, self.disturbed.as_words())
     }
 
     pub fn fail(&mut self, peer: Peer, error: &str) {
@@ -94,22 +102,29 @@ impl Report {
     /// Processor time, ratio to the limit and rate, for the `wanted` workloads.
     pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
         let is_timed = |peer: &Peer| !matches!(peer, Peer::Memcached | Peer::Node) && !peer.is_front();
-        let peers: Vec<Peer> = Peer::ALL.into_iter().filter(is_timed).collect();
+        let peers: Vec<Peer> = self.columns(&Peer::ALL).into_iter().filter(is_timed).collect();
         self.timed(&peers, |workload| !matches!(workload.over, Over::Tls | Over::Ws) && wanted(workload))
     }
 
     /// The table for TLS, with its other costs.
     pub fn tls_table(&self) -> String {
-        let mut table = self.timed(&Peer::OVER_TLS, |workload| workload.over == Over::Tls);
-        beside(&mut table, &Peer::OVER_TLS, (&self.tls_idle, &self.tls_start, &self.tls_calls));
+        let peers = self.columns(&Peer::OVER_TLS);
+        let mut table = self.timed(&peers, |workload| workload.over == Over::Tls);
+        beside(&mut table, &peers, (&self.tls_idle, &self.tls_start, &self.tls_calls));
         table
     }
 
     /// The table for WebSocket.
     pub fn ws_table(&self) -> String {
-        let mut table = self.timed(&Peer::OVER_WS, |workload| workload.over == Over::Ws);
-        beside(&mut table, &Peer::OVER_WS, (&self.ws_idle, &[], &[]));
+        let peers = self.columns(&Peer::OVER_WS);
+        let mut table = self.timed(&peers, |workload| workload.over == Over::Ws);
+        beside(&mut table, &peers, (&self.ws_idle, &[], &[]));
         table
+    }
+
+    /// These servers; another revision only if it is measured.
+    fn columns(&self, peers: &[Peer]) -> Vec<Peer> {
+        peers.iter().copied().filter(|peer| *peer != Peer::Former || self.compares).collect()
     }
 
     /// The effect of handshakes on a client without TLS.
@@ -127,6 +142,17 @@ impl Report {
             row(&mut table, &title, cells.into_iter());
         }
         table
+    }
+
+    /// Each workload's ratio to the limit.
+    pub fn ratios(&self) -> impl Iterator<Item = (&'static str, Estimate)> {
+        self.timed.iter().filter_map(|(workload, outcomes)| {
+            let of = |peer| {
+                let (_, outcome) = outcomes.iter().find(|(other, _)| *other == peer)?;
+                Some(processor_times(outcome.as_ref().ok()?))
+            };
+            Some((workload.name, Estimate::of_ratios(&of(Peer::Ipcd)?, &of(Peer::Limit)?)))
+        })
     }
 
     fn timed(&self, peers: &[Peer], wanted: impl Fn(&Workload) -> bool) -> String {
@@ -247,15 +273,23 @@ fn between(old: &str, text: &str, [begin, end]: [&str; 2]) -> Option<String> {
     Some(format!("{before}{begin}\n{}\n\n{end}{after}", text.trim_end()))
 }
 
+fn processor_times(rounds: &[Round]) -> Vec<f64> {
+    rounds.iter().map(|round| round.cpu).collect()
+}
+
 fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
-    let cpu = significant(median(rounds.iter().map(|round| round.cpu)));
+    let of = processor_times;
+    let cpu = significant(median(of(rounds).into_iter()));
     let rate = rate(median(rounds.iter().map(|round| round.per_second)));
     match limit {
         None => format!("{cpu} ({rate})"),
         Some(limit) => {
             // The ratio within each round: only runs side by side can be compared.
-            let ratio = median(rounds.iter().zip(limit).map(|(round, limit)| round.cpu / limit.cpu));
-            format!("{cpu} ×{ratio:.2} ({rate})")
+            let ratio = Estimate::of_ratios(&of(rounds), &of(limit));
+            let is_noise = Estimate::of_noise(&of(limit)).is_some_and(|noise| noise.contains(ratio.middle));
+            let mark = if is_noise { "≈" } else { "×" };
+            let Estimate { middle, low, high } = ratio;
+            format!("{cpu} {mark}{middle:.2} [{low:.2}–{high:.2}] ({rate})")
         }
     }
 }
@@ -266,12 +300,12 @@ fn latency(outcome: Option<&Outcome>) -> String {
     if latencies.is_empty() {
         return NOTHING.to_owned();
     }
-    let [p50, p99, max] = [
+    let [p50, max] = [
         median(latencies.iter().map(|latency| latency.p50)),
-        median(latencies.iter().map(|latency| latency.p99)),
         median(latencies.iter().map(|latency| latency.max)),
     ];
-    format!("{p50:.0} / {p99:.0} / {max:.0}")
+    let p99 = Estimate::of(&latencies.iter().map(|latency| latency.p99).collect::<Vec<f64>>());
+    format!("{p50:.0} / {:.0} [{:.0}–{:.0}] / {max:.0}", p99.middle, p99.low, p99.high)
 }
 
 pub fn header(first: &str, columns: impl Iterator<Item = &'static str>) -> String {

@@ -136,6 +136,14 @@ impl Server {
         Ok(Duration::from(clock_gettime(self.clock)?) + behind)
     }
 
+    /// How often another process has taken the processor from it or from this process, by the kernel's count. A server with
+    /// several threads or processes on its one processor disturbs itself: then it is left out.
+    pub fn disturbances(&self) -> Result<u64> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid()))?.count();
+        let is_alone = threads == 1 && self.behind.is_none();
+        Ok(taken_away("self")? + if is_alone { taken_away(&self.pid().to_string())? } else { 0 })
+    }
+
     /// A line of its smaps_rollup, in bytes.
     pub fn memory(&self, which: &str) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.pid());
@@ -145,6 +153,16 @@ impl Server {
         let behind = self.behind.as_ref().map_or(Ok(0), |behind| behind.memory(which))?;
         Ok(kib.with_context(|| format!("{path}: no {which}"))? * 1024 + behind)
     }
+}
+
+/// The number of involuntary context switches of a process (proc_pid_status(5)).
+fn taken_away(process: &str) -> Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    let count = text.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    count
+        .and_then(|count| count.trim().parse().ok())
+        .with_context(|| format!("{path}: no involuntary switches"))
 }
 
 fn is_early(error: &io::Error) -> bool {

@@ -117,7 +117,7 @@ pub enum Room {
 impl Room {
     pub fn of(peer: Peer) -> Result<Room> {
         Ok(match peer {
-            Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python | Peer::Node => Room::Cave,
+            Peer::Limit | Peer::Ipcd | Peer::Former | Peer::Tokio | Peer::Python | Peer::Node => Room::Cave,
             Peer::Haproxy | Peer::Nginx | Peer::Stunnel => Room::Cave, // each forwards to the C limit
             Peer::Redis => Room::Redis,
             Peer::Ngircd => Room::Irc,
