@@ -83,7 +83,7 @@ mod tests {
             let mut expected = Vec::new();
             for number in 0..20 {
                 let line = format!("{round} {number} {}", "x".repeat(number * 7));
-                room.proclaim(&line);
+                room.proclaim(&line).unwrap();
                 websocket::encode(line.as_bytes(), &mut expected);
             }
             assert!(frames.are_for(&room, ada) && frames.bytes() == expected);
@@ -91,7 +91,7 @@ mod tests {
             assert!(frames.are_for(&room, bob) && frames.bytes().as_ptr() == place, "they are made once");
             assert_eq!(frames.log_bytes(), room.behind(bob));
         }
-        room.proclaim(&"x".repeat(ROOM_QUEUE_BYTES));
+        room.proclaim(&"x".repeat(ROOM_QUEUE_BYTES)).unwrap();
         assert!(!frames.are_for(&room, bob), "it is too far behind");
     }
 }

@@ -23,7 +23,7 @@ impl Engine {
             Order::Kick(name) => self.kick(now, by, &name),
             Order::Mute(text) => self.mute(now, by, &text),
             Order::Unmute(name) => self.unmute(by, &name),
-            Order::Say(text) => Ok(self.proclaim(by, &text)),
+            Order::Say(text) => self.proclaim(by, &text),
             Order::Close(target) => self.close(now, by, target),
         };
         let line =
@@ -98,14 +98,14 @@ impl Engine {
     }
 
     /// Sends a message to the room.
-    fn proclaim(&mut self, by: ConnectionId, text: &str) -> String {
+    fn proclaim(&mut self, by: ConnectionId, text: &str) -> Result<String, String> {
         let heard_by = self.shared.room.len();
-        self.shared.room.proclaim(&format!("{}{text}", words::TEACHER));
+        self.shared.room.proclaim(&format!("{}{text}", words::TEACHER)).map_err(|why| words::refused(&why))?;
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
-        match heard_by {
+        Ok(match heard_by {
             1 => "sent to one member".to_owned(),
             count => format!("sent to {count} members"),
-        }
+        })
     }
 
     /// Records the action only in the log.

@@ -319,8 +319,11 @@ impl Room {
     }
 
     /// Sends everyone a line that no member said. New members may be shown it later.
-    pub fn proclaim(&mut self, line: &str) {
-        self.propose(Entry::Announced(line));
+    ///
+    /// # Errors
+    /// Why a shared room does not take it.
+    pub fn proclaim(&mut self, line: &str) -> Result<(), String> {
+        self.try_propose(Entry::Announced(line))
     }
 
     /// Adds a line to the transcript only.
@@ -355,14 +358,19 @@ impl Room {
 
     /// Adds an entry to the room: now or, in a shared room, when it comes back from the log.
     fn propose(&mut self, entry: Entry<'_>) {
-        if self.propose_to_log(entry) {
-            return;
+        let _ = self.try_propose(entry); // its author hears of it
+    }
+
+    fn try_propose(&mut self, entry: Entry<'_>) -> Result<(), String> {
+        if self.propose_to_log(entry)? {
+            return Ok(());
         }
         let is_heard = !self.members.is_empty();
         self.timeline.commit(entry, is_heard);
         if is_heard {
             self.mark_pending();
         }
+        Ok(())
     }
 
     fn mark_pending(&mut self) {

@@ -17,6 +17,9 @@ use super::timeline::Entry;
 /// The most whispers of ours that wait for an answer; each has one within seconds.
 const WHISPERS_MAX: usize = 1024;
 
+/// The most newcomers that have gone before they had their place in the log: each is to be said there twice.
+const NEWCOMERS_GONE_MAX: usize = 1000;
+
 impl Room {
     /// The room is shared from now on. Its members join again, at a place of the log.
     /// `seen`: what its members have seen of it already, before a restart.
@@ -149,9 +152,16 @@ impl Room {
         if let Some(shared) = &mut self.shared {
             let mine = shared.joining.iter_mut().find(|newcomer| newcomer.peer == Some(peer));
             if let Some(newcomer) = mine {
-                newcomer.peer = None;
+                (newcomer.peer, newcomer.rest, newcomer.claim) = (None, Box::default(), None);
             }
         }
+    }
+
+    /// Whether so many have come and gone again, while the log took nothing, that nobody new is let in.
+    pub fn is_crowded(&self) -> bool {
+        let is_gone = |newcomer: &&Newcomer| newcomer.peer.is_none();
+        let joining = self.shared.as_ref().map_or(&[][..], |shared| &shared.joining);
+        joining.len() >= NEWCOMERS_GONE_MAX && joining.iter().filter(is_gone).count() >= NEWCOMERS_GONE_MAX
     }
 
     /// Whether somebody elsewhere has that name, or one that can be taken for it, or is about to.
@@ -190,12 +200,20 @@ impl Room {
     }
 
     /// Proposes an entry; `false`: the room is not shared.
-    pub(super) fn propose_to_log(&mut self, entry: Entry<'_>) -> bool {
-        let Some(shared) = &mut self.shared else { return false };
+    ///
+    /// # Errors
+    /// Why a line that no member says is not taken. A member hears it itself.
+    pub(super) fn propose_to_log(&mut self, entry: Entry<'_>) -> Result<bool, String> {
+        let Some(shared) = &mut self.shared else { return Ok(false) };
         let (author, refused) = match entry {
             Entry::Joined(name) => (None, shared.propose(uplink::Entry::Joined(name))),
             Entry::Left(name) => (None, shared.propose(uplink::Entry::Left(name))),
-            Entry::Announced(line) => (None, shared.propose(uplink::Entry::Announced(line))),
+            Entry::Announced(line) => {
+                if let Some(why) = shared.propose(uplink::Entry::Announced(line)) {
+                    return Err(why);
+                }
+                (None, None)
+            }
             Entry::Acted { name, text } => {
                 (Some(Key::new(name)), shared.propose(uplink::Entry::Acted { name, text }))
             }
@@ -211,7 +229,7 @@ impl Room {
             self.tell_refusal(&author, &why);
         }
         self.note_fullness();
-        true
+        Ok(true)
     }
 
     /// A member here hears that the log does not take what it said.
@@ -266,14 +284,14 @@ impl Room {
         Some(match event {
             Event::Entry { place, entry } => {
                 self.timeline.commit_shared(entry, shared.has_begun, is_heard);
-                let name = match entry {
-                    uplink::Entry::Joined(name) if place.is_own => Some(Key::new(name)),
+                let name: Option<Box<str>> = match entry {
+                    uplink::Entry::Joined(name) if place.is_own => Some(name.into()),
                     _ => None,
                 };
                 if is_heard {
                     self.mark_pending();
                 }
-                name.map_or(Consequence::Nothing, |key| self.seat(&key))
+                name.map_or(Consequence::Nothing, |name| self.seat(&name))
             }
             Event::NameTaken { name } => {
                 let name: Box<str> = name.into();
@@ -331,14 +349,15 @@ impl Room {
     }
 
     /// One of our own has its place in the log: a newcomer is in the room from here on, and a member has been all the time.
-    fn seat(&mut self, key: &Key) -> Consequence {
+    fn seat(&mut self, name: &str) -> Consequence {
         self.joins += 1;
-        if let Some(member_id) = self.keys.get(key) {
+        let key = Key::new(name);
+        if let Some(member_id) = self.keys.get(&key) {
             self.members[member_id.0].joined = self.joins;
             return Consequence::Nothing;
         }
         let shared = self.shared.as_deref_mut().expect("its log has just spoken");
-        let newcomer = shared.joining.iter().position(|newcomer| newcomer.name.key == *key);
+        let newcomer = shared.joining.iter().position(|newcomer| newcomer.name.key == key);
         let newcomer = newcomer.map(|index| shared.joining.remove(index));
         match newcomer {
             Some(Newcomer { peer: Some(peer), name, rest, claim }) => {
@@ -346,11 +365,11 @@ impl Room {
                 self.members[member_id.0].claim = claim.map(Box::new);
                 Consequence::Joined(peer, member_id, rest)
             }
-            Some(Newcomer { peer: None, name, .. }) => {
-                shared.propose(uplink::Entry::Left(&name.shown));
+            // Its client has gone, perhaps in the process before a restart, which could not say so.
+            Some(Newcomer { peer: None, .. }) | None => {
+                shared.propose(uplink::Entry::Left(name));
                 Consequence::Nothing
             }
-            None => Consequence::Nothing, // it has left already, and its leaving is on the way
         }
     }
 
@@ -424,3 +443,6 @@ fn failure(outcome: Outcome) -> &'static str {
         Outcome::CutOff => "the room is cut off; it may have arrived",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ fn peer(index: u32) -> ConnectionId {
 
 /// A line without a speaker.
 fn say(room: &mut Room, line: &str) {
-    room.proclaim(line);
+    room.proclaim(line).unwrap();
 }
 
 fn join(room: &mut Room, index: u32) -> MemberId {

@@ -85,6 +85,9 @@ pub fn handle_name(
         let complaint = charset::complaint(message).filter(|_| !text.trim().starts_with(KEY));
         return Outcome::Erred(complaint.unwrap_or_else(|| encoding.to_string()));
     }
+    if room.is_crowded() {
+        return Outcome::Erred(words::CROWDED.to_owned());
+    }
     if let Some(arguments) = text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
         return show_key(room, peer, remote, arguments.trim()).unwrap_or_else(Outcome::Erred);
     }

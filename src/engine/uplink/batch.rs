@@ -78,7 +78,12 @@ pub enum Item<'a> {
         /// How many entries of it are in the log.
         entries: u64,
     },
+    /// The batch was published before, and may be in the log twice: see [`AGAIN`].
+    Again,
 }
+
+/// What a batch that was published before begins with.
+pub const AGAIN: [u8; 3] = [10, 0, 0];
 
 /// Appends an item.
 pub fn write(out: &mut Vec<u8>, item: Item<'_>) {
@@ -105,6 +110,7 @@ pub fn write(out: &mut Vec<u8>, item: Item<'_>) {
             out.extend_from_slice(&instance.0);
             out.extend_from_slice(&entries.to_le_bytes());
         }
+        Item::Again => {}
     }
     let length = u16::try_from(out.len() - start - 3).expect("names and texts are bounded");
     out[start + 1..start + 3].copy_from_slice(&length.to_le_bytes());
@@ -127,6 +133,7 @@ const fn kind(item: Item<'_>) -> u8 {
         Item::Roll { .. } => 7,
         Item::Ask(_) => 8,
         Item::Gone { .. } => 9,
+        Item::Again => AGAIN[0],
     }
 }
 
@@ -165,6 +172,7 @@ fn read(kind: u8, body: &[u8]) -> Option<Item<'_>> {
         }
         8 => Item::Ask(instance()?),
         9 => Item::Gone { instance: instance()?, entries: number(16)? },
+        10 => Item::Again,
         _ => return None,
     })
 }
@@ -210,6 +218,7 @@ mod tests {
             Item::Roll { is_first: true, is_last: false, names: &list },
             Item::Ask(InstanceId([1; 16])),
             Item::Gone { instance: InstanceId([2; 16]), entries: 7 },
+            Item::Again,
         ];
         let mut bytes = head.write().to_vec();
         for item in written {

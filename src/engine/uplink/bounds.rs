@@ -23,6 +23,9 @@ pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// Unsent bytes to a server, from which on whispers and reports are not sent, and a batch is not sent again.
 pub const OUTPUT_BYTES_HIGH: usize = 128 * 1024;
 
+/// Unsent bytes to a server, from which on it is left: it says much and reads nothing.
+pub const OUTPUT_BYTES_MAX: usize = 2 * OUTPUT_BYTES_HIGH;
+
 /// Names in one part of a list of members, in bytes.
 pub const ROLL_BYTES_MAX: usize = 16 * 1024;
 

@@ -1,7 +1,5 @@
 //! What servers say, and what it means for the uplink.
 
-use std::time::Duration;
-
 use super::super::message::Timestamp;
 use super::super::text::{clean, is_host};
 use super::bounds::SILENCE_IN_LOG;
@@ -10,7 +8,7 @@ use super::ids::{InstanceId, LinkId, WhisperId};
 use super::ledger::At;
 use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
 use super::link::Phase;
-use super::machine::{Farewell, Uplink};
+use super::machine::{Farewell, Gap, Uplink};
 use super::publish::trimmed;
 use super::read::{Got, News};
 use super::sight::{self, Direction};
@@ -33,7 +31,8 @@ impl Uplink {
                 Ok(Some(frame)) => self.frame(id, frame, now),
                 Err(error) => Err(Why::Protocol(error)),
             };
-            if let Err(why) = outcome {
+            let is_overfull = self.link(id).is_some_and(|link| link.is_overfull());
+            if let Err(why) = outcome.and(if is_overfull { Err(Why::Deaf) } else { Ok(()) }) {
                 self.end(id, why, now);
             }
             let phase = self.link(id).map(|link| link.phase);
@@ -144,6 +143,9 @@ impl Uplink {
                 let out = self.links[at].out();
                 match self.reader.answered((about, number), message, settings, out, now) {
                     Ok(news) => {
+                        if self.reader.take_gap() {
+                            self.gap(now);
+                        }
                         let is_over = news == News::OtherLog && self.reader.is_rewound();
                         self.news(news, now);
                         if is_over {
@@ -186,6 +188,7 @@ impl Uplink {
         let active = self.links.iter().position(|link| link.id == id && self.active == Some(id));
         let Some(at) = active else { return };
         let out = self.links[at].out();
+        let before = (self.reader.position, self.reader.time);
         match self.reader.delivered(generation, message, &self.subjects, out, now) {
             Ok(Got::Nothing) => {}
             Ok(Got::OtherLog) => {
@@ -193,13 +196,25 @@ impl Uplink {
                 self.news(News::OtherLog, now);
                 self.reader.start(id, &self.subjects, self.links[at].out(), now);
             }
-            Ok(Got::Message { at }) => self.read(if is_overlong { &[] } else { message.payload }, at, now),
+            Ok(Got::Message { at: place, is_behind_hole: true })
+                if self.ledger.is_to_be_doubted(message.payload, place.time) =>
+            {
+                self.reader.put_back(before);
+                self.reader.start(id, &self.subjects, self.links[at].out(), now);
+            }
+            Ok(Got::Message { at, .. }) => {
+                self.read(if is_overlong { &[] } else { message.payload }, at, now)
+            }
             Err(()) => self.reader.start(id, &self.subjects, self.links[at].out(), now),
         }
     }
 
     /// A message of the log.
     fn read(&mut self, payload: &[u8], at: At, now: Timestamp) {
+        if let Some(gap) = self.gap.as_mut().filter(|gap| **gap == Gap::Unread) {
+            let is_long = self.ledger.silence(at.time) >= SILENCE_IN_LOG;
+            *gap = if is_long { Gap::Long } else { Gap::Short };
+        }
         let missed = self.ledger.missed;
         let applied = self.ledger.apply(payload, at, now, &mut self.events);
         self.missed += self.ledger.missed - missed;
@@ -213,10 +228,23 @@ impl Uplink {
         if applied.is_asked {
             self.presence.ask_for_roll();
         }
+        self.publisher.read_up_to(at.sequence, now, &mut self.events);
         if let Some(members) = applied.gone {
             self.buried(&members, now);
         }
-        self.publisher.read_up_to(at.sequence, now, &mut self.events);
+    }
+
+    /// Messages were trimmed before we read them. A batch of ours may be among them, and that we are gone as well.
+    fn gap(&mut self, now: Timestamp) {
+        let given_up = self.publisher.give_up(now, &mut self.events);
+        if let Some(given_up) = given_up.filter(|given_up| given_up.lines > 0) {
+            self.missed += given_up.lines;
+            self.events.missed(given_up.lines);
+        }
+        self.ledger.gap(given_up);
+        if self.gap != Some(Gap::Long) && self.ledger.instances.contains_key(&self.ledger.own) {
+            self.gap = Some(Gap::Unread);
+        }
     }
 
     /// The log says that we are gone. If we did not say so ourselves, we go on under another id.
@@ -224,6 +252,9 @@ impl Uplink {
         if self.farewell != Farewell::Not && self.publisher.is_empty() {
             self.farewell = Farewell::Said;
             return;
+        }
+        if self.publisher.is_in_doubt() {
+            self.publisher.refuse(&trimmed(), now, &mut self.events);
         }
         let own = self.ledger.free_successor();
         self.go_on_as(own, members, now);
@@ -234,8 +265,7 @@ impl Uplink {
     pub(super) fn doubt_ourselves(&mut self, now: Timestamp) {
         let old = self.ledger.own;
         let Some(row) = self.ledger.instances.get(&old) else { return };
-        let silence = Duration::from_nanos(self.ledger.time.saturating_sub(row.stored));
-        if row.gone.is_some() || silence < SILENCE_IN_LOG || self.farewell != Farewell::Not {
+        if row.gone.is_some() || self.farewell != Farewell::Not {
             return;
         }
         let entries = row.entries;

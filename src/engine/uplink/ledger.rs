@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::message::Timestamp;
 use super::super::name::Name;
 use super::super::text::{clean, is_plain};
-use super::batch::{Head, Item, items, names};
+use super::batch::{AGAIN, Head, Item, items, names};
 use super::bounds::{GONE_KEPT, INSTANCES_MAX, MEMBERS_MAX, SILENCE_IN_LOG};
 use super::event::{Entry, LogEvent, Place};
 use super::events::Events;
@@ -43,6 +43,8 @@ pub struct Instance {
     is_told: bool,
     /// Its last sign of life, by our clock.
     pub heard: Timestamp,
+    /// Messages were trimmed since its last batch: the next one may be among them.
+    pub(super) is_behind_gap: bool,
 }
 
 /// Where a batch stands.
@@ -80,6 +82,8 @@ pub struct Ledger {
     pub missed: u64,
     /// The end of the log was not reached yet: what came before its beginning is not missed.
     pub is_past: bool,
+    /// Messages were trimmed before we read them.
+    pub(super) has_gap: bool,
 }
 
 impl Ledger {
@@ -91,6 +95,7 @@ impl Ledger {
             time: 0,
             missed: 0,
             is_past: true,
+            has_gap: false,
         }
     }
 
@@ -130,12 +135,18 @@ impl Ledger {
         };
         let is_own = head.instance == self.own;
         let row = self.instances.get_mut(&head.instance).expect("it was admitted");
-        if head.after > row.number {
-            row.is_sure = is_own;
-            row.roll = None;
-        }
+        let has_missed = head.after > row.number;
         let missed = head.entries.saturating_sub(row.entries).min(ENTRIES_MAX);
-        if missed > 0 && head.after > row.number {
+        let mut missed = if has_missed { missed } else { 0 };
+        // It was published before, perhaps in the gap: then the others have heard it there, and not here.
+        let is_passed_over = std::mem::take(&mut row.is_behind_gap) && rest.starts_with(&AGAIN);
+        if is_passed_over {
+            missed += items(rest).filter(|item| matches!(item, Item::Entry(_))).count() as u64;
+        }
+        if has_missed || is_passed_over {
+            (row.is_sure, row.roll) = (is_own, None);
+        }
+        if missed > 0 {
             self.missed = self.missed.saturating_add(missed);
             events.missed(missed);
         }
@@ -143,7 +154,7 @@ impl Ledger {
         applied.own = is_own.then_some(head.number);
         let mut place =
             Place { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
-        let mut count = 0;
+        let (mut count, mut speaker) = (0, None);
         for item in items(rest) {
             if events.is_watched
                 && let Some(told) = sight::of_item(Within::Message(at.sequence, head.instance), item)
@@ -152,7 +163,9 @@ impl Ledger {
             }
             match item {
                 Item::Entry(entry) => {
-                    self.enter(place, entry, events);
+                    if !is_passed_over {
+                        self.enter(place, entry, &mut speaker, events);
+                    }
                     count += 1;
                 }
                 Item::Hello { count, digest } => self.hello(head.instance, (count, digest)),
@@ -165,6 +178,7 @@ impl Ledger {
                         applied.gone = (instance == self.own).then_some(members).or(applied.gone);
                     }
                 }
+                Item::Again => {}
             }
             place.index += 1;
         }
@@ -198,6 +212,7 @@ impl Ledger {
             gone: None,
             is_told: false,
             heard: now,
+            is_behind_gap: self.has_gap && head.instance != self.own,
         };
         self.instances.insert(head.instance, row);
         if head.instance != self.own {
@@ -206,9 +221,21 @@ impl Ledger {
         true
     }
 
-    /// An entry of members.
-    fn enter(&mut self, place: Place, entry: Entry<'_>, events: &mut Events) {
+    /// An entry of members. `speaker`: who may speak, as was just found.
+    fn enter<'a>(
+        &mut self,
+        place: Place,
+        entry: Entry<'a>,
+        speaker: &mut Option<&'a str>,
+        events: &mut Events,
+    ) {
         let from = place.instance;
+        let last = speaker.take();
+        if let Entry::Said { name, .. } | Entry::Acted { name, .. } = entry
+            && (last == Some(name) || self.may_speak(from, name))
+        {
+            *speaker = Some(name);
+        }
         let refusal = match entry {
             Entry::Joined(name) => match Name::new(name) {
                 Ok(read) if *read.shown == *name => match self.members.holder(&read) {
@@ -225,10 +252,10 @@ impl Ledger {
                 _ => Why::NoName,
             },
             Entry::Left(name) if self.members.remove(from, name) => return events.entry(place, entry),
-            Entry::Said { name, text } if self.may_speak(from, name) => {
+            Entry::Said { name, text } if speaker.is_some() => {
                 return with_clean(text, |text| events.entry(place, Entry::Said { name, text }));
             }
-            Entry::Acted { name, text } if self.may_speak(from, name) => {
+            Entry::Acted { name, text } if speaker.is_some() => {
                 return with_clean(text, |text| events.entry(place, Entry::Acted { name, text }));
             }
             Entry::Announced(line) => {
@@ -241,8 +268,7 @@ impl Ledger {
         }
     }
 
-    /// Whether that can be the name of a member. That it is one there is for the author's instance to know, which has read all
-    /// that it has said itself: we may have missed that somebody came.
+    /// Whether that can be the name of a member. That it is one is for the author's instance to know: we may have missed it.
     fn may_speak(&self, from: InstanceId, name: &str) -> bool {
         self.members.has(from, name) || Name::new(name).is_ok_and(|read| *read.shown == *name)
     }
@@ -315,6 +341,7 @@ impl Ledger {
                 gone: None,
                 is_told: false,
                 heard: Timestamp::default(),
+                is_behind_gap: false,
             });
         }
     }
@@ -374,6 +401,8 @@ pub struct SavedLedger {
     time: u64,
     missed: u64,
     is_past: bool,
+    #[serde(default)]
+    has_gap: bool,
     instances: Vec<SavedInstance>,
     /// Members in the order in which they came, each with its instance's place in the list.
     members: Vec<(u32, String)>,
@@ -387,6 +416,8 @@ struct SavedInstance {
     stored: u64,
     is_sure: bool,
     gone: Option<u64>,
+    #[serde(default)]
+    is_behind_gap: bool,
 }
 
 impl Ledger {
@@ -399,6 +430,7 @@ impl Ledger {
             // A list that has begun does not come through.
             is_sure: row.is_sure && row.roll.is_none(),
             gone: row.gone,
+            is_behind_gap: row.is_behind_gap,
         };
         let places: BTreeMap<InstanceId, u32> = self.instances.keys().copied().zip(0..).collect();
         let member = |(id, name): (InstanceId, &str)| Some((*places.get(&id)?, name.to_owned()));
@@ -407,6 +439,7 @@ impl Ledger {
             time: self.time,
             missed: self.missed,
             is_past: self.is_past,
+            has_gap: self.has_gap,
             instances: self.instances.iter().map(saved).collect(),
             members: self.members.all().filter_map(member).collect(),
         }
@@ -415,7 +448,8 @@ impl Ledger {
     /// What another process knew. What cannot be is left out.
     pub fn restore(saved: SavedLedger, now: Timestamp) -> Ledger {
         let mut ledger = Ledger::new(saved.own);
-        (ledger.time, ledger.missed, ledger.is_past) = (saved.time, saved.missed, saved.is_past);
+        (ledger.time, ledger.missed) = (saved.time, saved.missed);
+        (ledger.is_past, ledger.has_gap) = (saved.is_past, saved.has_gap);
         for (place, name) in saved.members.into_iter().take(MEMBERS_MAX) {
             let instance = saved.instances.get(place as usize).map(|row| row.id);
             let read = Name::new(&name).ok().filter(|read| ledger.members.holder(read).is_none());
@@ -424,7 +458,7 @@ impl Ledger {
             }
         }
         for row in saved.instances.into_iter().take(INSTANCES_MAX) {
-            let SavedInstance { id, number, entries, stored, is_sure, gone } = row;
+            let SavedInstance { id, number, entries, stored, is_sure, gone, is_behind_gap } = row;
             let row = Instance {
                 number,
                 entries,
@@ -434,6 +468,7 @@ impl Ledger {
                 gone,
                 is_told: gone.is_some(),
                 heard: now,
+                is_behind_gap,
             };
             ledger.instances.insert(id, row);
         }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::message::Timestamp;
-use super::bounds::{CONNECT_TIMEOUT, GREETING_TIMEOUT, OUTPUT_BYTES_HIGH, PING_INTERVAL, PONG_TIMEOUT};
+use super::bounds::{
+    CONNECT_TIMEOUT, GREETING_TIMEOUT, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, PING_INTERVAL, PONG_TIMEOUT,
+};
 use super::ids::LinkId;
 use super::settings::{Credentials, Encrypt, Server};
 use super::why::Why;
@@ -170,6 +172,11 @@ impl Link {
     /// Whether much waits there.
     pub fn is_crowded(&self) -> bool {
         self.out.len() - self.sent > OUTPUT_BYTES_HIGH
+    }
+
+    /// Whether more waits than a server that reads can make us say.
+    pub fn is_overfull(&self) -> bool {
+        self.out.len() - self.sent > OUTPUT_BYTES_MAX
     }
 
     /// Unsent bytes.

@@ -38,6 +38,17 @@ pub(super) enum Farewell {
     Said,
 }
 
+/// Messages that were trimmed before we read them, until the rest was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Nothing behind it was read yet.
+    Unread,
+    /// We were not silent for long before what is behind it.
+    Short,
+    /// We were: we may have been declared gone in it.
+    Long,
+}
+
 /// The room of several daemons, as one of them sees it.
 #[derive(Debug)]
 pub struct Uplink {
@@ -65,6 +76,7 @@ pub struct Uplink {
     pub(super) health: Health,
     pub(super) events: Events,
     pub(super) farewell: Farewell,
+    pub(super) gap: Option<Gap>,
     pub(super) missed: u64,
     pub(super) has_told_foreign: bool,
 }
@@ -108,6 +120,7 @@ impl Uplink {
             health: Health::new(now),
             events: Events::default(),
             farewell: Farewell::Not,
+            gap: None,
             missed: 0,
             has_told_foreign: false,
         }

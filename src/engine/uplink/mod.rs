@@ -16,7 +16,7 @@
 //!     ├── servers, link              which server next; one connection: greeting, TLS, credentials, pings
 //!     ├── read                       the consumer: gaps, pulls, another log
 //!     ├── publish                    the batch under way, and what waits behind it
-//!     ├── ledger, members            what the log says: which batches count, who is there, who is gone
+//!     ├── ledger, members, gap       what the log says: which batches count, who is there, who is gone
 //!     ├── presence, health           signs of life; whether the room is whole
 //!     ├── whispers                   what goes past the log
 //!     ├── sight                      all of it in words, for watchers
@@ -42,6 +42,7 @@ mod chance;
 mod event;
 mod events;
 mod frames;
+mod gap;
 mod health;
 mod ids;
 mod ledger;

@@ -1,5 +1,5 @@
-//! Publishes: one batch at a time, the same bytes again and again until it is heard from the log. Knows batches; has never
-//! seen a consumer.
+//! Publishes: one batch at a time, the same again and again until it is heard from the log. Knows batches; has never seen a
+//! consumer.
 //!
 //! A batch is over when it is *heard*. Its acknowledgement comes about as soon, and only says that it need not be sent
 //! again, or that it never will be stored: a sequence of 0 is no acknowledgement, and neither is a timeout a failure.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
-use super::batch::{HEAD_BYTES, Head, Item, items, write};
+use super::batch::{AGAIN, HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
     ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
     TEXT_BYTES_MAX, UNHEARD_MAX,
@@ -60,6 +60,10 @@ struct Flight {
     control: Vec<u8>,
     chunk: Chunk,
     phase: Phase,
+    /// It was published, perhaps by the process before this one.
+    was_sent: bool,
+    /// It was sent to a log that was lost: others may have heard it there.
+    is_in_doubt: bool,
     pause: Duration,
     since: Timestamp,
 }
@@ -75,6 +79,17 @@ impl Flight {
             });
         }
     }
+}
+
+/// A batch that was given up: it may be in the log, where we cannot read it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Its number.
+    pub number: u64,
+    /// Our entries in the log, with its own.
+    pub entries: u64,
+    /// Lines of members in it.
+    pub lines: u64,
 }
 
 /// What is kept over a restart.
@@ -129,6 +144,8 @@ impl Publisher {
             control,
             chunk,
             phase: Phase::Waiting(now),
+            was_sent: true,
+            is_in_doubt: false,
             pause: RESEND_MIN,
             since: now,
         });
@@ -225,6 +242,8 @@ impl Publisher {
             control,
             chunk,
             phase: Phase::Waiting(now),
+            was_sent: false,
+            is_in_doubt: false,
             pause: RESEND_MIN,
             since: now,
         });
@@ -234,11 +253,15 @@ impl Publisher {
     /// `is_here` knows: whoever is not is refused, and whoever joins only now speaks in the batch after.
     pub fn next_chunk(&mut self, is_here: impl Fn(&str) -> bool, events: &mut Events) -> Chunk {
         let Some(whole) = self.chunks.pop_front() else { return Chunk::default() };
-        let is_said = |item: &Item<'_>| match item {
-            Item::Entry(Entry::Said { name, .. } | Entry::Acted { name, .. }) => is_here(name),
+        // Most say several lines.
+        let mut speaker = None;
+        let is_whole = items(&whole.bytes).all(|item| match item {
+            Item::Entry(Entry::Said { name, .. } | Entry::Acted { name, .. }) => {
+                speaker == Some(name) || is_here(name) && speaker.replace(name) != Some(name)
+            }
             _ => true,
-        };
-        if items(&whole.bytes).all(|item| is_said(&item)) {
+        });
+        if is_whole {
             return whole;
         }
         let (mut now, mut later) = (Chunk::default(), Chunk::default());
@@ -291,9 +314,10 @@ impl Publisher {
         }
         let head = Head { instance, number: flight.number, after: self.after, entries: self.entries }.write();
         let id = format!("{instance}.{}", flight.number);
-        let parts: [&[u8]; 3] = [&head, &flight.control, &flight.chunk.bytes];
+        let again: &[u8] = if flight.was_sent { &AGAIN } else { &[] };
+        let parts: [&[u8]; 4] = [&head, again, &flight.control, &flight.chunk.bytes];
         encode::publish_with(out, subject, &reply(flight.number), ("Nats-Msg-Id", &id), &parts);
-        flight.phase = Phase::Sent(now);
+        (flight.phase, flight.was_sent) = (Phase::Sent(now), true);
         if events.is_watched {
             flight.show(events);
         }
@@ -314,8 +338,13 @@ impl Publisher {
     /// The log is another one: whatever had a place in the old one may not be in this one.
     pub fn log_lost(&mut self, now: Timestamp) {
         if let Some(flight) = &mut self.flight {
-            flight.phase = Phase::Waiting(now);
+            (flight.phase, flight.is_in_doubt) = (Phase::Waiting(now), flight.was_sent);
         }
+    }
+
+    /// Whether others may have heard the batch under way in a log that was lost.
+    pub fn is_in_doubt(&self) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.is_in_doubt)
     }
 
     /// An answer to a batch: of this or an earlier attempt, over this or an earlier connection.
@@ -355,8 +384,8 @@ impl Publisher {
 
     /// The server will never take the batch under way: its authors are told. Who has come and who has left is said again
     /// later, because an attempt may be stored after all, and nobody knows.
-    pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) {
-        let Some(flight) = self.flight.take() else { return };
+    pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) -> u64 {
+        let Some(flight) = self.flight.take() else { return 0 };
         let mut again = Chunk::default();
         for item in items(&flight.chunk.bytes) {
             match item {
@@ -378,6 +407,19 @@ impl Publisher {
         }
         self.held_until = Some(now + REFUSAL_PAUSE);
         self.count_all();
+        refused
+    }
+
+    /// Messages of the log were trimmed before we read them, and the batch under way may be one of them: whether the others have
+    /// heard it is not known, so it is not said again.
+    pub fn give_up(&mut self, now: Timestamp, events: &mut Events) -> Option<GivenUp> {
+        let flight = self.flight.as_ref()?;
+        if !flight.was_sent || matches!(flight.phase, Phase::Stored(..)) {
+            return None;
+        }
+        (self.after, self.entries) = (flight.number, self.entries + flight.chunk.count);
+        let (number, entries) = (flight.number, self.entries);
+        Some(GivenUp { number, entries, lines: self.refuse(&trimmed(), now, events) })
     }
 
     /// Until when no batch may begin.

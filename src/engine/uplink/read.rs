@@ -57,6 +57,8 @@ pub enum Got {
     Message {
         /// Where it stands.
         at: At,
+        /// Messages between it and the last one are missing: they are of another room, or were trimmed.
+        is_behind_hole: bool,
     },
 }
 
@@ -95,8 +97,8 @@ pub struct Reader {
     /// Since when there is no stream any more.
     gone_since: Option<Timestamp>,
     has_told_differences: bool,
-    /// Messages behind the last one that was read were trimmed.
-    was_trimmed: bool,
+    /// Messages behind the last one that was read were trimmed, and nobody was told.
+    has_gap: bool,
     /// Bytes of the longest message that the stream takes; 0: no bound.
     pub message_bytes_max: u64,
 }
@@ -122,7 +124,7 @@ impl Reader {
             short_since: None,
             gone_since: None,
             has_told_differences: false,
-            was_trimmed: false,
+            has_gap: false,
             message_bytes_max: 0,
         }
     }
@@ -168,9 +170,14 @@ impl Reader {
         self.created.clear();
     }
 
-    /// Whether messages were trimmed that we have not read, now that the rest was.
-    pub fn take_trimmed(&mut self) -> bool {
-        self.is_caught_up() && std::mem::take(&mut self.was_trimmed)
+    /// Whether messages behind the last one were trimmed. Asked as soon as the stream has answered, before any is read.
+    pub fn take_gap(&mut self) -> bool {
+        std::mem::take(&mut self.has_gap)
+    }
+
+    /// The message that was returned last was not taken: it is to come again, when it is known what the stream still has.
+    pub fn put_back(&mut self, (position, time): (u64, u64)) {
+        (self.position, self.time) = (position, time);
     }
 
     /// Whether it begins at the beginning.
@@ -268,7 +275,8 @@ impl Reader {
             self.position =
                 self.position.max(past).max(state.first_seq.saturating_sub(1)).min(state.last_seq);
         }
-        self.was_trimmed |= !is_lost && !is_first && state.first_seq > self.position.saturating_add(1);
+        let is_beginning = is_lost || is_first;
+        self.has_gap = state.first_seq > self.position.saturating_add(1) || is_beginning && self.position > 0;
         let is_there = (state.first_seq..=state.last_seq).contains(&self.position);
         self.is_verifying = is_there && !is_lost && !is_first && self.time > 0;
         if is_lost || is_first {
@@ -368,8 +376,10 @@ impl Reader {
         if delivered.sequence <= self.position {
             return Ok(Got::Nothing);
         }
+        // What was in the stream when it was looked at was not trimmed.
+        let is_behind_hole = delivered.sequence > self.position + 1 && delivered.sequence > self.target;
         (self.position, self.time) = (delivered.sequence, delivered.time);
-        Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time } })
+        Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time }, is_behind_hole })
     }
 
     /// What the server itself says.

@@ -65,7 +65,7 @@ pub fn of_entry(within: Within, entry: Entry<'_>) -> (&str, String) {
 /// What an instance says itself.
 pub fn of_item(within: Within, item: Item<'_>) -> Option<String> {
     Some(match item {
-        Item::Entry(_) => return None,
+        Item::Entry(_) | Item::Again => return None,
         Item::Hello { count: 1, .. } => format!("{within}: it lives, with 1 member"),
         Item::Hello { count, .. } => format!("{within}: it lives, with {count} members"),
         Item::Roll { .. } => format!("{within}: the list of its members"),

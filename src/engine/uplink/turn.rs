@@ -2,7 +2,7 @@
 
 use super::super::message::Timestamp;
 use super::batch::{Item, write};
-use super::machine::{Farewell, Uplink};
+use super::machine::{Farewell, Gap, Uplink};
 use super::publish::Chunk;
 use super::subjects::About;
 
@@ -74,7 +74,8 @@ impl Uplink {
         if self.reader.is_caught_up() {
             self.ledger.is_past = false;
         }
-        if self.reader.take_trimmed() {
+        // If nothing is behind the gap, nothing shows how long it is.
+        if self.reader.is_caught_up() && matches!(self.gap.take(), Some(Gap::Unread | Gap::Long)) {
             self.doubt_ourselves(now);
         }
         if let Some(at) = self.active_at()

@@ -17,6 +17,8 @@ pub enum Why {
     NoPong,
     /// Its first line did not come in time.
     Silent,
+    /// It sends, and does not read.
+    Deaf,
     /// It does not speak the protocol.
     Protocol(&'static str),
     /// It has no TLS, and the configuration wants it.
@@ -62,6 +64,7 @@ impl fmt::Display for Why {
             Why::Closed => f.write_str("the server closed the connection"),
             Why::NoPong => f.write_str("the server does not answer"),
             Why::Silent => f.write_str("connected, but no NATS server answers there"),
+            Why::Deaf => f.write_str("the server does not read what it is sent"),
             Why::Protocol(what) => write!(f, "that is no NATS server: {what}"),
             Why::NoTls => f.write_str("the server has no TLS, which tls:// asks for"),
             Why::NoNonce => f.write_str(

@@ -22,9 +22,11 @@ pub fn check(world: &mut World, log: Log) {
         assert_eq!(
             members(first),
             members(other),
-            "daemons {} and {} know the same members",
+            "daemons {} and {} know the same members\n{}\n\n{}",
             first.number,
-            other.number
+            other.number,
+            first.log.join("\n"),
+            other.log.join("\n")
         );
     }
     let here: BTreeSet<String> = living.iter().flat_map(|daemon| daemon.members.keys().cloned()).collect();
@@ -135,7 +137,14 @@ fn in_order(first: &Daemon, other: &Daemon) {
         first.heard.iter().enumerate().map(|(at, heard)| (heard.what.as_str(), at)).collect();
     let said = other.heard.iter().filter(|heard| number(&heard.what).is_some());
     let common: Vec<usize> = said.filter_map(|heard| places.get(heard.what.as_str()).copied()).collect();
-    assert!(common.is_sorted(), "daemons {} and {} hear another order", first.number, other.number);
+    assert!(
+        common.is_sorted(),
+        "daemons {} and {} hear another order\n{}\n\n{}",
+        first.number,
+        other.number,
+        first.log.join("\n"),
+        other.log.join("\n")
+    );
 }
 
 /// What others have heard and this one has not was counted.
