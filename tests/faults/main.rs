@@ -13,4 +13,6 @@ mod harness;
 mod life;
 mod outside;
 mod room;
+#[cfg(feature = "nats")]
+mod servers;
 mod streams;

@@ -5,6 +5,8 @@ mod failures;
 mod house;
 mod log;
 mod member;
+mod operator;
+mod recipe;
 mod server;
 
 use crate::harness::program::{Program, command};

@@ -1,6 +1,7 @@
 //! Daemons that share a room, their members, and the check of what each of these heard against the log itself.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::log::{JOINED, LEFT, Line, Nats};
 use super::member::{KINDS, Kind, Member, endpoints};
@@ -70,9 +71,11 @@ pub fn talk(members: &mut [Member], round: &str, lines: usize) {
                 for number in 0..lines {
                     let since = member.lines().len().saturating_sub(1);
                     let line = format!("{round} {number} of {}", member.name);
+                    let said = Instant::now();
                     member.say(&line);
                     let own = format!("{}: {line}", member.name);
                     member.wait_for_since(since.saturating_sub(200), &own);
+                    member.waits.push(said.elapsed());
                 }
             });
         }

@@ -40,6 +40,8 @@ pub struct Member {
     heard: Shared,
     /// Lines that it has said.
     pub said: Vec<String>,
+    /// How long each of them took until it heard it.
+    pub waits: Vec<Duration>,
     end: End,
 }
 
@@ -121,7 +123,7 @@ impl Member {
             }
         };
         let name = if kind == Kind::Fifo { format!("board-{}", daemon.ip) } else { name.to_owned() };
-        let mut member = Member { name, kind, input, heard, said: Vec::new(), end };
+        let mut member = Member { name, kind, input, heard, said: Vec::new(), waits: Vec::new(), end };
         if matches!(kind, Kind::Tcp | Kind::Unix) {
             member.send(&member.name.clone());
         }
@@ -177,11 +179,23 @@ impl Member {
         wait_in(&self.heard, since, text, self);
     }
 
-    /// The longest pause between two of its own lines and the moment it heard them.
+    /// Something that can count its lines while it talks.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.heard))
+    }
+
+    /// The longest time from saying a line until it heard it.
     pub fn longest_pause(&self) -> Duration {
-        let heard = self.heard.0.lock().unwrap();
-        let pauses = heard.lines.windows(2).map(|pair| pair[1].1 - pair[0].1);
-        pauses.max().unwrap_or_default()
+        self.waits.iter().max().copied().unwrap_or_default()
+    }
+}
+
+/// What a member hears, for another thread.
+pub struct Watch(Shared);
+
+impl Watch {
+    pub fn count(&self) -> usize {
+        self.0.0.lock().unwrap().lines.len()
     }
 }
 

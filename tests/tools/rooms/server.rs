@@ -57,6 +57,17 @@ impl Server {
         Server { program: program.to_owned(), ip, directory, child: None, connect: serde_json::json!({}) }
     }
 
+    /// One whose configuration is a file that the caller writes.
+    pub fn as_written(program: &str, ip: Ipv4Addr) -> Server {
+        Server::new(program, ip, "as written", "")
+    }
+
+    /// A configuration whose directories, for its certificate and for what it stores, are this server's.
+    pub fn with_directories(&self, text: &str, certificates: &str, store: &str) -> String {
+        let directory = self.directory.path().to_str().unwrap();
+        text.replace(certificates, directory).replace(store, &format!("{directory}/store"))
+    }
+
     /// Three of one cluster.
     pub fn cluster(program: &str, more: &str) -> Vec<Server> {
         let ips = [(); 3].map(|()| process::address());

@@ -1,0 +1,81 @@
+//! What answers as a server of NATS is none, or a broken one.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use crate::harness::{Daemon, MULTIPLY, TestDir, wait_until};
+
+const MIB: usize = 1024 * 1024;
+
+const INFO: &str = "INFO {\"headers\":true,\"jetstream\":true,\"max_payload\":1048576}\r\n";
+
+/// A daemon whose server is this function, which gets each connection after the greeting.
+fn serve(server: impl Fn(TcpStream) + Send + 'static) -> (Daemon, JoinHandle<()>) {
+    let test_dir = TestDir::new();
+    let listener = TcpListener::bind((test_dir.ip, 4222)).unwrap();
+    let daemon = test_dir.serve(
+        "[nats]\nservers = [\"nats://{ip}:4222\"]\n[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n\
+         [chat]\nroom = \"class\"\nlisten = [\"tcp://{ip}:33000\"]\n",
+    );
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(INFO.as_bytes()).unwrap();
+        // CONNECT and PING, and nothing more is read.
+        let mut said = BufReader::new(&stream).lines();
+        assert!(said.next().unwrap().unwrap().starts_with("CONNECT {"));
+        assert_eq!(said.next().unwrap().unwrap(), "PING");
+        stream.write_all(b"PONG\r\n").unwrap();
+        server(stream);
+    });
+    (daemon, thread)
+}
+
+/// The daemon answers others, and has not grown much.
+fn check(daemon: &Daemon, before: usize) {
+    let mut client = daemon.tcp(MULTIPLY);
+    for _ in 0..20 {
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+    }
+    let grown = daemon.resident_bytes().saturating_sub(before);
+    assert!(grown < 16 * MIB, "{grown} bytes");
+}
+
+#[test]
+fn server_that_sends_without_end_and_reads_nothing_is_left() {
+    let pings = "PING\r\n".repeat(10_000);
+    let (daemon, thread) = serve(move |mut stream| while stream.write_all(pings.as_bytes()).is_ok() {});
+    let before = daemon.resident_bytes();
+    daemon.wait_for_log("the server does not read what it is sent");
+    check(&daemon, before);
+    thread.join().unwrap();
+}
+
+#[test]
+fn server_that_delivers_without_end_delays_nobody() {
+    let signs = "MSG ipcd.house.alive.x 2 0\r\n\r\n".repeat(2000);
+    let strangers = format!("MSG ipcd.house.stats 4 1000\r\n{}\r\n", "x".repeat(1000)).repeat(50);
+    let overlong = format!("MSG ipcd.house.stats 4 1000000000\r\n{}", "x".repeat(100_000));
+    for words in [signs, strangers, overlong] {
+        let (sent, mut sending) = std::sync::mpsc::sync_channel(0);
+        let (daemon, thread) = serve(move |mut stream| {
+            let mut bytes = 0;
+            while stream.write_all(words.as_bytes()).is_ok() {
+                bytes += words.len();
+                let _ = sent.try_send(bytes);
+            }
+        });
+        let before = daemon.resident_bytes();
+        let more_than = |bytes: usize, sending: &mut std::sync::mpsc::Receiver<usize>| {
+            wait_until("it goes on sending", || sending.recv().ok().filter(|sent| *sent > bytes))
+        };
+        more_than(8 * MIB, &mut sending);
+        check(&daemon, before);
+        more_than(24 * MIB, &mut sending);
+        check(&daemon, before);
+        drop(daemon);
+        drop(sending);
+        thread.join().unwrap();
+    }
+}
