@@ -108,7 +108,7 @@ pub const DIAL_MIN: Duration = Duration::from_millis(100);
 /// See [`DIAL_MIN`].
 pub const DIAL_MAX: Duration = Duration::from_secs(5);
 
-/// A connection that has lasted so long was a good one: the next pause is the shortest again.
+/// A connection that has lasted so long, or has carried the room, was a good one: the next pause is the shortest again.
 pub const STABLE: Duration = Duration::from_secs(5);
 
 /// How long a server that refuses our credentials is left alone.

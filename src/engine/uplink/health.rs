@@ -53,6 +53,11 @@ impl Health {
         (self.is_proved, self.room) = (true, None);
     }
 
+    /// Whether something of ours was heard since the connection stands.
+    pub fn is_proved(&self) -> bool {
+        self.is_proved
+    }
+
     /// The reason why it is not whole.
     pub fn why(&self, signs: Signs) -> Why {
         if !signs.is_connected {

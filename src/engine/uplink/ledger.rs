@@ -475,3 +475,6 @@ impl Ledger {
         ledger
     }
 }
+
+#[cfg(test)]
+mod tests;

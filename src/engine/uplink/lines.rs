@@ -96,9 +96,10 @@ impl Uplink {
 
     /// Ends a connection: the reactor closes it.
     pub(super) fn end(&mut self, id: LinkId, why: Why, now: Timestamp) {
+        let has_carried = self.active == Some(id) && self.health.is_proved();
         let Some(link) = self.link(id).filter(|link| link.phase != Phase::Ended) else { return };
         let was_ready = link.is_ready();
-        let has_lasted = was_ready && now.since(link.since) >= super::bounds::STABLE;
+        let has_lasted = was_ready && (has_carried || now.since(link.since) >= super::bounds::STABLE);
         link.phase = Phase::Ended;
         let server = link.server.clone();
         if matches!(why, Why::Unauthorized(_)) {

@@ -156,3 +156,6 @@ impl Presence {
         [scan, hello, roll, doubt].into_iter().flatten().fold(self.alive_at, Timestamp::min)
     }
 }
+
+#[cfg(test)]
+mod tests;

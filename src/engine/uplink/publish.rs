@@ -488,3 +488,6 @@ pub fn trimmed() -> Why {
 fn is_passing(error: &super::api::ApiError) -> bool {
     [UNAVAILABLE, IN_PROCESS].contains(&error.err_code) || error.code == 503 && error.err_code != STORE_FAILED
 }
+
+#[cfg(test)]
+mod tests;

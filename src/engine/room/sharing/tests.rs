@@ -148,6 +148,22 @@ fn room_that_is_cut_off_says_so_once_and_once_when_it_is_whole() {
 }
 
 #[test]
+fn server_that_falls_again_and_again_and_carries_the_room_is_tried_at_once() {
+    let mut house = House::whole();
+    let ann = house.join(1, "ann");
+    for _ in 0..8 {
+        house.disconnect();
+        let before = house.now;
+        house.connect();
+        let pause = house.now.since(before);
+        assert!(pause <= std::time::Duration::from_millis(200), "{pause:?}");
+        house.turn();
+    }
+    house.wait(5);
+    assert_eq!(house.heard(ann), "", "nobody is told of so short a pause");
+}
+
+#[test]
 fn members_who_say_too_much_while_the_room_is_cut_off_wait() {
     let mut house = House::whole();
     let ann = house.join(1, "ann");
