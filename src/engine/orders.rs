@@ -100,7 +100,8 @@ impl Engine {
     /// Sends a message to the room.
     fn proclaim(&mut self, by: ConnectionId, text: &str) -> Result<String, String> {
         let heard_by = self.shared.room.len();
-        self.shared.room.proclaim(&format!("{}{text}", words::TEACHER)).map_err(|why| words::refused(&why))?;
+        let line = format!("{}{text}", words::TEACHER);
+        self.shared.room.proclaim(&line).map_err(|why| words::refused(&why))?;
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
         Ok(match heard_by {
             1 => "sent to one member".to_owned(),
