@@ -1,11 +1,10 @@
-//! The networks from which clients may connect. Knows addresses; has never seen a socket, nor how a network is
-//! written.
+//! The networks from which clients may connect. Knows addresses; knows no socket, and not how a network is written.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// A list of networks; an empty one lets in everybody.
+/// A list of networks; an empty list allows everyone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
@@ -15,7 +14,7 @@ impl Networks {
         Networks(networks.into_iter().map(canonical).collect())
     }
 
-    /// Whether it names none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -26,7 +25,7 @@ impl Networks {
         self.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether the loopback addresses of this machine are all excluded.
+    /// Whether it excludes all loopback addresses of this machine.
     pub fn keep_out_loopback(&self) -> bool {
         let is_loopback = |network: &IpNet| match network {
             IpNet::V4(network) => network.network().is_loopback() || network.prefix_len() == 0,

@@ -1,4 +1,4 @@
-//! The passphrase that a room requires of newcomers. It appears in no log, error or debug output.
+//! The passphrase that a room asks new members for. It appears in no log, error or debug output.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub const PASSPHRASE_CHARS_MAX: usize = 128;
 pub struct Passphrase(Box<str>);
 
 impl Passphrase {
-    /// Reads a passphrase; `None` if nobody can type it: it is empty or too long, begins or ends with white space, or
+    /// Reads a passphrase; `None` if it cannot be typed as a message: it is empty or too long, begins or ends with white space, or
     /// has a control character.
     pub fn new(text: &str) -> Option<Passphrase> {
         let is_typed = !text.is_empty()
@@ -24,7 +24,7 @@ impl Passphrase {
         is_typed.then(|| Passphrase(normalized(text).into()))
     }
 
-    /// Whether a message is the passphrase. Typed characters may be composed differently.
+    /// Whether a message is the passphrase. Its characters may be composed differently.
     pub fn is_said_by(&self, message: &[u8]) -> bool {
         std::str::from_utf8(trim(message)).is_ok_and(|text| normalized(text) == *self.0)
     }

@@ -1,6 +1,7 @@
 //! How often the engine checks itself.
 
-/// Sessions that each input pays for: a check looks at all of them, and with so many or fewer each input is followed by one.
+/// A check looks at all sessions. With this many sessions or fewer it runs after every input; with n times as many, after every n
+/// inputs.
 const SESSIONS_PER_INPUT: usize = 4;
 
 /// The number of inputs since the last check, in a build with debug assertions.
@@ -10,7 +11,7 @@ pub(in crate::engine) struct Checks {
 }
 
 impl Checks {
-    /// Whether it is time, with so many sessions.
+    /// Whether a check is due, with this many sessions.
     pub(in crate::engine) fn is_due(&mut self, sessions: usize) -> bool {
         self.unchecked += 1;
         let due = self.unchecked * SESSIONS_PER_INPUT >= sessions;

@@ -1,4 +1,4 @@
-//! Each assertion can fail: an engine with exactly that fault is detected, and the message names the fault.
+//! Shows that each assertion can fail: the check finds an engine with exactly that fault, and the message names the fault.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -24,12 +24,12 @@ const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 /// A connection that does not exist.
 const GONE: ConnectionId = ConnectionId { index: 99, generation: 1 };
 
-/// The existing ones: each in a service of its own, except two in the room.
+/// The existing connections: each in a service of its own, except two in the room.
 pub(in crate::engine) const ANN: ConnectionId = ConnectionId { index: 0, generation: 1 };
 pub(in crate::engine) const BOB: ConnectionId = ConnectionId { index: 1, generation: 1 };
 pub(in crate::engine) const ASKER: ConnectionId = ConnectionId { index: 2, generation: 1 };
 pub(in crate::engine) const TALKER: ConnectionId = ConnectionId { index: 3, generation: 1 };
-/// For [`watched`] alone.
+/// Only in [`watched`].
 pub(in crate::engine) const WATCHER: ConnectionId = ConnectionId { index: 4, generation: 1 };
 
 fn binding(service: Service) -> Rc<Binding> {
@@ -58,14 +58,14 @@ pub(in crate::engine) fn company() -> Engine {
     engine
 }
 
-/// The same, and a watcher.
+/// The same engine with a watcher.
 pub(in crate::engine) fn watched() -> Engine {
     let mut engine = company();
     connect(&mut engine, WATCHER, Service::Watch, b"all\n");
     engine
 }
 
-/// Breaks something, and sees that the check finds just that.
+/// Breaks something, and checks that exactly this is found.
 #[track_caller]
 pub(in crate::engine) fn assert_found(mut engine: Engine, message: &str, breaks: impl FnOnce(&mut Engine)) {
     engine.check();
@@ -164,7 +164,7 @@ fn check_finds_unfinished_work() {
     });
 }
 
-/// Few sessions are checked after each input, many now and then.
+/// A few sessions are checked after each input, many sessions less often.
 #[test]
 fn debug_build_checks_after_inputs_in_proportion_to_sessions() {
     let mut checks = Checks::default();

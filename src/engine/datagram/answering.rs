@@ -21,10 +21,9 @@ impl Engine {
         let Datagram { binding, remote, bytes, truncated, .. } = *datagram;
         let service = binding.service;
         self.shared.counters.of_mut(service).bytes_in += bytes.len() as u64;
-        self.answer = None; // the sender of the last one no longer waits for the rest
+        self.answer = None; // drops the rest of the last answer
         let event = |what| Event { peer: None, binding: Rc::clone(binding), remote, what };
-        // As on a connection, this comes before any word is parsed; but nothing is sent to an address that may be
-        // forged.
+        // As on a connection, this comes before anything is parsed. But no error is sent, because the address may be forged.
         let allowed = binding.allowed.as_ref();
         if let Some(who) = allowed.and_then(|allowed| allowed.refuses(remote, self.shared.settings.owner)) {
             self.shared.counters.of_mut(service).refused += 1;
@@ -70,7 +69,7 @@ impl Engine {
         self.answer = Some(Answer { binding, remote, to, replies, current: None, error, has_nul, hint });
     }
 
-    /// The address that is answered.
+    /// The address to which the answer is sent.
     fn receiver_of<'a>(&mut self, datagram: &Datagram<'a>) -> Result<&'a [u8], Dropped> {
         let address = datagram.address.ok_or(Dropped::NoAddress)?;
         if matches!(datagram.remote, RemoteAddress::Address(from) if from.port() < CLIENT_PORT_MIN) {
@@ -101,7 +100,7 @@ impl Engine {
         diagnosis::of_request(message, context)
     }
 
-    /// The messages of the answer; an error is one alone, and its kind is given.
+    /// The messages of the answer. An error is the only one, and comes with its kind.
     fn answer_datagram(
         &self,
         service: Service,
@@ -129,7 +128,7 @@ impl Engine {
                 }
                 Err(complaint) => wrong(complaint.kind(), complaint.to_string()),
             },
-            // None of these fits: see `Service::fits`.
+            // The other services need more than a datagram: see `Service::fits`.
             Conduct::Chat
             | Conduct::Talk
             | Conduct::Stats
@@ -140,8 +139,8 @@ impl Engine {
         }
     }
 
-    /// The next message of the answer to the last datagram; each is one datagram to its sender. Report what happened
-    /// to it with [`Input::Replied`](crate::engine::message::Input::Replied) before asking for the next one.
+    /// The next message of the answer to the last datagram; each is one datagram to its sender. Report its outcome with
+    /// [`Input::Replied`](crate::engine::message::Input::Replied) before you ask for the next one.
     pub fn poll_reply(&mut self) -> Option<Vec<u8>> {
         let answer = self.answer.as_mut()?;
         answer.current = answer.replies.pop_front();
@@ -154,7 +153,7 @@ impl Engine {
         Some(bytes)
     }
 
-    /// The outcome of the last reply. Only sent replies are shown as sent.
+    /// Handles the outcome of the last reply. Watchers see only what was sent.
     pub(in crate::engine) fn handle_replied(&mut self, outcome: Result<(), Dropped>) {
         let Some(answer) = &mut self.answer else { return };
         let Some(reply) = answer.current.take() else { return };
@@ -178,7 +177,7 @@ impl Engine {
                 None
             }
             Err(why) => {
-                // A result without its acknowledgement would be taken for one.
+                // The rest is dropped too: a result without its acknowledgement would be taken for the acknowledgement.
                 counters.count_dropped(why, 1 + answer.replies.len() as u64);
                 answer.replies.clear();
                 Some(EventKind::Undelivered { to: std::mem::take(&mut answer.to), why })
@@ -263,7 +262,7 @@ mod tests {
         ] {
             assert_eq!(answer(&mut engine, Service::Multiply, bytes), replies, "{}", bytes.escape_ascii());
         }
-        // With NULs, nothing in it is taken for anything else than without them.
+        // With NULs it means the same as without them.
         assert_eq!(answer(&mut engine, Service::Multiply, b"Data received\0"), [""; 0]);
     }
 
@@ -313,7 +312,7 @@ mod tests {
         for service in Service::ALL.into_iter().filter(|service| service.fits(Transport::UDP)) {
             for request in [&b"5 10"[..], b"5 x", b"hi", &[b'x'; 5000], b"GET / HTTP/1.1"] {
                 for reply in answer(&mut engine, service, request) {
-                    // A result alone is a request that lacks a number: it gets an error, and that gets nothing.
+                    // A result alone is a request that lacks a number: it gets an error, and the error gets nothing.
                     let again = answer(&mut engine, Service::Multiply, reply.as_bytes());
                     assert!(
                         again.iter().all(|reply| answer(&mut engine, service, reply.as_bytes()).is_empty()),

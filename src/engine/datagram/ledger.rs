@@ -1,5 +1,5 @@
-//! Whose unread answers are in the send buffer of a Unix datagram endpoint, which all users share. The kernel reports
-//! their sum; the rest is estimated from what is sent. Knows users and bytes; has never seen a socket.
+//! Estimates whose unread answers are in the send buffer of a Unix datagram endpoint, which all users share. The kernel reports
+//! only their sum. Knows users and bytes, and no socket.
 
 /// One user's unread answers may take one part in this many of the buffer.
 const PARTS: usize = 4;
@@ -10,29 +10,28 @@ pub const ANSWER_BYTES: usize = 1536;
 /// The unread answers of one endpoint.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Bytes by user, for users that have some; the one that was sent to last is at the end. `None`: unread answers
-    /// from before our start. The buffer bounds their number.
+    /// Unread bytes by user, for users that have some. The user that was sent to last is at the end. `None`: answers from before
+    /// our start. The buffer bounds their number.
     unread: Vec<(Option<u32>, usize)>,
     total: usize,
 }
 
 impl Ledger {
-    /// Whether one more may be sent to a user, `unread` bytes of `capacity` being taken.
+    /// Whether one more answer may be sent to a user, while `unread` bytes of `capacity` are in use.
     pub fn allows(&mut self, user: u32, unread: usize, capacity: usize) -> bool {
         self.settle(unread, None);
         let its = self.unread.iter().find(|(other, _)| *other == Some(user)).map_or(0, |(_, its)| *its);
         its == 0 || its + ANSWER_BYTES <= capacity / PARTS
     }
 
-    /// Something was sent to a user; now `unread` bytes are in the buffer.
+    /// Notes that an answer was sent to a user; now `unread` bytes are in the buffer.
     pub fn sent(&mut self, user: u32, unread: usize) {
         self.settle(unread, Some(user));
     }
 
-    /// The kernel does not say who has read. We assume the users that were sent to last: a user that reads does it at
-    /// once, and a user that does not read is soon not sent to any more. If everyone is a little late, the share of
-    /// one user that never reads is three tenths instead of a quarter; if everyone is late half of the time, nearly a
-    /// half.
+    /// The kernel does not report who has read. We assume it was the users that were sent to last: a user that reads does so at
+    /// once, and a user that does not read soon gets nothing more. If everyone is a little late, the share of one user that never
+    /// reads is three tenths instead of a quarter; if everyone is late half of the time, nearly a half.
     fn settle(&mut self, unread: usize, user: Option<u32>) {
         if let Some(mut more) = unread.checked_sub(self.total).filter(|more| *more > 0) {
             if let Some(at) = self.unread.iter().position(|(other, _)| *other == user) {
@@ -60,7 +59,7 @@ mod tests {
     const CAPACITY: usize = 212_992;
     const MESSAGE: usize = 768;
 
-    /// A buffer as the kernel keeps it, and the unread bytes of three users.
+    /// A buffer as in the kernel, and the unread bytes of three users.
     #[derive(Default)]
     struct Buffer {
         ledger: Ledger,
@@ -87,8 +86,8 @@ mod tests {
         }
     }
 
-    /// Three users are sent to in random order; one of them never reads, the others are late in `late` of a hundred
-    /// cases. Returns the most that the first one had in the buffer.
+    /// Sends to three users in random order; one of them never reads, the others are late in `late` of a hundred cases. Returns the
+    /// most that the first one had in the buffer.
     fn most_of_the_deaf(late: u64) -> usize {
         let (mut buffer, mut chance, mut most) = (Buffer::default(), 1_u64, 0);
         let mut next = |bound: u64| {

@@ -1,5 +1,5 @@
-//! Datagrams: each is one message, and each message of its answer is one. There is no connection, and no state except
-//! how much each sender has been answered.
+//! Datagrams: each is one message, and so is each message of its answer. There is no connection, and no state except how many
+//! answers each sender has had.
 
 mod answering;
 mod ledger;
@@ -16,13 +16,13 @@ use super::diagnosis::Hint;
 use super::message::{Binding, RemoteAddress};
 use super::service::Service;
 
-/// Whether it begins as ipcd's own answers do: it was not sent by a client, and two daemons would answer each other for ever.
+/// Whether it begins like an answer of ipcd. Then no client sent it, and two daemons would answer each other for ever.
 fn is_own(bytes: &[u8]) -> bool {
     let mut own = Service::ALL.iter().flat_map(|service| service.facts().own_words);
     own.any(|words| bytes.starts_with(words.as_bytes()))
 }
 
-/// Ports of UDP clients begin here. A datagram from a lower port comes from a service, or from a forged address.
+/// The lowest port of a UDP client. A lower port belongs to a service, or the address is forged.
 const CLIENT_PORT_MIN: u16 = 1024;
 
 /// One datagram, with its sender.
@@ -34,26 +34,26 @@ pub(super) struct Datagram<'a> {
     pub(super) address: Option<&'a [u8]>,
 }
 
-/// An answer on its way.
+/// An answer that is being sent.
 #[derive(Debug)]
 pub(super) struct Answer {
     binding: Rc<Binding>,
     remote: RemoteAddress,
-    /// The Unix socket it is for, as it may be shown.
+    /// The Unix socket to which it goes, safe to show.
     to: String,
     /// Unsent replies, each a datagram.
     replies: VecDeque<String>,
     /// The one that is being sent.
     current: Option<String>,
-    /// It is an error: as the log has it.
+    /// The error, if the answer is one, as the log has it.
     error: Option<String>,
-    /// The error in the request, for watchers, after they have seen the outcome of the answer.
+    /// The hint about the error, which watchers get after the outcome of the answer.
     hint: Option<Hint>,
-    /// The sender ends its messages with NUL, and gets replies like this (C strings).
+    /// Whether the sender ends its messages with NUL (C strings), and gets such replies.
     has_nul: bool,
 }
 
-/// A message without its end: NULs, and an LF with its CR; and whether its last character was NUL.
+/// A message without its end (NULs, an LF and its CR), and whether its last character was NUL.
 fn message_of(bytes: &[u8]) -> (&[u8], bool) {
     let message = without_nuls(bytes);
     let message = without_nuls(without_cr(message.strip_suffix(b"\n").unwrap_or(message)));

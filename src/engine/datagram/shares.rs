@@ -1,5 +1,5 @@
-//! The number of answers for each sender of datagrams, so that a peer that answers everything, or one that forges
-//! addresses, cannot make us send for ever. Knows addresses and times; has never seen a message.
+//! Limits the answers to each sender of datagrams, so that a peer that answers everything, or one with forged addresses, cannot
+//! make us send for ever. Knows addresses and times, and no message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::limits::{ANSWER_BURST_SECONDS, DATAGRAM_SENDERS_MAX};
 use crate::engine::message::{RemoteAddress, Timestamp};
 
-/// The owner of a share: an address and port of the network, or a user's socket.
+/// The owner of a share: a network address and port, or a user's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sender {
     Network(SocketAddr),
@@ -25,8 +25,7 @@ impl Sender {
             RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. } => {
                 // A number that no user has.
                 let uid = if let RemoteAddress::Process { uid, .. } = remote { uid } else { u32::MAX };
-                // Always with the same keys: somebody who looks for two sockets with the same digest only shares with
-                // itself.
+                // The keys are always the same. Whoever constructs two sockets with the same digest only shares with itself.
                 let mut digest = DefaultHasher::new();
                 address.hash(&mut digest);
                 Some(Sender::Local(uid, digest.finish()))
@@ -36,17 +35,17 @@ impl Sender {
     }
 }
 
-/// The shares in use, each as the time at which it will be whole again: every answer moves that time by the cost of
-/// one answer (a leaky bucket as a meter, or the generic cell rate algorithm).
+/// The shares in use. Each is stored as the time at which it will be whole again; every answer moves that time by the cost of one
+/// answer (a leaky bucket as a meter, the generic cell rate algorithm).
 #[derive(Debug, Default)]
 pub struct Shares {
     by_sender: BTreeMap<Sender, Timestamp>,
-    /// The same, those first that will be whole first: when there are too many, forgetting them gives away least.
+    /// The same by time: if there are too many, those that will be whole first are dropped, because that gives away least.
     by_time: BTreeSet<(Timestamp, Sender)>,
 }
 
 impl Shares {
-    /// Takes one answer from a sender's share, if it has one left. `per_second`: how many it gets back; 0: no bound.
+    /// Takes one answer from a sender's share, if one is left. `per_second`: how many come back; 0: no limit.
     pub fn take(&mut self, now: Timestamp, sender: Sender, per_second: u32) -> bool {
         if per_second == 0 {
             return true;
@@ -75,7 +74,7 @@ impl Shares {
         self.by_sender.len()
     }
 
-    /// A sender that has used nothing of its share need not be remembered.
+    /// Drops senders whose share is whole again.
     fn forget_whole(&mut self, now: Timestamp) {
         while self.by_time.first().is_some_and(|(whole, _)| *whole <= now) {
             self.forget_first();

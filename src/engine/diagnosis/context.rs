@@ -8,9 +8,9 @@ pub type Endpoints<'a> = &'a [(String, Service)];
 /// Where a mistake was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The endpoint that the peer came in through.
+    /// The endpoint to which the peer connected.
     pub here: &'a str,
-    /// Everything that is open, in the configuration's order.
+    /// All open endpoints, in the configuration's order.
     pub endpoints: Endpoints<'a>,
 }
 
@@ -29,7 +29,7 @@ fn fitness(endpoint: &str, here: &str) -> u8 {
     u8::from(scheme == own_scheme) * (1 + u8::from(host == own_host))
 }
 
-/// An endpoint as a client can use it: nobody connects to the address that means every address.
+/// An endpoint in a form that a client can use: the address for all interfaces is replaced.
 fn reachable(endpoint: &str) -> String {
     match parts(endpoint) {
         (scheme, "0.0.0.0" | "[::]", Some(port)) => format!("{scheme} port {port} of this host"),
@@ -44,8 +44,8 @@ impl Context<'_> {
         Some(format!("{service} is on {}", reachable(endpoint)))
     }
 
-    /// The endpoints of the other services, each once, in order: those of the same kind, if there are any; only
-    /// `likely`, if it is open.
+    /// The endpoints of the other services, each once, in order: those of the same kind, if there are any; only `likely`, if it is
+    /// open.
     pub(super) fn elsewhere(self, but: Service, likely: Option<Service>) -> String {
         let mut others: Vec<(&str, Service)> = Vec::new();
         for (endpoint, service) in self.endpoints.iter().filter(|(_, service)| *service != but) {

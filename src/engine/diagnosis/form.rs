@@ -1,5 +1,5 @@
-//! What the form of a client's bytes says about its program: how its messages end, in how many pieces they arrive, and
-//! what is not text. Knows bytes and kinds; has never seen a pause.
+//! What the form of a client's bytes shows about its program: how its messages end, in how many pieces they arrive, and what is not
+//! text. Knows bytes and kinds, and no pause.
 
 use super::literal;
 use super::mistake::{Hint, Mistake};
@@ -20,7 +20,7 @@ pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
     )
 }
 
-/// The kind of a client is known, and its messages are not lines. `bytes`: its first bytes.
+/// The kind of client is known, and its messages are not lines. `bytes`: its first bytes.
 pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
     let (mistake, text) = match kind {
         FramingMode::C if literal::is_binary(bytes) => return Some(literal::of_binary()),
@@ -85,7 +85,7 @@ fn of_prefix(prefix: Prefix) -> &'static str {
     }
 }
 
-/// It does not send text.
+/// The client does not send text.
 pub fn of_unreadable(what: Unreadable) -> Hint {
     let (mistake, text) = match what {
         Unreadable::Utf16 => (
@@ -116,9 +116,9 @@ pub fn of_unreadable(what: Unreadable) -> Hint {
     Hint::new(mistake, text)
 }
 
-/// A message is not UTF-8. Its contents are not shown.
+/// A message is not UTF-8. The hint does not show its contents.
 pub fn of_encoding(message: &[u8]) -> Option<Hint> {
-    // A message with control characters is not text at all.
+    // A message with control characters is no text in any encoding.
     let is_text = !message.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
     let encoding = charset::guess(message).filter(|_| is_text)?;
     Some(Hint::new(Mistake::Encoding, format!("{encoding}, for example text.encode('utf-8') in Python")))
@@ -132,7 +132,7 @@ pub fn of_late_newline() -> Hint {
     )
 }
 
-/// A program has had all replies for a while, and neither asks for more nor leaves.
+/// A program has had all its replies for a while, and neither sends another request nor leaves.
 pub fn of_waiting() -> Hint {
     Hint::new(
         Mistake::SecondRecv,

@@ -1,22 +1,22 @@
-//! Requests that contain a program's source or memory instead of text: a line end as two characters, names of
-//! variables, bytes as Python prints them, numbers as their bytes. Knows messages, but no connection.
+//! Requests that contain a program's source or memory instead of text: a line end as two characters, names of variables, bytes as
+//! Python prints them, binary numbers. Knows messages, and no connection.
 
 use super::mistake::{Hint, Mistake};
 use crate::engine::number;
 use crate::engine::service::multiply;
 use crate::engine::text::quote;
 
-/// The longest message that is looked at for numbers that are not text, in bytes: four numbers of eight bytes.
+/// The longest message that is checked for binary numbers, in bytes: four numbers of eight bytes.
 const BINARY_BYTES_MAX: usize = 32;
 
-/// A request for multiply that shows the program's source.
+/// The hint for a request to multiply that shows the program's source.
 pub(super) fn of_source(text: &str) -> Option<Hint> {
     of_escape(text, is_request)
         .or_else(|| of_placeholders(text))
         .or_else(|| of_printed_bytes(text, is_request))
 }
 
-/// A name in the chat that shows the program's source.
+/// The hint for a chat name that shows the program's source.
 pub(super) fn of_name(text: &str) -> Option<Hint> {
     let is_name = |text: &str| !text.is_empty() && !text.contains('\\');
     of_escape(text, is_name).or_else(|| of_printed_bytes(text, is_name))
@@ -26,7 +26,7 @@ fn is_request(text: &str) -> bool {
     multiply::is_complete(text.as_bytes())
 }
 
-/// The text without the line ends that it spells.
+/// The text without line ends that are spelled as two characters.
 fn without_escapes(text: &str) -> &str {
     let mut text = text;
     while let Some(shorter) = text.strip_suffix("\\n").or_else(|| text.strip_suffix("\\r")) {
@@ -35,7 +35,7 @@ fn without_escapes(text: &str) -> &str {
     text
 }
 
-/// `5 10\n`, with a backslash and an n; several of them, if a raw client has sent them at once.
+/// `5 10\n`, with a backslash and an n, once or more often if a raw client has sent several at once.
 fn of_escape(text: &str, is_meant: impl Fn(&str) -> bool) -> Option<Hint> {
     let whole = text.trim();
     let bare = without_escapes(whole);
@@ -49,7 +49,7 @@ fn of_escape(text: &str, is_meant: impl Fn(&str) -> bool) -> Option<Hint> {
     })
 }
 
-/// `{a} {b}`, `%d %d`, `$a $b`, `#{a} #{b}`; with other words around two of them, too.
+/// `{a} {b}`, `%d %d`, `$a $b`, `#{a} #{b}`; also with other words around two of them.
 fn of_placeholders(text: &str) -> Option<Hint> {
     let (filled, count) = fill_in(text);
     let is_meant = count > 1 || count > 0 && is_request(without_escapes(filled.trim()));
@@ -81,7 +81,7 @@ fn fill_in(text: &str) -> (String, usize) {
     (filled, count)
 }
 
-/// The length of the placeholder that the text begins with.
+/// The length of the placeholder at the beginning of the text.
 fn placeholder_bytes(text: &str) -> Option<usize> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let begins = |word: &str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
@@ -137,19 +137,19 @@ pub(super) fn of_more_numbers(text: &str) -> Option<Hint> {
     })
 }
 
-/// The remainder of binary numbers, if an LF among them has split them and the NULs at the ends are removed.
+/// Whether it is the rest of binary numbers that were split at an LF, without the NULs at the ends.
 pub(super) fn is_part_of_binary(message: &[u8]) -> bool {
     !message.is_empty() && message.iter().all(is_of_number)
 }
 
-/// Whether a byte occurs in numbers as a program holds them, and not within a line of text. Escape is left out: it begins what
-/// a terminal sends for a key.
+/// Whether a byte occurs in binary numbers and not in a line of text. Escape is left out, because it begins what a terminal sends
+/// for a key.
 fn is_of_number(byte: &u8) -> bool {
     byte.is_ascii_control() && *byte != 0x1b && !byte.is_ascii_whitespace() || matches!(byte, b'\n' | b'\r')
 }
 
-/// Whether bytes are numbers as a program holds them in memory, and nothing else: integers of four or eight bytes, small
-/// ones of any size, or floating-point numbers.
+/// Whether bytes are binary numbers and nothing else: integers of four or eight bytes, small integers of any size, or
+/// floating-point numbers.
 pub(super) fn is_binary(bytes: &[u8]) -> bool {
     if bytes.len() > BINARY_BYTES_MAX
         || !bytes.iter().any(|byte| is_of_number(byte) && !byte.is_ascii_whitespace())
@@ -158,20 +158,20 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
     }
     let has_digits_only = bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_digit() || *byte == b' ');
     if has_digits_only && bytes.iter().any(|byte| *byte != 0) {
-        return false; // C strings
+        return false; // these are C strings
     }
     let is_small = |word: &[u8]| matches!(word, [0, 0, ..] | [.., 0, 0]);
     let are_words = bytes.len() >= 8 && bytes.len().is_multiple_of(4) && bytes.chunks(4).all(is_small);
     are_words && !is_text_before_nul(bytes) || are_doubles(bytes) || bytes.iter().all(is_of_number)
 }
 
-/// A string in an array that is larger.
+/// Whether it is a string in a longer array.
 fn is_text_before_nul(bytes: &[u8]) -> bool {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     end > 0 && bytes[..end].iter().all(|byte| *byte >= b' ') && bytes[end..].iter().all(|byte| *byte == 0)
 }
 
-/// Numbers of eight bytes, all with the high byte first or all with the low one, none larger or smaller than people write.
+/// Whether these are floating-point numbers of eight bytes, all with the same byte order, none larger or smaller than people write.
 fn are_doubles(bytes: &[u8]) -> bool {
     const USUAL: std::ops::Range<f64> = 1e-6..1e12;
     let (words, rest) = bytes.as_chunks::<8>();

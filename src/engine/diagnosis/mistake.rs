@@ -3,21 +3,21 @@
 /// Mistakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// Closed before reading a reply, so the connection was reset.
+    /// It closed before it read a reply, so the connection was reset.
     Unread,
-    /// Connected, and sent nothing.
+    /// It connected and sent nothing.
     Silent,
-    /// Neither a line end nor a complete request.
+    /// It sent neither a line end nor a complete request.
     Unfinished,
-    /// Read one of two replies.
+    /// It read one of two replies.
     ReadOnce,
-    /// Another service's port, or another protocol.
+    /// It used another service's port, or another protocol.
     WrongPort,
     /// A number with a comma.
     Comma,
     /// Quotes, brackets, semicolons and the like around or between the numbers.
     Punctuation,
-    /// The name of the service in front of the request.
+    /// The name of the service before the request.
     ServiceName,
     /// A JSON object.
     Json,
@@ -31,25 +31,25 @@ pub enum Mistake {
     CString,
     /// A length before each message.
     LengthPrefix,
-    /// Telnet's commands.
+    /// Telnet commands.
     Telnet,
-    /// An object as a library writes it.
+    /// A serialized object.
     Serialized,
     /// UTF-16, Latin-1, or another encoding than UTF-8.
     Encoding,
-    /// A newline in a segment of its own.
+    /// A newline that was sent separately.
     NewlineApart,
     /// It waits for more replies than there are.
     SecondRecv,
-    /// A backslash and an n in place of a newline.
+    /// A backslash and an n instead of a newline.
     LiteralNewline,
-    /// A template with nothing filled in.
+    /// A template without its values.
     Placeholder,
     /// Bytes as Python prints them.
     PrintedBytes,
     /// More than two numbers in a message.
     MoreNumbers,
-    /// Numbers as bytes.
+    /// Binary numbers.
     Binary,
 }
 
@@ -112,19 +112,18 @@ impl Mistake {
         }
     }
 
-    /// Whether it is only about how a connection ended or what the client does not do, and not about the contents of a
-    /// message.
+    /// Whether it is only about how a connection ended or what the client does not do, rather than about the contents of a message.
     pub const fn is_vague(self) -> bool {
         matches!(self, Mistake::Unread | Mistake::Silent | Mistake::ReadOnce | Mistake::SecondRecv)
     }
 
-    /// Whether there are not two numbers, for which several sends that were joined may be the reason.
+    /// Whether it is a wrong number of numbers, which joined sends may have caused.
     pub const fn is_count(self) -> bool {
         matches!(self, Mistake::OneNumber | Mistake::MoreNumbers)
     }
 
-    /// The bit of a mistake that is reported once for each connection, because its program makes it with each message, or
-    /// because it replaces another one.
+    /// The bit of a mistake that is reported once for each connection, because its program makes it with each message, or because
+    /// it replaces another one.
     pub const fn once(self) -> Option<u32> {
         Some(match self {
             Mistake::Unread | Mistake::ReadOnce => 1,
@@ -144,7 +143,7 @@ impl Mistake {
 /// A mistake, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
-    /// Which one.
+    /// Its kind.
     pub mistake: Mistake,
     /// The text. Quotations from the peer are escaped.
     pub text: String,

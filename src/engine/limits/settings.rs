@@ -26,42 +26,42 @@ pub enum FramingRule {
     Raw,
     /// Every message ends with NUL.
     C,
-    /// Every message ends with CR LF or CR NUL, and there are Telnet's commands in between.
+    /// Every message ends with CR LF or CR NUL, and there are Telnet commands between messages.
     Telnet,
 }
 
 /// The settings of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
-    /// Connections of this service at once; `None`: bounded by the total alone.
+    /// Simultaneous connections to this service; `None`: bounded by the total only.
     pub connections_max: Option<usize>,
-    /// Connections of this service from one address, or on Unix sockets one user; 0: no bound of its own.
+    /// Connections to this service from one address or, on Unix sockets, one user; 0: no limit.
     pub connections_per_address_max: usize,
-    /// Bytes in a message, its line end not counted.
+    /// Bytes in a message, without its line end.
     pub message_bytes_max: usize,
     /// Bytes queued for one client that does not read.
     pub backlog_bytes_max: usize,
-    /// Time from the connection to the first complete message; `None`: no bound of its own. The chat has
-    /// [`chat_name_timeout`](Settings::chat_name_timeout) instead, and greeting waits for nothing.
+    /// Time from the connection to the first complete message; `None`: no limit. The chat has
+    /// [`chat_name_timeout`](Settings::chat_name_timeout) instead, and greeting expects no message.
     pub first_message_timeout: Option<Duration>,
-    /// Silence after which a connection is closed.
+    /// A connection that is silent for this long is closed.
     pub idle_timeout: Duration,
     /// Time from a message's first byte to its last.
     pub message_timeout: Duration,
-    /// The pause that ends a raw message, and the one between two replies to a raw client.
+    /// The pause that ends a raw message, and the pause between two replies to a raw client.
     pub raw_gap: Duration,
     /// How messages end.
     pub framing: FramingRule,
-    /// Who, besides root and the daemon's own user, may select it on the mux, if it is restricted (status and watch);
-    /// `None`: everyone.
+    /// Who may select it on the mux, in addition to root and the daemon's own user, if it is restricted (status and watch); `None`:
+    /// everyone.
     pub allowed: Option<Allowed>,
-    /// The networks from which it may be selected on a mux on the network.
+    /// The networks from which clients may select it on a mux on the network.
     pub networks: Networks,
-    /// Under which name in its certificate.
+    /// The names in certificates with which clients may select it.
     pub names: Names,
-    /// Messages a second that one peer may send beyond a burst of [`MESSAGES_BURST`](super::MESSAGES_BURST); 0: no bound.
+    /// Messages per second from one peer beyond a burst of [`MESSAGES_BURST`](super::MESSAGES_BURST); 0: no limit.
     pub messages_per_second: u32,
-    /// Whether the service has an endpoint of its own (it may still be reachable through the mux).
+    /// Whether the service has an endpoint of its own. (Clients may also reach it through the mux.)
     pub listening: bool,
 }
 
@@ -103,40 +103,40 @@ impl ServiceSettings {
 /// The settings that a configuration gives the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Connections at once, of all services, lingering ones counted.
+    /// Simultaneous connections to all services, including lingering ones.
     pub connections_max: usize,
-    /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
+    /// Connections to all services from one address or, on Unix sockets, one user; 0: no limit.
     pub connections_per_address_max: usize,
     /// Bytes of memory for the queues of all connections together. Beyond it, the largest ones are closed.
     pub queued_bytes_max: usize,
     /// Sessions on FIFOs and message queues: one for each such endpoint, in addition to all connections.
     pub standing: usize,
-    /// Connections beyond these limits that linger at once.
+    /// Connections beyond these limits that may linger at the same time.
     pub refused_lingering_max: usize,
     /// How long a lingering close waits for the peer's end of file.
     pub linger: Duration,
     /// How long a connection may accept nothing of its queued data.
     pub send_timeout: Duration,
-    /// Machines that stats keeps the reports of: at least 1.
+    /// Machines whose reports stats keeps: at least 1.
     pub machines_max: usize,
     /// Simultaneous watchers: at least 1.
     pub watchers_max: usize,
-    /// Answers a second that one sender of datagrams gets; 0: no bound.
+    /// Answers per second to one sender of datagrams; 0: no limit.
     pub answers_per_second: u32,
     /// One entry per service, in the order of [`Service::ALL`].
     pub services: [ServiceSettings; Service::ALL.len()],
-    /// Messages of the room that a newcomer is shown.
+    /// Messages of the room that a new member is shown.
     pub chat_history: usize,
     /// Whether a transcript of the room is written: [`poll_transcript`](crate::engine::Engine::poll_transcript)
     /// returns its lines.
     pub transcript: bool,
-    /// The passphrase that a newcomer must send after its name.
+    /// The passphrase that a new member must send after its name.
     pub chat_passphrase: Option<Passphrase>,
-    /// Time to give a name in.
+    /// How long a client of the chat may take to give a name.
     pub chat_name_timeout: Duration,
-    /// Under which names the page is asked for, what other pages may do, and what there is to see.
+    /// The page's names and files, and what other pages may do.
     pub site: Site,
-    /// The service a first message on the mux goes to when it names none.
+    /// The service for a first message on the mux that names none.
     pub mux_default: Service,
     /// The user, besides root, who may use the control service on the mux.
     pub owner: u32,
@@ -144,11 +144,11 @@ pub struct Settings {
     pub endpoints: Vec<(String, Service)>,
     /// The sum of all bounds in bytes, for the status report; `None`: not computed.
     pub memory_bytes_max: Option<usize>,
-    /// The most connections with shared memory, which take further descriptors; the reactor refuses more.
+    /// The most connections with shared memory, which take more descriptors; the reactor refuses further ones.
     pub sharing_max: usize,
-    /// The daemon's process id, for the same.
+    /// The daemon's process id, for the status report.
     pub pid: Option<u32>,
-    /// Whether other machines share the room, for the sum of all bounds.
+    /// Whether the room is shared, for the sum of all bounds.
     pub is_room_shared: bool,
     /// Whether every message is reported as a [`EventKind::Said`](crate::engine::message::EventKind::Said) (log level debug).
     pub report_messages: bool,

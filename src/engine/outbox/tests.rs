@@ -25,7 +25,7 @@ fn gap_applies_to_a_message_queued_after_the_queue_was_empty() {
     outbox.sent(Encoding::Raw, 4, Timestamp::at(0), GAP);
     outbox.say(Encoding::Raw, "Data received");
     assert_eq!((outbox.ready(Encoding::Raw), outbox.pause()), (&b""[..], Some(Timestamp::at(20))));
-    // A raw client that requested a list, and then selected a service that sends lines.
+    // A raw client that requested a list and then selected a service that sends lines.
     assert_eq!(outbox.ready(Encoding::Lines), b"");
     assert!(outbox.resume(Timestamp::at(20)));
     assert_eq!(outbox.ready(Encoding::Raw), b"Data received");

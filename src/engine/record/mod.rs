@@ -1,9 +1,9 @@
-//! The data for the process after a restart: every session and the room, as values. Timestamps are those of the clock
-//! that the next process continues.
+//! The state for the process after a restart: every session and the room, as values. Timestamps are on the clock that the next
+//! process continues.
 //!
-//! Version 4, of ipcd 0.1.0, was one JSON text in which every byte of a queue was a number. Later versions are written
-//! [piece by piece](piece), and [read](reader) like that. The JSON may get more fields, with a default for versions
-//! that do not write them yet; both versions are read as long as possible.
+//! Version 4, of ipcd 0.1.0, was one JSON text in which every byte of a queue was a number. Later versions are written and
+//! [read](reader) [piece by piece](piece). The JSON may get more fields, with defaults for versions that do not write them. Both
+//! versions are read as long as possible.
 
 pub mod piece;
 pub mod reader;
@@ -26,34 +26,34 @@ use super::transport::Transport;
 use crate::engine::guest::Guest;
 use crate::engine::machines::ListCursor;
 
-/// The version that is written: to be raised when earlier records cannot be read any more.
+/// The version that is written. Raise it when earlier records can no longer be read.
 pub const VERSION: u32 = 5;
 
 /// The version that was one JSON text.
 pub const VERSION_OF_ONE_TEXT: u32 = 4;
 
-/// The engine at one moment.
+/// The state of the engine at one time.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// Its timestamp.
     pub now: Timestamp,
-    /// The history for newcomers to the room, oldest first.
+    /// The history for new members of the room, oldest first.
     pub history: Vec<String>,
     /// Messages of the room that were not yet sent to all of its members.
     #[serde(skip)]
     pub log: SavedLog,
-    /// What makes the room one of several machines.
+    /// The state of a shared room.
     #[cfg(feature = "nats")]
     #[serde(skip)]
     pub shared: Option<Box<super::linking::SavedShared>>,
     /// The machines that report, by name.
     pub machines: Vec<(String, Machine)>,
-    /// The sessions, each with the number by which its descriptor is found again.
+    /// The sessions, each with the number that identifies its descriptor.
     pub sessions: Vec<(u64, SavedSession)>,
 }
 
 impl Record {
-    /// A record that was one JSON text, as it was parsed.
+    /// A record that was one JSON text, after parsing.
     #[must_use]
     pub fn of_one_text(mut self) -> Record {
         self.sessions.iter_mut().for_each(|(_, saved)| saved.modernise());
@@ -61,7 +61,7 @@ impl Record {
     }
 }
 
-/// Version 4's words for how messages end.
+/// How version 4 describes the end of messages.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Framing {
@@ -73,7 +73,7 @@ pub(super) enum Framing {
     Opening(Opening),
 }
 
-/// Nothing had been received.
+/// Nothing was received.
 #[derive(Debug, Deserialize)]
 pub(super) enum Opening {
     Opening,
@@ -83,7 +83,7 @@ pub(super) enum Opening {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum BindingOf {
-    /// One of those that the record begins with.
+    /// The number of one of those at the beginning of the record.
     Number(u32),
     Binding(Rc<Binding>),
 }
@@ -91,9 +91,9 @@ pub(super) enum BindingOf {
 /// One session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedSession {
-    #[serde(rename = "door")] // as records of earlier versions have it
+    #[serde(rename = "door")] // its name in the records of earlier versions
     pub(super) binding: BindingOf,
-    #[serde(rename = "origin")] // as records of earlier versions have it
+    #[serde(rename = "origin")] // its name in the records of earlier versions
     pub(super) remote: RemoteAddress,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
@@ -101,7 +101,7 @@ pub struct SavedSession {
     pub(super) kind: Option<FramingMode>,
     #[serde(default)]
     pub(super) guess: Guess,
-    /// Version 4's form of these two.
+    /// These two in the form of version 4.
     #[serde(default, skip_serializing)]
     pub(super) framing: Option<Framing>,
     pub(super) inbox: ThinVec<u8>,
@@ -115,7 +115,7 @@ pub struct SavedSession {
     pub(super) ended: bool,
     pub(super) tail_is_message: bool,
     pub(super) stalled: bool,
-    #[serde(rename = "spoke")] // as records of earlier versions have it
+    #[serde(rename = "spoke")] // its name in the records of earlier versions
     pub(super) first_message_seen: bool,
     pub(super) skipping: bool,
     /// It is told the hints about its requests.
@@ -130,31 +130,31 @@ pub(super) enum SavedState {
     Mux,
     Page,
     Nameless(Timestamp),
-    /// It has given this name, and said this behind it; it is not in the log of all machines yet.
+    /// It has given this name, and then this text; it is not in the shared log yet.
     Joining(String, String),
-    /// It is asked for the room's passphrase, or has said it.
+    /// It was asked for the room's passphrase, or has given it.
     Guest(Timestamp, Guest),
     Member {
         name: String,
         joined: u64,
-        /// The position up to which it has heard the room; `None`: all of it.
-        #[serde(default, rename = "place")] // as records of earlier versions have it
+        /// The position up to which it has been sent the room's messages; `None`: all of them.
+        #[serde(default, rename = "place")] // its name in the records of earlier versions
         progress: Option<SavedProgress>,
-        /// The secret with which it can get its name back.
+        /// The secret with which a client can get the name back.
         #[serde(default)]
         claim: Option<Box<Claim>>,
     },
-    /// It was in the chat and is on its way out.
+    /// It was in the chat and is closing.
     Left,
     Plain(Service),
-    /// As it was written before there were several.
+    /// The form from the time when there was only one plain service.
     Hello,
     Stats(Option<ListCursor>),
     /// It waits for a partner.
     Waiting,
-    /// It talks, on the line of this number.
+    /// It talks, in the pair of this number.
     Talking(usize),
-    /// It talked and is on its way out.
+    /// It talked and is closing.
     Parted,
 }
 
@@ -162,7 +162,7 @@ pub(super) enum SavedState {
 pub(super) enum SavedPhase {
     Serving,
     Draining(CloseReason, Timestamp),
-    #[serde(rename = "Parting")] // as records of earlier versions have it
+    #[serde(rename = "Parting")] // its name in the records of earlier versions
     AwaitingReset(CloseReason, Timestamp),
     Lingering(CloseReason, Timestamp),
 }
@@ -171,7 +171,7 @@ pub(super) enum SavedPhase {
 const JOINED_MAX: u64 = 1 << 62;
 
 impl SavedSession {
-    /// Says how messages end as this version does.
+    /// Converts how messages end to the form of this version.
     fn modernise(&mut self) {
         match self.framing.take() {
             Some(Framing::Known { kind }) => self.kind = Some(kind),
@@ -180,7 +180,7 @@ impl SavedSession {
         }
     }
 
-    /// Where it came in; `None`: unknown.
+    /// The endpoint that accepted it; `None`: unknown.
     pub(super) fn binding(&self) -> Option<&Rc<Binding>> {
         match &self.binding {
             BindingOf::Binding(binding) => Some(binding),
@@ -188,7 +188,7 @@ impl SavedSession {
         }
     }
 
-    /// Whether the engine can have saved it: data from a file are not taken for granted.
+    /// Whether the engine can have saved it: data from a file are checked.
     pub(super) fn is_sound(&self) -> bool {
         self.binding().is_some()
             && self.outbox.is_sound()
@@ -202,13 +202,12 @@ impl SavedSession {
         matches!(service.facts().conduct, Conduct::Plain(_))
     }
 
-    /// Its transport. If that is standing, the endpoint is opened again, and the session with it, so that no descriptor is
-    /// handed over.
+    /// Its transport. If that is standing, the endpoint and the session are opened again, and no descriptor is handed over.
     pub fn transport(&self) -> Option<Transport> {
         Some(self.binding()?.transport)
     }
 
-    /// When it came into the room, if it is a member: members are restored in this order.
+    /// When it joined the room, if it is a member: members are restored in this order.
     pub(super) fn joined(&self) -> u64 {
         match self.state {
             SavedState::Member { joined, .. } => joined,
@@ -216,7 +215,7 @@ impl SavedSession {
         }
     }
 
-    /// The name under which it is missed in the room, should its connection be gone.
+    /// The name whose leaving is announced if its connection is lost.
     pub(super) fn name(&self) -> Option<&str> {
         match &self.state {
             SavedState::Member { name, .. } => Some(name),

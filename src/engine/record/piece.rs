@@ -1,8 +1,7 @@
-//! The format of a record: piece by piece, each with a short text and after it the bytes of its queues, unchanged.
-//! Knows lengths; has never seen the contents of the queues.
+//! The format of a record: piece by piece, each with a short text and then the bytes of its queues, unchanged. Knows lengths, and
+//! no contents of a queue.
 //!
-//! A piece is four lengths of eight bytes each, little-endian, and then that many bytes: JSON, and three runs of
-//! bytes.
+//! A piece is four lengths of eight bytes each, little-endian, and then that many bytes: JSON, and three runs of bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,40 +22,40 @@ pub const SIZES_BYTES: usize = 8 * (1 + RUNS);
 /// The longest JSON of a piece, in bytes: of all pieces the one with the endpoints is the longest.
 pub const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Bytes of the JSON of a session, its lengths included: 600 were seen.
+/// Bytes of the JSON of a session, including its lengths. The most that was seen is 600.
 const SESSION_BYTES: usize = 1024;
 
-/// The largest record in bytes: the contents of queues, room and machines, unchanged, and the JSON of all.
+/// The largest record in bytes: the contents of queues, room and machines, unchanged, and all JSON.
 pub fn bytes_max(settings: &Settings) -> usize {
     let chat = settings.of(Service::Chat).backlog_bytes_max;
-    // A number of a machine's history is up to twice as long as text.
+    // In text, a number of a machine's history is up to twice as long.
     let (log, history, machines) = (chat, chat, 2 * settings.machines_max * machines::MACHINE_BYTES_MAX);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let held = settings.queued_bytes_max + log + history + machines + settings.standing * backlog;
     held + held / 10 + (settings.connections_max + settings.standing) * SESSION_BYTES
 }
 
-/// The contents of a piece. Only one exists at a time: boxing the larger ones would cost an allocation each.
+/// The contents of a piece. Only one exists at a time, so the larger ones are not boxed.
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)]
 pub(in crate::engine) enum Said {
-    /// The first: its timestamp, the bindings of sessions, and the position in the room's log at which its bytes
-    /// begin. Beside it: those bytes, and the history, a line each.
+    /// The first piece: its timestamp, the bindings of sessions, and the position in the room's log at which its bytes begin.
+    /// Beside it: those bytes, and the history, one message a line.
     Head {
         now: Timestamp,
-        #[serde(rename = "doors")] // as records of earlier versions have it
+        #[serde(rename = "doors")] // its name in the records of earlier versions
         bindings: Vec<Binding>,
         base: u64,
-        /// What makes the room one of several machines.
+        /// The state of a shared room.
         #[cfg(feature = "nats")]
         #[serde(default)]
         shared: Option<Box<SavedShared>>,
     },
     /// A machine. Beside it: its last report.
     Machine(String, Machine),
-    /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and what was said to it alone.
+    /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and its direct messages.
     Session(u64, Box<SavedSession>),
-    /// The last: how many machines and sessions there were.
+    /// The last piece: the number of machines and sessions.
     End { machines: usize, sessions: usize },
 }
 
@@ -69,12 +68,12 @@ pub struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     pub(in crate::engine) fn new(said: &Said, runs: [Vec<&'a [u8]>; RUNS]) -> Piece<'a> {
-        // No map in it has keys that are not text, and all of its values can be written.
+        // This cannot fail: every map has text as keys, and every value can be written.
         let json = serde_json::to_vec(said).unwrap_or_default();
         Piece { json, runs }
     }
 
-    /// Its bytes, in the order of writing: lengths and JSON in one, and the runs at their place in memory.
+    /// Its bytes in the order of writing: lengths and JSON together, and the runs as slices.
     pub fn parts(&self) -> (Vec<u8>, impl Iterator<Item = &'a [u8]>) {
         let length = |run: &Vec<&[u8]>| run.iter().map(|bytes| bytes.len()).sum::<usize>();
         let sizes = [self.json.len()].into_iter().chain(self.runs.iter().map(length));
@@ -84,20 +83,20 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// The lengths in front of a piece.
+/// The lengths at the beginning of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Of the JSON, in bytes.
+    /// The length of the JSON, in bytes.
     pub json: u64,
-    /// Of the runs beside it.
+    /// The lengths of the runs beside it.
     pub runs: [u64; RUNS],
 }
 
 impl Sizes {
-    /// Reads them; that many bytes follow.
+    /// Reads the lengths; that many bytes follow.
     ///
     /// # Errors
-    /// There are not that many bytes, or the JSON is longer than any.
+    /// If fewer bytes are left, or the JSON is too long.
     pub fn read(bytes: &[u8; SIZES_BYTES], left: u64) -> Result<Sizes, String> {
         let mut sizes = [0; 1 + RUNS];
         for (size, bytes) in sizes.iter_mut().zip(bytes.as_chunks().0) {

@@ -1,4 +1,4 @@
-//! Reads a record piece by piece, as it was written. Nothing in it is taken for granted.
+//! Reads a record piece by piece, and checks everything in it.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
 use super::{BindingOf, Record};
 use crate::engine::message::{Binding, Timestamp};
 
-/// Takes pieces until the last one.
+/// Takes pieces up to the last one.
 #[derive(Debug, Default)]
 pub struct Reader {
     record: Record,
@@ -15,7 +15,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Whether the last piece has come.
+    /// Whether the last piece was taken.
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
@@ -23,7 +23,7 @@ impl Reader {
     /// Takes one piece.
     ///
     /// # Errors
-    /// It is not a piece, or not one that may come here.
+    /// If it is not a piece, or cannot come here.
     pub fn take(&mut self, json: &[u8], runs: [Vec<u8>; RUNS]) -> Result<(), String> {
         let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let [first, second, third] = runs;
@@ -86,7 +86,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The last piece is missing.
+    /// If the last piece is missing.
     pub fn finish(self) -> Result<Record, String> {
         if self.is_complete { Ok(self.record) } else { Err("it is cut off".to_owned()) }
     }

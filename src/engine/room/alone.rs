@@ -1,4 +1,4 @@
-//! What a room does that is never shared: this ipcd was built without NATS.
+//! The parts of a shared room, in an ipcd that was built without NATS: no room is shared.
 
 use super::super::claim::Claim;
 use super::super::message::ConnectionId;

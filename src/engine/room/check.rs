@@ -4,7 +4,7 @@ use super::super::message::ConnectionId;
 use super::{MemberId, Room};
 
 impl Room {
-    /// Asserts them; `ready_members`: the list of members that can be offered something.
+    /// Asserts the invariants; `ready_members`: the list of members that can be offered something.
     pub fn check<'a>(&self, ready_members: impl Iterator<Item = &'a ConnectionId>) {
         let mut ready_members: Vec<&ConnectionId> = ready_members.collect();
         ready_members.sort_unstable();
@@ -31,7 +31,7 @@ impl Room {
         }
     }
 
-    /// Whether the kernel takes nothing for a member, as the room knows it.
+    /// Whether the kernel accepts nothing for a member, as far as the room knows.
     pub fn is_blocked(&self, member_id: MemberId) -> bool {
         self.members[member_id.0].blocked
     }

@@ -1,4 +1,4 @@
-//! The next offer to each member, what it was sent, and which members are too slow.
+//! The next offer to each member, what was sent to it, and which members are too slow.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::member::MemberId;
 use super::offer::Offer;
 
 impl Room {
-    /// Whether something that is between two members waits for one.
+    /// Whether a private message waits for this member.
     pub fn confides(&self, member_id: MemberId) -> bool {
         self.members[member_id.0].asides.iter().any(|aside| aside.is_private)
     }
 
-    /// Whether the member's next offer is that.
+    /// Whether the member's next offer is a private message.
     pub fn offers_private(&self, member_id: MemberId) -> bool {
         let member = &self.members[member_id.0];
         member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
@@ -32,7 +32,7 @@ impl Room {
         }
     }
 
-    /// The log from one position to another, as it lies in memory, in at most `slices.len()` pieces; how many.
+    /// The log from one position to another, in at most `slices.len()` slices; returns how many.
     pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
         if let ([slice, ..], Some(whole)) = (&mut *slices, self.timeline.log.piece(from, to)) {
             *slice = whole;
@@ -48,8 +48,8 @@ impl Room {
         count
     }
 
-    /// Takes the member's next messages, line by line without their ends, until they have `max` bytes or a little
-    /// more. `each` is also told whether a line is a direct message.
+    /// Takes the member's next messages, line by line without their ends, until they have `max` bytes or a little more. `each` is
+    /// also told whether a line is a direct message.
     pub fn take_lines(&mut self, member_id: MemberId, max: usize, mut each: impl FnMut(&[u8], bool)) {
         let (mut left, mut text) = (max, Vec::new());
         while left > 0 {
@@ -89,7 +89,7 @@ impl Room {
         since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
+    /// Notes that the first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
     #[inline]
     pub fn sent(&mut self, member_id: MemberId, count: usize) {
         self.stirred = true;
@@ -107,7 +107,7 @@ impl Room {
                     self.aside_bytes -= if member.lossy { 0 } else { aside.bytes() };
                     member.asides.pop_front();
                     if member.asides.is_empty() {
-                        member.asides = VecDeque::new(); // its memory counts only while something is in it
+                        member.asides = VecDeque::new(); // frees the memory, which counts only while it holds something
                     }
                 }
             }
@@ -115,21 +115,21 @@ impl Room {
         }
     }
 
-    /// The kernel takes nothing more for this member, or does again.
+    /// Notes whether the kernel accepts bytes for this member.
     pub fn set_blocked(&mut self, member_id: MemberId, blocked: bool) {
-        self.stirred = true; // a member that was not slow may be now
+        self.stirred = true; // a member may be too slow from now on
         let was_blocked = std::mem::replace(&mut self.members[member_id.0].blocked, blocked);
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
 
-    /// The member is never too slow: it misses the oldest lines instead.
+    /// Makes the member miss the oldest lines, instead of being dropped as too slow.
     pub fn set_lossy(&mut self, member_id: MemberId) {
         let member = &mut self.members[member_id.0];
         self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
         member.lossy = true;
     }
 
-    /// Lines that members missed since the last call.
+    /// The lines that members missed since the last call.
     pub fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
     }
@@ -148,12 +148,12 @@ impl Room {
         }
     }
 
-    /// The member is being offered what there is.
+    /// Notes that the member is being offered everything.
     pub fn clear_ready(&mut self, member_id: MemberId) {
         self.members[member_id.0].called = false;
     }
 
-    /// Everyone has been offered everything: the heard part is trimmed before more is said.
+    /// Trims the heard part of the log, once everyone has been offered everything and before more is said.
     pub fn trim_log(&mut self) {
         if std::mem::take(&mut self.moved) {
             let cursors = self.members.iter().map(|(_, member)| member.cursor);
@@ -161,8 +161,8 @@ impl Room {
         }
     }
 
-    /// Everyone has been offered everything and had time to read it: new messages are welcome again. Returns the
-    /// members that are more than `backlog` bytes behind because they do not read.
+    /// Allows new messages again, once everyone has been offered everything and had time to read it. Returns the members that are
+    /// more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<ConnectionId> {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
@@ -174,7 +174,7 @@ impl Room {
         let end = self.timeline.log.end;
         let mut slow = Vec::new();
         for (_, member) in &mut self.members {
-            // A member that accepts its offers is only behind by the messages of this turn.
+            // A member that accepts its offers is behind only by the messages of this turn.
             if member.blocked && member.behind(end) > backlog {
                 if member.lossy {
                     self.skipped += member.skip_oldest(&self.timeline.log, backlog);

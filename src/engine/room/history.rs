@@ -1,4 +1,4 @@
-//! The history for newcomers: the last messages, bounded in number and in bytes.
+//! The history for new members: the last messages, bounded in number and in bytes.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ impl History {
         self.trim();
     }
 
-    /// Whether it has room for any message.
+    /// Whether any history is kept.
     pub(super) fn is_kept(&self) -> bool {
         self.max > 0
     }
@@ -42,7 +42,7 @@ impl History {
         self.trim();
     }
 
-    /// Drops the oldest messages that are beyond the bounds.
+    /// Drops the oldest messages beyond the bounds.
     fn trim(&mut self) {
         while self.lines.len() > self.max || self.bytes > self.bytes_max {
             let Some(line) = self.lines.pop_front() else { break };

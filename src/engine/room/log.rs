@@ -1,4 +1,4 @@
-//! Everything that was said, as bytes in chunks, whose front can be trimmed.
+//! Everything that was said, as bytes in chunks; the front can be trimmed.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use memchr::memchr;
 /// Bytes in one chunk of the log: some hundred messages.
 pub(super) const CHUNK: usize = 16 * 1024;
 
-/// A sequence of bytes of which the front can be forgotten. Places in it are counted from its beginning for ever.
+/// A sequence of bytes whose front can be dropped. Positions count from its very beginning.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) chunks: VecDeque<Vec<u8>>,
@@ -22,7 +22,7 @@ impl Log {
         self.chunks.len() * CHUNK
     }
 
-    /// A line made of parts; how many bytes it has with its end.
+    /// Appends a line that is made of parts; returns its length including its end.
     pub(super) fn append_line(&mut self, parts: &[&[u8]]) -> usize {
         let count = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
         match self.chunks.back_mut().filter(|chunk| chunk.len() + count <= CHUNK) {
@@ -52,12 +52,12 @@ impl Log {
         }
     }
 
-    /// `from..to`, if it lies in the first chunk, as it nearly always does.
+    /// The bytes `from..to`, if they lie in the first chunk, as nearly always.
     pub(super) fn piece(&self, from: u64, to: u64) -> Option<&[u8]> {
         self.chunks.front()?.get((from - self.base) as usize..(to - self.base) as usize)
     }
 
-    /// Hands out `from..to`, chunk by chunk.
+    /// Passes `from..to` to `each`, chunk by chunk.
     pub(super) fn pieces<'a>(&'a self, from: u64, to: u64, mut each: impl FnMut(&'a [u8])) {
         let mut at = from;
         while at < to {
@@ -91,8 +91,8 @@ impl Log {
         before == Some(&b'\n')
     }
 
-    /// Drops everything before `position`, except the last byte, which shows whether a line starts there; an unused
-    /// single chunk is kept for the next message.
+    /// Drops everything before `position`, except the last byte, which shows whether a line starts there. A single unused chunk is
+    /// kept for the next message.
     pub(super) fn forget(&mut self, position: u64) {
         while self.chunks.len() > 1 && position > self.base + CHUNK as u64 {
             self.chunks.pop_front();

@@ -19,20 +19,20 @@ pub(super) struct Member {
     /// The text before its messages.
     pub(super) prefix: Box<[u8]>,
     pub(super) joined: u64,
-    /// Up to where in the log it has been sent.
+    /// The position in the log up to which it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it.
     pub(super) asides: VecDeque<DirectMessage>,
     pub(super) aside_bytes: usize,
-    /// Since when it has been behind, if it is one of those that get message by message.
+    /// Since when it has been behind, if it gets its messages one by one.
     pub(super) behind_since: Option<Timestamp>,
-    /// The kernel takes nothing for it at the moment.
+    /// Whether the kernel accepts nothing for it at the moment.
     pub(super) blocked: bool,
-    /// It is already in the list of those to be offered something.
+    /// Whether it is already in the list of members to be offered something.
     pub(super) called: bool,
-    /// When it is too far behind, it misses the oldest lines and stays.
+    /// Whether it misses the oldest lines when it is too far behind, and stays.
     pub(super) lossy: bool,
-    /// A client with the same secret owns its name.
+    /// A client with this secret owns its name.
     pub(super) claim: Option<Box<Claim>>,
 }
 
@@ -42,31 +42,31 @@ pub(super) struct DirectMessage {
     pub(super) at: u64,
     pub(super) text: Box<[u8]>,
     pub(super) sent: usize,
-    /// Another member said it.
+    /// Whether another member sent it.
     pub(super) is_private: bool,
 }
 
 impl DirectMessage {
-    /// Its counted size: many short ones must not take more memory than the backlog allows.
+    /// Its counted size. It includes overhead, so that many short messages do not take more memory than the backlog allows.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() + ASIDE_BYTES
     }
 }
 
 impl Member {
-    /// Bytes that it has not been sent, as they count.
+    /// The counted bytes that it has not been sent.
     pub(super) fn behind(&self, end: u64) -> usize {
         (end - self.cursor) as usize + self.aside_bytes
     }
 
-    /// Leaves out the oldest lines until no more than `backlog` bytes wait for it; how many lines. One that was sent in
-    /// part is finished first.
+    /// Drops the oldest lines until at most `backlog` bytes wait for it; returns how many. A line that was sent in part is
+    /// completed first.
     pub(super) fn skip_oldest(&mut self, log: &Log, backlog: usize) -> u64 {
         let begun = match self.asides.front() {
             Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
             _ if !log.is_at_line_start(self.cursor) => {
                 let end = log.line_end(self.cursor);
-                let mut text = vec![b'\n']; // in place of the sent part
+                let mut text = vec![b'\n']; // stands for the sent part
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
                 let aside = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };

@@ -2,17 +2,17 @@
 
 /// An offer to a member.
 pub enum Offer<'a> {
-    /// It has seen everything.
+    /// There is nothing new for it.
     Nothing,
-    /// A piece said to it alone.
+    /// A part of a direct message.
     DirectMessage(&'a [u8]),
-    /// The room's log.
+    /// A part of the room's log.
     Log {
-        /// Its beginning.
+        /// Where it begins.
         from: u64,
-        /// Its end.
+        /// Where it ends.
         to: u64,
-        /// A direct message follows.
+        /// Whether a direct message follows.
         goes_on: bool,
     },
 }

@@ -1,11 +1,11 @@
-//! The log and a member's progress in it, in the record of a restart.
+//! The log, and a member's progress in it, in the record of a restart.
 
 use serde::{Deserialize, Serialize};
 
 /// A member's progress, for the process after a restart.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedProgress {
-    /// Up to where in the log it has been sent.
+    /// The position in the log up to which it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it: the position, length, and sent bytes of each.
     pub(super) asides: Vec<(u64, usize, usize)>,

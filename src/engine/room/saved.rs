@@ -12,8 +12,8 @@ use super::progress::{SavedLog, SavedProgress};
 const PLACE_MAX: u64 = 1 << 62;
 
 impl Room {
-    /// A member's data for the process after a restart: its name, when it joined, and its progress; direct messages to
-    /// it are appended to `texts`.
+    /// A member's data for the process after a restart: its name, the time of its joining, and its progress. Its direct messages
+    /// are appended to `texts`.
     pub fn save_member<'r>(
         &'r self,
         member_id: MemberId,
@@ -25,7 +25,7 @@ impl Room {
         (member.name.shown.to_string(), member.joined, SavedProgress { cursor: member.cursor, asides })
     }
 
-    /// The log: the position where it begins, and its bytes.
+    /// The log: the position at which it begins, and its bytes.
     pub fn save_log(&self) -> (u64, Vec<&[u8]>) {
         (self.timeline.log.base, self.timeline.log.chunks.iter().map(Vec::as_slice).collect())
     }
@@ -47,7 +47,7 @@ impl Room {
                 return;
             }
             let (text, rest) = texts.split_at(bytes);
-            // The record does not say which of them are direct messages: all are treated like that.
+            // The record does not say which of them are private: all are treated like that.
             asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
@@ -63,7 +63,7 @@ impl Room {
         self.mark_pending();
     }
 
-    /// Lets a member back in, without a word to anybody; `None` if that is no name, or taken.
+    /// Restores a member without an announcement; `None` if the name is invalid or taken.
     pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<MemberId> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);

@@ -1,4 +1,4 @@
-//! What a room has that several machines share: the uplink to their log, newcomers, and what waits for an answer.
+//! The data of a shared room: the uplink to its log, clients that are joining, and what waits for an answer.
 
 use std::collections::VecDeque;
 
@@ -11,47 +11,47 @@ use super::member::MemberId;
 /// The shared side of a room.
 #[derive(Debug)]
 pub struct Shared {
-    /// The way to the log.
+    /// The uplink to the log.
     pub uplink: Uplink,
     /// The time of the turn.
     pub(super) now: Timestamp,
-    /// Newcomers whose joining is not in the log yet.
+    /// Clients whose joining is not in the log yet.
     pub(super) joining: Vec<Newcomer>,
-    /// The room has been whole: what comes from the log is news.
+    /// Whether the room has been whole. Before, everything from the log is history.
     pub(super) has_begun: bool,
-    /// Members have heard that it is cut off.
+    /// Whether members have been told that the room is cut off.
     pub(super) is_cut_off: bool,
-    /// It is what it was before a restart: the log knows our members.
+    /// Whether the room continues from before a restart, so that the log knows our members.
     pub(super) is_continued: bool,
-    /// Whispers of our members that wait for an answer: who said it, and to whom.
+    /// Private messages of our members that wait for an answer: their senders and receivers.
     pub(super) whispers: VecDeque<(WhisperId, ConnectionId, Box<str>)>,
 }
 
-/// Somebody who has given a name.
+/// A client that has given a name.
 #[derive(Debug)]
 pub(super) struct Newcomer {
-    /// `None`: it has gone again.
+    /// Its connection; `None`: it is closed.
     pub(super) peer: Option<ConnectionId>,
     pub(super) name: Name,
-    /// What it said behind its name.
+    /// What it sent after its name.
     pub(super) rest: Box<str>,
     pub(super) claim: Option<Claim>,
 }
 
-/// What a session or the log must hear of.
+/// What a session or the daemon's log must be told.
 #[derive(Debug)]
 pub enum Consequence {
-    /// A newcomer is in the room; with what it said behind its name.
+    /// A client has joined the room; with what it sent after its name.
     Joined(ConnectionId, MemberId, Box<str>),
-    /// Somebody else has the name of a newcomer, or of one that was a member here; with what that one was not sent yet.
+    /// The name of a joining client, or of a member here, belongs to another one; with the member's unsent lines.
     NameTaken(ConnectionId, Box<str>, Vec<u8>),
-    /// A line for the log.
+    /// An event for the daemon's log.
     Log(LogEvent),
-    /// A machine's report, from another daemon.
+    /// A machine's report from another daemon.
     Stats(Box<str>, Box<str>),
     /// What went up to the servers or came down, for watchers: which way, whose, and what.
     Seen(Direction, Box<str>, Box<str>),
-    /// It has been dealt with.
+    /// Nothing is left to do.
     Nothing,
 }
 
@@ -61,8 +61,8 @@ impl Shared {
         (self.has_begun, self.is_cut_off)
     }
 
-    /// Proposes an entry; the reason if that is not possible. Members wait while the queue is full, so that it is their message's
-    /// length.
+    /// Proposes an entry. Returns the reason if that is impossible: as members wait while the queue is full, the message must be
+    /// too long.
     pub(super) fn propose(&mut self, entry: uplink::Entry<'_>) -> Option<String> {
         match self.uplink.propose(entry, self.now) {
             Ok(()) => None,
@@ -73,14 +73,14 @@ impl Shared {
         }
     }
 
-    /// Somebody came through a restart, and the log may not know.
+    /// Proposes the joining of a member that came through a restart, which the log may not know.
     pub(super) fn join_again(&mut self, name: &str) {
         if !self.is_continued {
             self.propose(uplink::Entry::Joined(name));
         }
     }
 
-    /// Members of the room here and elsewhere, in the order in which they came.
+    /// Members of the room here and elsewhere, in the order of joining.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.uplink.members().map(|(_, name)| name)
     }

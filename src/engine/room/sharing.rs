@@ -1,5 +1,5 @@
-//! The room that several machines share: what is said here is proposed to the log, and heard when it comes from there. Knows
-//! members by name; the uplink decides who has one, and has all the rest of the protocol.
+//! A shared room: what is said here is proposed to the log, and heard when it comes back from there. Knows members by name; the
+//! uplink decides about names and has the protocol.
 
 use std::collections::VecDeque;
 
@@ -14,19 +14,19 @@ use super::member::MemberId;
 use super::shared::{Consequence, Newcomer, Shared};
 use super::timeline::Entry;
 
-/// The most whispers of ours that wait for an answer; each has one within seconds.
+/// The most private messages of ours that wait for an answer, which takes seconds at most.
 const WHISPERS_MAX: usize = 1024;
 
 /// The most newcomers that have gone before they had their place in the log: each is to be said there twice.
 const NEWCOMERS_GONE_MAX: usize = 1000;
 
 impl Room {
-    /// The room is shared from now on. Its members join again, at a place of the log.
-    /// `seen`: what its members have seen of it already, before a restart.
+    /// Shares the room from now on. Its members join again, each at its place in the log.
+    /// `seen`: what its members have seen of the shared room before a restart.
     pub fn share(&mut self, uplink: Uplink, now: Timestamp, seen: Option<(bool, bool)>) {
         let (joining, whispers) = (Vec::new(), VecDeque::new());
         let (has_begun, is_cut_off) = seen.unwrap_or_default();
-        // Those who wait in a room that is shared otherwise now.
+        // Clients that were waiting to join, if it was already shared with other settings.
         let before = self.shared.take().map(|shared| shared.joining).unwrap_or_default();
         self.shared = Some(Box::new(Shared {
             uplink,
@@ -53,7 +53,7 @@ impl Room {
         }
     }
 
-    /// The room is this daemon's alone again; those who were about to join do so. Returns them.
+    /// Stops sharing the room. Clients that were waiting to join do so now; returns their consequences.
     pub fn stop_sharing(&mut self) -> Vec<Consequence> {
         let Some(shared) = self.shared.take() else { return Vec::new() };
         self.timeline.set_shared(false);
@@ -74,29 +74,29 @@ impl Room {
         consequences
     }
 
-    /// The shared side, if there is one.
+    /// The shared side, if the room is shared.
     pub fn shared(&self) -> Option<&Shared> {
         self.shared.as_deref()
     }
 
-    /// The uplink, at this time.
+    /// The uplink, with the current time set.
     pub fn uplink_mut(&mut self, now: Timestamp) -> Option<&mut Uplink> {
         let shared = self.shared.as_deref_mut()?;
         shared.now = now;
         Some(&mut shared.uplink)
     }
 
-    /// What [`fresh`](Self::fresh) is when nothing was said.
+    /// The value of [`fresh`](Self::fresh) if nothing was said.
     pub fn floor(&self) -> usize {
         self.timeline.fresh_floor
     }
 
-    /// Whether the log takes no more for now: members wait.
+    /// Whether the log accepts nothing for now, so that members wait.
     pub fn is_full(&self) -> bool {
         self.timeline.fresh_floor > 0
     }
 
-    /// Somebody with this name wants to join: whether it has to wait for its place in the log.
+    /// Handles a client that wants to join with this name. Returns whether it must wait for its place in the log.
     pub(super) fn must_wait(
         &mut self,
         peer: ConnectionId,
@@ -107,7 +107,7 @@ impl Room {
         let Some(shared) = &mut self.shared else { return false };
         let mut left = shared.joining.iter_mut().filter(|newcomer| newcomer.peer.is_none());
         match left.find(|newcomer| newcomer.name.key == name.key) {
-            // It takes the place of somebody who has gone.
+            // It takes the place of a client whose connection is closed.
             Some(newcomer) => {
                 *newcomer = Newcomer {
                     peer: Some(peer),
@@ -124,7 +124,7 @@ impl Room {
         true
     }
 
-    /// A newcomer that came through a restart: its joining is under way already.
+    /// Restores a client that was waiting to join before a restart: its joining is under way.
     pub fn wait_again(&mut self, peer: ConnectionId, name: &str, rest: &str) -> bool {
         let (Some(shared), Ok(name)) = (&mut self.shared, Name::new(name)) else { return false };
         shared.join_again(&name.shown);
@@ -132,14 +132,14 @@ impl Room {
         true
     }
 
-    /// A member came through a restart.
+    /// Handles a member that came through a restart.
     pub(super) fn join_again(&mut self, name: &str) {
         if let Some(shared) = &mut self.shared {
             shared.join_again(name);
         }
     }
 
-    /// What is known of a newcomer that waits: its name, and what it said behind it.
+    /// What is known of a client that waits to join: its name, and what it sent after the name.
     pub fn newcomer(&self, peer: ConnectionId) -> Option<(&str, &str)> {
         let mut joining = self.shared.as_ref()?.joining.iter();
         joining
@@ -147,7 +147,7 @@ impl Room {
             .map(|newcomer| (&*newcomer.name.shown, &*newcomer.rest))
     }
 
-    /// A newcomer has gone before it had its place: it leaves as soon as it has joined.
+    /// Handles a waiting client whose connection is closed: it leaves as soon as it has joined.
     pub fn forget_newcomer(&mut self, peer: ConnectionId) {
         if let Some(shared) = &mut self.shared {
             let mine = shared.joining.iter_mut().find(|newcomer| newcomer.peer == Some(peer));
@@ -164,7 +164,7 @@ impl Room {
         joining.len() >= NEWCOMERS_GONE_MAX && joining.iter().filter(is_gone).count() >= NEWCOMERS_GONE_MAX
     }
 
-    /// Whether somebody elsewhere has that name, or one that can be taken for it, or is about to.
+    /// Whether somebody elsewhere has, or is about to have, that name or one that it can be mistaken for.
     pub(super) fn is_held_elsewhere(&self, name: &Name) -> bool {
         let Some(shared) = &self.shared else { return false };
         let is_alike = |other: &Name| {
@@ -175,7 +175,7 @@ impl Room {
             || shared.uplink.holder(name).is_some_and(|(instance, _)| instance != shared.uplink.instance())
     }
 
-    /// Whether exactly this name is taken there.
+    /// Whether exactly this name is taken elsewhere.
     pub(super) fn is_named_elsewhere(&self, key: &Key) -> bool {
         let Some(shared) = &self.shared else { return false };
         shared.joining.iter().any(|newcomer| newcomer.peer.is_some() && newcomer.name.key == *key)
@@ -192,7 +192,7 @@ impl Room {
         self.shared.as_ref().is_some_and(|shared| shared.is_cut_off)
     }
 
-    /// The other instance at which a member has this name.
+    /// The other instance where a member has this name.
     fn instance_of(&self, key: &Key) -> Option<InstanceId> {
         let shared = self.shared.as_ref()?;
         let (instance, _) = shared.uplink.find(key)?;
@@ -218,7 +218,7 @@ impl Room {
                 (Some(Key::new(name)), shared.propose(uplink::Entry::Acted { name, text }))
             }
             Entry::Said { prefix, text } => {
-                // It is clean UTF-8, and the prefix is a name with a colon and a blank.
+                // This is clean UTF-8: the prefix is a name with a colon and a space.
                 let name = std::str::from_utf8(&prefix[..prefix.len() - 2]).unwrap_or_default();
                 let text = String::from_utf8_lossy(text);
                 let refused = shared.propose(uplink::Entry::Said { name, text: &text });
@@ -232,14 +232,14 @@ impl Room {
         Ok(true)
     }
 
-    /// A member here hears that the log does not take what it said.
+    /// Tells a member here that the log did not accept its message.
     fn tell_refusal(&mut self, author: &Key, why: &str) {
         if let Some(member_id) = self.keys.get(author).copied() {
             self.send_to(member_id, &format!("{}{}", words::ERROR, words::refused(why)));
         }
     }
 
-    /// A member whispers to one elsewhere.
+    /// Sends a private message to a member elsewhere.
     ///
     /// # Errors
     /// Why it cannot be sent.
@@ -269,8 +269,8 @@ impl Room {
         })
     }
 
-    /// Takes the next thing that has come from the log or the connection. Call it until it returns `None`, after every
-    /// call of the uplink.
+    /// Takes the next consequence of what came from the log or the connection. Call it until it returns `None`, after every call of
+    /// the uplink.
     pub fn poll_shared(&mut self) -> Option<Consequence> {
         let shared = self.shared.as_deref_mut()?;
         let Some(event) = shared.uplink.next_event() else {
@@ -278,7 +278,7 @@ impl Room {
             return None;
         };
         if let Event::Entry { place, .. } = event {
-            shared.has_begun |= place.is_own; // what was said before us is history
+            shared.has_begun |= place.is_own; // everything before our own first entry is history
         }
         let is_heard = shared.has_begun && !self.members.is_empty();
         Some(match event {
@@ -297,7 +297,7 @@ impl Room {
                 let name: Box<str> = name.into();
                 self.refuse(name)
             }
-            Event::Gone { .. } => Consequence::Nothing, // each of its members leaves by itself
+            Event::Gone { .. } => Consequence::Nothing, // each of its members has an entry of its own
             Event::Up => {
                 shared.has_begun = true;
                 if std::mem::take(&mut shared.is_cut_off) {
@@ -348,7 +348,8 @@ impl Room {
         })
     }
 
-    /// One of our own has its place in the log: a newcomer is in the room from here on, and a member has been all the time.
+    /// Handles that a member of ours has its place in the log: a waiting client joins now, and a member was in the room all the
+    /// time.
     fn seat(&mut self, name: &str) -> Consequence {
         self.joins += 1;
         let key = Key::new(name);
@@ -373,7 +374,7 @@ impl Room {
         }
     }
 
-    /// Somebody else has this name.
+    /// Handles that somebody else has this name.
     fn refuse(&mut self, name: Box<str>) -> Consequence {
         let key = Key::new(&name);
         if let Some(member_id) = self.keys.get(&key).copied() {
@@ -416,7 +417,7 @@ impl Room {
         Consequence::Nothing
     }
 
-    /// The members here hear a line about the room; it is not part of the log.
+    /// Sends the members here a line about the room, which is not in the log.
     fn announce(&mut self, line: &str) {
         let is_heard = !self.members.is_empty();
         self.timeline.tell(line, is_heard);
@@ -425,7 +426,7 @@ impl Room {
         }
     }
 
-    /// Members wait while the log takes no more.
+    /// Makes members wait while the log accepts nothing.
     fn note_fullness(&mut self) {
         let is_full = self.shared.as_ref().is_some_and(|shared| shared.uplink.is_full());
         self.timeline.fresh_floor = if is_full { ROOM_BURST_BYTES } else { 0 };

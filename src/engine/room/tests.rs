@@ -1,4 +1,4 @@
-//! The room alone: what members hear, in which order, and its memory.
+//! Tests of the room alone: what members hear, in which order, and its memory.
 
 use super::super::limits::ASIDE_BYTES;
 use super::log::CHUNK;
@@ -25,7 +25,7 @@ fn line_cut_at_a_chunk_boundary_is_still_recognized() {
     drain(&mut room, member_id, 100);
     say(&mut room, &"x".repeat(2 * CHUNK));
     drain(&mut room, other, CHUNK);
-    // It takes the rest of the first chunk, and then nothing.
+    // The message takes the rest of the first chunk and nothing of the next one.
     let Offer::Log { from, .. } = room.offer(member_id) else { panic!("nothing to hear") };
     room.sent(member_id, CHUNK - from as usize);
     room.set_blocked(member_id, true);
@@ -51,14 +51,14 @@ fn many_short_private_lines_count_with_their_overhead() {
     }
     assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
     let (member, words) = (&room.members[member_id.0], count * 2);
-    // Each has an entry of its own, and its text in the allocator's smallest piece.
+    // Each has an entry, and its text is in the allocator's smallest block.
     assert!(member.asides.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
     assert_eq!((room.behind(member_id), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
     assert_eq!(drain(&mut room, member_id, 100).len(), words);
     assert_eq!((room.behind(member_id), room.aside_bytes()), (0, 0));
 }
 
-/// All that the member can be sent, in pieces of `step` bytes at most.
+/// Everything that the member can be sent, in pieces of at most `step` bytes.
 fn drain(room: &mut Room, member_id: MemberId, step: usize) -> String {
     let mut heard = Vec::new();
     loop {

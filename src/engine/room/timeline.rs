@@ -1,5 +1,5 @@
-//! The one order in which all members hear the same things. In a room of this daemon alone it is that of arrival; in a shared
-//! one it is that of a log elsewhere, from which everything comes back.
+//! The one order in which all members hear everything. In a room of one daemon it is the order of arrival; in a shared room it is
+//! that of a log elsewhere, from which everything comes back.
 
 use super::super::transcript::Transcript;
 #[cfg(feature = "nats")]
@@ -8,74 +8,73 @@ use super::super::words;
 use super::history::History;
 use super::log::Log;
 
-/// Something that everybody in the room hears.
+/// An entry that everyone in the room hears.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entry<'a> {
-    /// A member with this name came.
+    /// A member with this name joined.
     Joined(&'a str),
     /// The member with this name left.
     Left(&'a str),
-    /// A member said `text`, which is clean UTF-8; `prefix` is its name with a colon and a blank.
+    /// A member said `text`, which is clean UTF-8; `prefix` is its name with a colon and a space.
     Said { prefix: &'a [u8], text: &'a [u8] },
-    /// A member did something.
+    /// A member sent an action (`/me`).
     Acted { name: &'a str, text: &'a str },
-    /// A line that no member says.
+    /// A line that no member said.
     Announced(&'a str),
 }
 
-/// The room's messages: the log that members are sent, the history for newcomers, and the transcript.
+/// The room's messages: the log that is sent to members, the history for new ones, and the transcript.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     pub(super) log: Log,
     pub(super) history: History,
     transcript: Transcript,
-    /// There is a transcript, or the room is shared: otherwise what is said goes into the log at once.
+    /// Set if there is a transcript, or the room is shared. Otherwise messages go into the log at once.
     is_special: bool,
     is_shared: bool,
-    /// Bytes said since everybody was last offered what there is.
+    /// Bytes said since all members were last offered everything.
     pub(super) fresh: usize,
-    /// The same when nothing was said: more, if members have to wait.
+    /// The value of `fresh` if nothing was said: above zero if members have to wait.
     pub(super) fresh_floor: usize,
 }
 
 impl Timeline {
-    /// Whether what is said has to be proposed to a log elsewhere.
+    /// Whether messages must be proposed to a log elsewhere.
     #[inline]
     pub(super) fn is_special(&self) -> bool {
         self.is_special
     }
 
-    /// Whether another authority decides on the order.
+    /// Whether a log elsewhere decides on the order.
     #[cfg(feature = "nats")]
     pub(super) fn set_shared(&mut self, is_shared: bool) {
         self.is_shared = is_shared;
         self.is_special = is_shared || self.transcript.is_kept();
     }
 
-    /// Whether there is a transcript.
+    /// Begins or ends a transcript.
     pub(super) fn keep_transcript(&mut self, is_kept: bool) {
         self.transcript.keep(is_kept);
         self.is_special = self.is_shared || is_kept;
     }
 
-    /// Only the transcript has this line.
+    /// Adds a line to the transcript only.
     pub(super) fn write_down(&mut self, line: &str) {
         self.transcript.add(&[line.as_bytes()]);
     }
 
-    /// The next line to write down.
+    /// The next line to write to the transcript.
     pub(super) fn poll_transcript(&mut self) -> Option<Box<str>> {
         self.transcript.poll()
     }
 
-    /// What is said in a room of this daemon alone, without a transcript. `prefix` is the speaker's name with a colon and a
-    /// blank.
+    /// Adds a message in a room of this daemon alone without a transcript. `prefix` is the sender's name with a colon and a space.
     #[inline]
     pub(super) fn say(&mut self, prefix: &[u8], text: &[u8]) {
         self.append(&[prefix, text], true, true);
     }
 
-    /// Puts an entry into the log, the history and the transcript. `is_heard`: there are members to hear it.
+    /// Adds an entry to the log, the history and the transcript. `is_heard`: there are members to hear it.
     pub(super) fn commit(&mut self, entry: Entry<'_>, is_heard: bool) {
         match entry {
             Entry::Joined(name) => self.write(&[name.as_bytes(), words::JOINED.as_bytes()], false, is_heard),
@@ -88,7 +87,7 @@ impl Timeline {
         }
     }
 
-    /// The same for an entry that comes from the log of several machines. `is_news`: it is no history.
+    /// Adds an entry from the shared log. `is_news`: it is not history.
     #[cfg(feature = "nats")]
     pub(super) fn commit_shared(&mut self, entry: uplink::Entry<'_>, is_news: bool, is_heard: bool) {
         let (parts, is_remembered): (&[&[u8]], bool) = match entry {
@@ -105,7 +104,7 @@ impl Timeline {
         }
     }
 
-    /// A line about the room itself, for its members here.
+    /// Adds a line about the room itself, for its members here.
     #[cfg(feature = "nats")]
     pub(super) fn tell(&mut self, line: &str, is_heard: bool) {
         self.write(&[line.as_bytes()], false, is_heard);

@@ -1,4 +1,4 @@
-//! What a room would have that several machines share, in an ipcd that was built without NATS.
+//! The data of a shared room, in an ipcd that was built without NATS.
 
 /// No room has this.
 #[derive(Debug)]

@@ -1,5 +1,4 @@
-//! The meaning of a message in the chat: a name, a command, or words for the room. Acts on the room; has never seen a
-//! socket.
+//! The meaning of a message in the chat: a name, a command, or text for the room. Acts on the room; knows no socket.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything};
 use crate::engine::charset;
@@ -34,41 +33,41 @@ pub const FACTS: Facts = Facts {
 
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
 
-/// Others see this in place of a `/msg` that reached nobody.
+/// Shown to others in place of a `/msg` that reached nobody.
 const MISSED: &str = "a /msg that reached nobody";
 
 /// The outcome of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was said or done.
+    /// The message was sent, or the command executed.
     Done,
-    /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
+    /// The client has joined the room, with this id. The rest of the message, if any, is the first thing that it says.
     Joined(MemberId, String),
-    /// The visitor has a name, and is in the room as soon as the log of all machines has it there.
+    /// The client has a name, and joins the room as soon as the shared log says so.
     Waits,
-    /// The visitor has proved that it is this member; its connection was `from` until now, and `begun` is the rest of
-    /// a line that was sent there in part.
+    /// The client has proved that it is this member. Its connection was `from` until now, and `begun` is the rest of a line that
+    /// was sent there in part.
     Returned {
         /// Its number in the room.
         member_id: MemberId,
-        /// The connection that it had.
+        /// Its previous connection.
         from: ConnectionId,
         /// The rest of a line.
         begun: Vec<u8>,
     },
-    /// It got this error, without its `Error: `.
+    /// It got this error (without `Error: `).
     Erred(String),
-    /// The visitor wants to go.
+    /// It wants to leave.
     Quit,
 }
 
-/// Whether a message is plain, as most are: words without a character to be removed, no command, and not for leaving.
+/// Whether a message is plain, as most are: text without a character to be removed, not a command, and not a word for leaving.
 fn is_simply_said(message: &[u8]) -> bool {
     is_plain(message) && !matches!(message.trim_ascii(), b"" | [b'/' | b'{', ..] | b"quit" | b"exit" | b"bye")
 }
 
-/// The first message of a client that is not in the room: its name, and from a raw client perhaps a first message in
-/// the same burst.
+/// Handles the first message of a client that is not in the room: its name and, from a raw client, perhaps a first message in the
+/// same burst.
 pub fn handle_name(
     room: &mut Room,
     peer: ConnectionId,
@@ -81,7 +80,7 @@ pub fn handle_name(
         return Outcome::Quit;
     }
     if let Some(encoding) = charset::guess(message) {
-        // A key is a secret.
+        // The text after /key is secret.
         let complaint = charset::complaint(message).filter(|_| !text.trim().starts_with(KEY));
         return Outcome::Erred(complaint.unwrap_or_else(|| encoding.to_string()));
     }
@@ -94,8 +93,7 @@ pub fn handle_name(
     let mut rest = "";
     let mut name = Name::new(&text);
     if name.is_err() && bare && text.trim().chars().nth(NAME_CHARS_MAX).is_some() {
-        // A raw client whose name and first message came as one burst: no name has the character that begins the
-        // message.
+        // A raw client may send its name and first message as one burst. The message begins with a character that no name has.
         let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
         (name, rest) = (Name::new(&text[..end]), &text[end..]);
     }
@@ -110,7 +108,7 @@ pub fn handle_name(
     }
 }
 
-/// Whether a message of a visitor would let it in under a name that is new there.
+/// Whether this message would make the client a member with a name that is new in the room.
 pub fn is_new_name(room: &Room, remote: RemoteAddress, message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) || charset::guess(message).is_some() {
@@ -137,7 +135,7 @@ pub fn is_to_be_heard(message: &[u8]) -> bool {
     !(text.is_empty() || is_quit(text) || matches!(command, Some("help" | "who" | "key")))
 }
 
-/// The secret of `/key`: a visitor proves its name with it, or a member sets it, to have its name back if its
+/// The secret of `/key`. A new client proves with it that it owns a name, or a member sets it, to get its name back if its
 /// connection is lost.
 const KEY: &str = "/key";
 
@@ -147,7 +145,7 @@ fn is_end_of_word(rest: &str) -> bool {
     rest.chars().next().is_none_or(char::is_whitespace)
 }
 
-/// `/key SECRET NAME` from a visitor: it is the owner of that name, or becomes it.
+/// Handles `/key SECRET NAME` from a client without a name: it is the owner of that name, or becomes the owner.
 fn show_key(
     room: &mut Room,
     peer: ConnectionId,
@@ -172,14 +170,14 @@ fn show_key(
     }
 }
 
-/// Lets in a client that cannot be asked for another name: if `wanted` is taken it becomes `wanted-2`, and so on.
-/// `None`: it is in as soon as the log of all machines has it there.
+/// Adds a client that cannot be asked for another name: if `wanted` is taken, it becomes `wanted-2`, and so on. `None`: it joins as
+/// soon as the shared log says so.
 pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Option<MemberId> {
     let mut number = 1;
     let name = loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let base: String = wanted.chars().take(NAME_CHARS_MAX - suffix.len()).collect();
-        // A configuration with a bad name is refused; the client comes in nevertheless.
+        // The configuration refuses such a name already; the client joins all the same.
         let name = Name::new(&format!("{base}{suffix}")).or_else(|_| Name::new(&format!("endpoint{suffix}")));
         match name.ok().filter(|name| !room.has(name)) {
             Some(name) => break name,
@@ -189,7 +187,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Option<Mem
     room.enter(peer, name, "", None)
 }
 
-/// Says a message in the room unchanged, whatever it begins with.
+/// Sends a message to the room unchanged, whatever it begins with.
 pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
     let text = clean(message);
     if !text.trim().is_empty() {
@@ -245,7 +243,7 @@ pub fn handle_message(
             return whisper(room, member_id, arguments).map_or_else(
                 |error| {
                     room.whisper(member_id, &format!("Error: {error}"));
-                    Outcome::Erred(MISSED.to_owned()) // a name, real or mistaken, is between the two
+                    Outcome::Erred(MISSED.to_owned()) // even a mistyped name is private
                 },
                 |()| Outcome::Done,
             );
@@ -268,8 +266,8 @@ pub fn handle_message(
     }
 }
 
-/// Whether a member's message is for one other member alone, or may have been meant like that: every command except
-/// those that are known not to be.
+/// Whether a member's message is private, or may have been meant as private: every command, except those that are known to be
+/// public.
 pub fn is_private(message: &[u8]) -> bool {
     let text = clean(message);
     let Some(command) = text.strip_prefix('/') else { return false };
@@ -277,13 +275,13 @@ pub fn is_private(message: &[u8]) -> bool {
     !(command.starts_with('/') || matches!(word, "help" | "who" | "me" | "quit"))
 }
 
-/// The same for the first message, or the text after a name in its burst.
+/// The same for the first message, or for the text after a name in the same burst.
 pub fn is_private_behind_name(message: &[u8]) -> bool {
     let text = clean(message);
     text.find('/').is_some_and(|at| is_private(&text.as_bytes()[at..]))
 }
 
-/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: a message for
+/// Handles `/msg NAME TEXT`. The name is the longest one in the room with which the text starts, as whole words: a message for
 /// bobby does not go to bob.
 fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and a text, for example: /msg bob hi";

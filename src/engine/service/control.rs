@@ -1,4 +1,4 @@
-//! Requests to control, on the mux, from authorized clients. Does not know the daemon.
+//! Requests to control, on the mux, from authorized clients. Knows no daemon.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,5 @@
-//! The facts of a service, apart from its words: each service's file has its [`Facts`], and everything that depends on
-//! the service reads them. So nothing else asks which service it is.
+//! The facts of a service, apart from its words. Each service's file has its [`Facts`], and everything that depends on the service
+//! reads them, so no other code asks which service it is.
 
 use std::borrow::Cow;
 
@@ -13,23 +13,23 @@ pub struct Facts {
     pub name: &'static str,
     /// What a session does in it.
     pub conduct: Conduct,
-    /// Its requirements for a transport, beside room for its longest reply.
+    /// What it needs from a transport, in addition to room for its longest reply.
     pub needs: &'static [Need],
-    /// The TCP port of localhost that it has without a configuration.
+    /// The TCP port on localhost that it has without a configuration.
     pub default_port: Option<u16>,
     /// What it waits for after a client has connected.
     pub first: First,
     /// Whether a silent connection is closed.
     pub idle: Idle,
-    /// The missing message of a silent client, for a hint; `None`: no client has to begin.
+    /// The message that a silent client has not sent, for a hint; `None`: no client has to send first.
     pub waits_for: Option<&'static str>,
-    /// Whether people type its messages: they read before they do.
+    /// Whether people type its messages: they read first.
     pub is_typed: bool,
-    /// Whether the first bytes, as far as they have come, are a whole request.
+    /// Whether the first bytes, as far as they have arrived, are a whole request.
     pub is_complete: fn(&[u8]) -> bool,
-    /// Whether a first message is for one other alone, and hidden from watchers.
+    /// Whether a first message is private, and hidden from watchers.
     pub is_private: fn(&[u8]) -> bool,
-    /// Whether its clients hear each other: at a stop it closes when everyone has been answered, with a word.
+    /// Whether its clients hear each other. Then, at a stop, it closes with a message once everyone has been answered.
     pub is_shared: bool,
     /// Who may select it on the mux.
     pub openness: Openness,
@@ -37,16 +37,16 @@ pub struct Facts {
     pub replies: Replies,
     /// What else it keeps in a connection's queues.
     pub keeps: Keeps,
-    /// The addition to a hint when a reply was left unread.
+    /// What a hint adds when a reply was left unread.
     pub unread: &'static str,
-    /// The beginnings of all of its datagrams, so that two daemons do not answer each other for ever.
+    /// The beginnings of all its datagrams, so that two daemons do not answer each other for ever.
     pub own_words: &'static [&'static str],
 }
 
-/// What a session does in a service. A service whose answer is a function of the message needs no kind of its own.
+/// What a session does in a service. A service whose answer depends only on the message is `Plain`.
 #[derive(Clone, Copy, Debug)]
 pub enum Conduct {
-    /// It answers each message by itself.
+    /// It answers each message independently.
     Plain(fn(&[u8]) -> Answer),
     /// See [`multiply`](super::multiply).
     Multiply,
@@ -71,38 +71,38 @@ pub enum Conduct {
 /// The answer of a plain service to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// One message. It is the peer's only if it is text of at most `max_message` bytes.
+    /// One message. It may repeat the peer's text only if that is at most `max_message` bytes.
     pub words: Cow<'static, str>,
-    /// Whether the connection is closed then.
+    /// Whether the connection is closed afterwards.
     pub closes: bool,
 }
 
 /// What a service waits for after a client has connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
-    /// Nothing: it speaks, and closes. It reads no input, so bounds on messages do not apply.
+    /// Nothing: it sends something and closes. It reads no input, so bounds on messages do not apply.
     Nothing,
-    /// A name, for which there is `name_timeout`.
+    /// A name, within `name_timeout`.
     Name,
-    /// A message, for which there is `first_message_timeout`.
+    /// A message, within `first_message_timeout`.
     Message,
 }
 
 /// Whether `idle_timeout` closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
-    /// It does not.
+    /// Never.
     Never,
-    /// While its partner has not come.
+    /// While it has no partner.
     Alone,
     /// When nothing waits on either side.
     Silent,
 }
 
-/// Who may select a service on the mux, in addition to networks and lists.
+/// Which users may select a service on the mux. Networks and lists restrict it further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Openness {
-    /// Everybody.
+    /// Everyone.
     Everybody,
     /// Users that the kernel identifies and the service's lists allow.
     Named,
@@ -110,25 +110,25 @@ pub enum Openness {
     Masters,
 }
 
-/// A service's requirements for its transport.
+/// What a service needs from its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A client that stays, because earlier messages count.
+    /// A client that stays connected, because earlier messages matter.
     Session,
-    /// Messages of one client: it says something to that one, or is over for that one.
+    /// Messages of one client each: it sends something to that client, or ends for it.
     OneWriter,
     /// A way back: its replies are what it is for.
     Replies,
     /// Other clients.
     Others,
-    /// HTTP, which nothing else is offered on.
+    /// HTTP, and only HTTP.
     Web,
-    /// Bytes that pass through the kernel: memory that a peer shares is for the services whose users write such programs.
+    /// Bytes that pass through the kernel. Shared memory is for those services for which people write such programs.
     Kernel,
 }
 
 impl Need {
-    /// Whether it is met there.
+    /// Whether a transport meets it.
     pub const fn is_met_by(self, transport: &Transport) -> bool {
         match self {
             Need::Session => !matches!(transport.lifetime, Lifetime::Message),
@@ -141,32 +141,32 @@ impl Need {
     }
 }
 
-/// The length of a service's output, and so how it can be sent.
+/// The length of a service's output, which decides how it can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
     /// One reply, and then it closes: nothing queues up.
     One,
-    /// Lines of at most so many bytes, each for one recv().
+    /// Lines of at most this many bytes, each for one recv().
     Pairs(usize),
-    /// A report whose length is unknown before it is written: lines for clients that do not get packets.
+    /// A report, whose length is unknown before it is written. Clients get it as lines, unless they get packets.
     Report,
-    /// Events without end: lines for clients that would wait for the end of a burst.
+    /// Endless events. Clients get them as lines, because others would wait for the end of a burst.
     Events,
 }
 
-/// What a service keeps in a connection's queues beside messages and replies, up to `backlog`.
+/// What a service keeps in a connection's queues in addition to messages and replies, up to `backlog`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeps {
     /// Nothing.
     Nothing,
-    /// Messages from before a partner has come.
+    /// Messages from before the partner's arrival.
     ForPartner,
-    /// Direct messages in the room, and the unheard messages of a member that leaves.
+    /// Direct messages in the room, and the unsent messages of a member that leaves.
     OfRoom,
 }
 
 impl Replies {
-    /// Whether the longest one is one message there, if messages are kept apart.
+    /// Whether the longest reply fits into one message of a transport with messages.
     pub const fn fit(self, unit: Unit) -> bool {
         match (unit, self) {
             (Unit::Bytes, _) => true,
@@ -175,7 +175,7 @@ impl Replies {
         }
     }
 
-    /// Bytes of the longest one that is queued in one piece.
+    /// Bytes of the longest reply that is queued in one piece.
     pub const fn bytes_max(self) -> usize {
         match self {
             Replies::Pairs(max) => max,
@@ -184,12 +184,12 @@ impl Replies {
     }
 }
 
-/// For services that accept any message as complete.
+/// For services to which any message is complete.
 pub(super) const fn is_anything(_: &[u8]) -> bool {
     true
 }
 
-/// For services without messages for one other alone.
+/// For services without private messages.
 pub(super) const fn is_nothing(_: &[u8]) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! One sentence, then goodbye.
+//! One sentence, and then it closes.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::words::MESSAGE_RECEIVED;
@@ -23,5 +23,5 @@ pub const FACTS: Facts = Facts {
     own_words: &[MESSAGE_RECEIVED, "Error: "],
 };
 
-/// All that it ever says; with CR LF, whatever the client's kind, but where a message is a packet.
+/// All that it ever sends. It ends with CR LF, whatever the client's kind, unless messages are packets.
 pub const WORDS: &str = "Message received. Thank you for connecting\r\n";

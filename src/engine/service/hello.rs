@@ -1,4 +1,4 @@
-//! One message in, one sentence out, then goodbye.
+//! One message in, one sentence out, and then it closes.
 
 use super::facts::{
     Answer, Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::message::Transport;
 use facts::{Facts, Need, Openness};
 
-/// The services, in the order of their numbers; each has its file.
+/// The services, in the order of their numbers, each with its file.
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident = $file:ident),+ $(,)?) => {
         /// The services of endpoints.
@@ -43,13 +43,13 @@ services! {
     Multiply = multiply,
     /// One sentence out.
     Greeting = greeting,
-    /// A room where everybody hears everybody.
+    /// A room where everyone hears everyone.
     Chat = chat,
     /// One message in, one sentence out.
     Hello = hello,
-    /// Pairs two clients that come one after the other.
+    /// Connects two clients that come one after the other.
     Talk = talk,
-    /// Machines report their figures, and anybody asks for them.
+    /// Machines report figures about themselves, and any client can read them.
     Stats = stats,
     /// The daemon's state, as JSON.
     Status = status,
@@ -57,7 +57,7 @@ services! {
     Watch = watch,
     /// The first message chooses the service.
     Mux = mux,
-    /// The page, and each of the others as a WebSocket.
+    /// The page, and every other service as a WebSocket.
     Page = page,
 }
 
@@ -72,7 +72,7 @@ impl Service {
         self.facts().name
     }
 
-    /// Whether it can be offered on such an endpoint.
+    /// Whether it can be offered on an endpoint with this transport.
     pub fn fits(self, transport: Transport) -> bool {
         let facts = self.facts();
         facts.needs.iter().all(|need| need.is_met_by(&transport))
@@ -80,7 +80,7 @@ impl Service {
             && facts.needs.contains(&Need::Web) == transport.is_web
     }
 
-    /// Whether a peer that came in on such an endpoint can choose it there.
+    /// Whether a client on an endpoint with this transport can select it there.
     pub fn fits_within(self, transport: Transport) -> bool {
         self.fits(transport.within()) && (!transport.is_web || self.is_at_a_path())
     }
@@ -90,8 +90,8 @@ impl Service {
         Self::ALL.into_iter().filter(|service| !matches!(service, Service::Mux | Service::Page))
     }
 
-    /// Whether it is a WebSocket on the page's endpoints: not if it is for some users alone, because the kernel
-    /// identifies no user behind a proxy.
+    /// Whether it is a WebSocket on the page's endpoints. A service for some users only is not, because the kernel identifies no
+    /// user behind a proxy.
     pub fn is_at_a_path(self) -> bool {
         self != Service::Page && self.facts().openness == Openness::Everybody
     }

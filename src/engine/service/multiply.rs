@@ -1,4 +1,4 @@
-//! Two numbers in, their product (or what another operator makes of them) out. Has never seen a connection.
+//! Two numbers in, their product (or the result of another operator) out. Knows no connection.
 
 pub mod run;
 
@@ -34,13 +34,13 @@ pub const FACTS: Facts = Facts {
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// Not two numbers.
+    /// There are not two numbers.
     Count,
-    /// This word, quoted, is no number.
+    /// This word, quoted, is not a number.
     NotANumber(String),
-    /// This word, quoted, is no operator.
+    /// This word, quoted, is not an operator.
     UnknownOperator(String),
-    /// There is no such result.
+    /// The operation has no result.
     Arithmetic(ArithmeticError),
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// Digits that make an integer which is exact as f64.
+/// An integer with this many digits is exact as f64.
 const DIGITS_EXACT: usize = 15;
 
 /// The result of a request.
@@ -78,14 +78,14 @@ pub fn evaluate(message: &[u8]) -> Result<f64, RequestError> {
     }
 }
 
-/// The shape of nearly all requests: two whole numbers without a sign, and one space between them.
+/// The fast path for nearly all requests: two whole numbers without a sign, and one space between them.
 fn whole_numbers(message: &[u8]) -> Option<(f64, f64)> {
     let (left, rest) = whole_number(message)?;
     let (right, rest) = whole_number(rest.strip_prefix(b" ")?)?;
     rest.is_empty().then_some((left, right))
 }
 
-/// The digits that the text begins with, if they are few enough.
+/// The digits at the beginning of the text, if they are few enough.
 fn whole_number(text: &[u8]) -> Option<(f64, &[u8])> {
     let mut number = 0;
     let mut count = 0;
@@ -111,7 +111,7 @@ fn evaluate_any(message: &[u8]) -> Result<f64, RequestError> {
         },
         (Some(left), Some(middle), Some(right), None) => match operator(middle) {
             Some(operator) => apply(number(left)?, operator, number(right)?),
-            // Three numbers, or three words of something else, are a wrong count rather than a wrong operator.
+            // Three numbers, or three other words, are a wrong count rather than a wrong operator.
             None if parse(left).is_some() && parse(right).is_some() && parse(middle).is_none() => {
                 Err(RequestError::UnknownOperator(quote(middle)))
             }
@@ -129,9 +129,9 @@ fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, RequestError>
     number::apply(left, operator, right).map_err(RequestError::Arithmetic)
 }
 
-/// Two numbers and an operator between them, with white space around it or none: `5*10`, `2 **3`, `1e-5-2`.
+/// Two numbers and an operator between them, with or without white space around it: `5*10`, `2 **3`, `1e-5-2`.
 fn expression(message: &[u8]) -> Option<(f64, Operator, f64)> {
-    /// A number has two signs at most, its own and its exponent's: the operator is among the first three.
+    /// A number has at most two signs, its own and its exponent's, so the operator is among the first three.
     const PLACES_MAX: usize = 3;
     let text = trim(message);
     let signs = (0..text.len()).filter(|at| matches!(text[*at], b'+' | b'-' | b'*' | b'/' | b'%'));
@@ -143,13 +143,12 @@ fn expression(message: &[u8]) -> Option<(f64, Operator, f64)> {
     })
 }
 
-/// Whether a request may begin so, that is, whether some end makes it complete.
+/// Whether some continuation makes this a complete request.
 pub fn is_begun(message: &[u8]) -> bool {
     [&b"1"[..], b" 1", b"1 1"].iter().any(|end| is_complete(&[message, end].concat()))
 }
 
-/// Whether the bytes are a request that could be answered unchanged: two numbers, perhaps with an operator between
-/// them.
+/// Whether the bytes are a request that can be answered unchanged: two numbers, with or without an operator between them.
 pub fn is_complete(bytes: &[u8]) -> bool {
     let mut words = words(bytes);
     match (words.next(), words.next(), words.next(), words.next()) {
@@ -202,7 +201,7 @@ mod tests {
             ("5*10", "50.0"),
             ("2**3", "8.0"),
             ("5-3", "2.0"),
-            ("5 -3", "-15.0"), // two numbers, as float() reads them
+            ("5 -3", "-15.0"), // these are two numbers to float()
             ("5- 3", "2.0"),
             ("5--3", "8.0"),
             ("-5+-3", "-8.0"),

@@ -1,4 +1,4 @@
-//! The first message chooses the service. Knows the list of services; has never seen one at work.
+//! The first message selects the service. Knows the list of services, and not how they work.
 
 use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_nothing};
@@ -27,14 +27,14 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The request in a first message.
+/// What a first message requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The list of services.
     Help,
     /// A service by its name.
     Named(Service),
-    /// The control service, which is no service for everybody.
+    /// The control service, which is not for everyone.
     Control,
     /// No service: the message is for the default one.
     Default,
@@ -54,8 +54,8 @@ pub fn choose(message: &[u8]) -> Choice {
     }
 }
 
-/// Why a client may not select a service on the mux, if it may not. The daemon's reports about others are for users
-/// that the kernel identifies and the service's own lists allow. `name`: the one in its certificate.
+/// Why a client may not select a service on the mux; `None`: it may. The daemon's reports about others are for users that the
+/// kernel identifies and the service's own lists allow. `name`: the one in its certificate.
 pub fn refusal(
     settings: &Settings,
     service: Service,
@@ -77,7 +77,7 @@ pub fn refusal(
     ))
 }
 
-/// The same for the address and the name in the certificate alone.
+/// The same for the address and the name in the certificate only.
 pub fn refusal_of_place(
     settings: &Settings,
     service: Service,

@@ -1,5 +1,5 @@
-//! The page, and how all other services are reached from a browser: each is a WebSocket at the path of its name. Answers
-//! requests, given their heads as bytes.
+//! The page, and how a browser reaches all other services: each is a WebSocket at the path of its name. Answers requests, whose
+//! heads it gets as bytes.
 
 use constant_time_eq::constant_time_eq;
 
@@ -12,7 +12,7 @@ use crate::engine::limits::{METRICS_BYTES_MAX, PAGE_FILE_BYTES_MAX};
 use crate::engine::metrics::Form;
 use crate::engine::text::quote;
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "page",
     conduct: Conduct::Page,
@@ -32,45 +32,45 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The page's address for a client that sends no Host (HTTP/1.0).
+/// The page's address for a client without a Host field (HTTP/1.0).
 const LOCALHOST: &str = "localhost:33080";
 
 /// Bytes of the longest answer.
 const ANSWER_BYTES_MAX: usize =
     if PAGE_FILE_BYTES_MAX > METRICS_BYTES_MAX { PAGE_FILE_BYTES_MAX } else { METRICS_BYTES_MAX };
 
-/// More bytes than the head of any answer has.
+/// More bytes than the head of any answer.
 const HEAD_BYTES: usize = 1024;
 
-/// The services that a page of unknown origin may use: they neither do nor tell anything that is not for everybody.
+/// The services that a page of unknown origin may use, because they are for everyone.
 const FOR_ANY_PAGE: [Service; 3] = [Service::Multiply, Service::Greeting, Service::Hello];
 
-/// What a proxy puts into a request that it passes on (RFC 9110, section 7.6.3; RFC 7239; and what came before that).
+/// Fields that a proxy adds to a request (RFC 9110, section 7.6.3; RFC 7239; and older ones).
 const PROXY_FIELDS: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 /// The subprotocol of a WebSocket of multiply whose client wants the hints about its requests too.
 pub const HINTS: &str = "ipcd.hints";
 
-/// What is for those alone who have the token.
+/// The paths for which the token is required.
 const GUARDED: [(&str, Service); 3] =
     [("status", Service::Status), ("watch", Service::Watch), ("control", Service::Mux)];
 
 /// The error for others who ask for the metrics.
 const FOR_WHOM_METRICS: &str = "the metrics are for this machine, at http://localhost:33080/metrics and not through a proxy; from elsewhere send the token that ipcctl page --teacher prints, as Authorization: Bearer TOKEN; the daemon has a new one after each start";
 
-/// Who asks, as far as it matters.
+/// Where a request comes from, as far as that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
-    /// Somebody on this machine: over loopback; or root or the daemon's own user, on a Unix socket.
+    /// This machine: over loopback, or root or the daemon's own user on a Unix socket.
     Own,
-    /// Anybody else.
+    /// Anywhere else.
     Other,
 }
 
-/// What is to be done for a request.
+/// What to do for a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Send this; `keeps_open`: then comes the next request.
+    /// Send this; `keeps_open`: then the next request may follow.
     Answer {
         /// The whole answer.
         bytes: Vec<u8>,
@@ -83,7 +83,7 @@ pub enum Reply {
     Metrics(MetricsRequest),
     /// Send this, and begin the service.
     Open {
-        /// What opens the WebSocket.
+        /// The answer that opens the WebSocket.
         bytes: Vec<u8>,
         /// The service; `Mux`: control.
         service: Service,
@@ -106,11 +106,11 @@ pub enum Terms {
 /// A request for the metrics from a client that may read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricsRequest {
-    /// In which form.
+    /// The format.
     pub form: Form,
     /// Another request may follow.
     pub keeps_open: bool,
-    /// Their length alone is asked for.
+    /// Whether only their length is requested.
     pub is_head: bool,
 }
 
@@ -126,7 +126,7 @@ impl MetricsRequest {
     }
 }
 
-/// Why a request is not served: an answer that ends the connection, because nobody knows what follows the request.
+/// Why a request is refused. The answer ends the connection, because what follows the request is unknown.
 struct Refusal {
     status: Status,
     /// A further field, with CR LF.
@@ -153,7 +153,7 @@ pub fn answer(site: &Site, head: &[u8], remote: Remote) -> Reply {
     Reply::Answer { bytes, keeps_open: false, error: Some(refusal.why) }
 }
 
-/// Whether a request, as far as it has come, is one for a head: no answer to it has a body, whatever it says.
+/// Whether a request, as far as it has arrived, is a HEAD: its answer never has a body.
 pub fn is_for_head(head: &[u8]) -> bool {
     head.starts_with(b"HEAD ")
 }
@@ -219,7 +219,7 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     }
 }
 
-/// The service at a path, and whether the token is to be shown there first.
+/// The service at a path, and whether the token is required there.
 fn at_path(site: &Site, path: &str) -> Option<(Service, Terms)> {
     let name = path.strip_prefix('/')?;
     let guarded = GUARDED.iter().find(|(guarded, _)| *guarded == name && !site.token.is_empty());
@@ -228,7 +228,7 @@ fn at_path(site: &Site, path: &str) -> Option<(Service, Terms)> {
     guarded.or_else(|| open().map(|service| (service, Terms::Usual)))
 }
 
-/// Opens the WebSocket of a service, if the page that wants it may have it.
+/// Opens the WebSocket of a service, if the requesting page may use it.
 fn open(
     site: &Site,
     request: &Request<'_>,
@@ -260,7 +260,7 @@ fn open(
 
 /// Answers a request for the metrics, or refuses it.
 fn tell_metrics(site: &Site, request: &Request<'_>, remote: Remote) -> Result<Reply, Refusal> {
-    // A proxy asks for somebody else.
+    // A proxy requests it for somebody else.
     let is_passed_on = PROXY_FIELDS.into_iter().any(|field| request.values(field).next().is_some());
     let is_own = remote == Remote::Own && !is_passed_on;
     if !is_own && !has_token(site, request) {
@@ -299,7 +299,7 @@ pub fn is_confidential(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\n').any(is_secret)
 }
 
-/// Shows a file, or says what there is.
+/// Sends a file, or an error with the known paths.
 fn show(site: &Site, request: &Request<'_>) -> Reply {
     let plain = |status: Status, body: &str, error: Option<String>| {
         let (is_head, keeps_open) = (request.method == "HEAD", request.keeps_open);
@@ -339,7 +339,7 @@ fn show_file(request: &Request<'_>, file: &File) -> Reply {
     Reply::Answer { bytes, keeps_open: request.keeps_open, error: None }
 }
 
-/// The services that are WebSockets here: `/multiply, /greeting`.
+/// The paths of the services: `/multiply, /greeting`.
 fn offered() -> String {
     let services = Service::ALL.into_iter().filter(|service| service.is_at_a_path());
     services.map(|service| format!("/{service}")).collect::<Vec<_>>().join(", ")

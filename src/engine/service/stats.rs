@@ -1,5 +1,5 @@
-//! Reports of machines about themselves, with psutil's names, and the requests for them. Knows one message; has never
-//! seen the table of reports.
+//! Reports of machines about themselves, with psutil's names, and the requests for them. Knows one message, and no table of
+//! reports.
 
 use serde_json::{Map, Value};
 
@@ -54,7 +54,7 @@ pub enum Message {
     Help,
 }
 
-/// The type of psutil's field of a name. `null` is right everywhere: psutil's `None`, for unknown.
+/// The type of a field in psutil. `null` is always allowed: it is psutil's `None`, for unknown.
 #[derive(Clone, Copy)]
 enum Shape {
     Percent,
@@ -101,7 +101,7 @@ pub fn read(message: &[u8]) -> Result<Message, String> {
 }
 
 fn read_report(text: &str) -> Result<Report, String> {
-    // Before it is parsed: its parts take up to a hundred times as much as its text.
+    // This comes before parsing: the parsed form may take up to a hundred times as much memory as the text.
     if text.len() > REPORT_TEXT_BYTES_MAX {
         return Err(too_long());
     }
@@ -110,7 +110,7 @@ fn read_report(text: &str) -> Result<Report, String> {
         return Err(too_deep());
     }
     let host = fields.remove("host").map(host).transpose()?;
-    fields.remove("age"); // ours to say
+    fields.remove("age"); // the daemon sets it
     for (name, shape) in FIELDS {
         match fields.get(*name) {
             None | Some(Value::Null) => {}
@@ -123,7 +123,7 @@ fn read_report(text: &str) -> Result<Report, String> {
         frequency: number_in(&fields, "cpu_freq", "current"),
         loads: fields.get("getloadavg").and_then(loads),
     };
-    // Numbers and escapes may be longer here than as sent.
+    // Numbers and escapes may be longer here than in the message.
     let text = json::to_string(&fields);
     if text.len() > REPORT_BYTES_MAX {
         return Err(too_long());
@@ -150,7 +150,7 @@ fn too_deep() -> String {
     format!("nested too deeply; a report has at most {REPORT_DEPTH_MAX} levels of objects and lists")
 }
 
-/// Whether it has more than `depth` objects and lists one in another. The parser bounds how deep this goes.
+/// Whether it has objects and lists nested more than `depth` levels deep. The parser bounds the recursion.
 fn is_deeper(value: &Value, depth: usize) -> bool {
     match value {
         Value::Array(values) => depth == 0 || values.iter().any(|value| is_deeper(value, depth - 1)),
@@ -170,7 +170,7 @@ fn host(value: Value) -> Result<String, String> {
     ))
 }
 
-/// A value as JSON, which has escapes of its own.
+/// A value as JSON, which has its own escapes.
 fn shown(value: &Value) -> String {
     quote(value.to_string().as_bytes()).replace("\\\\", "\\")
 }
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn depth_and_length_of_a_report_are_bounded() {
-        // A message that is far too long is not even parsed, even if it is the beginning of invalid JSON.
+        // An overlong message is not parsed, even if it begins with invalid JSON.
         let spaces = " ".repeat(REPORT_TEXT_BYTES_MAX - 3);
         assert!(matches!(read(format!("{{{spaces}}}").as_bytes()), Ok(Message::Report(_))));
         for text in [format!("{{{spaces}  }}"), format!("{{{spaces}  x")] {
@@ -324,7 +324,7 @@ mod tests {
         for depth in [REPORT_DEPTH_MAX + 1, 100, 200, 5000] {
             assert_eq!(read(nested(depth).as_bytes()), Err(too_deep()), "{depth}");
         }
-        // DEL is one byte as sent, six as kept.
+        // DEL takes one byte in the message and six in the kept form.
         let fits = "\u{7f}".repeat((REPORT_BYTES_MAX - 8) / 6);
         assert!(read(format!("{{\"x\":\"{fits}\"}}").as_bytes()).is_ok());
         let error = read(format!("{{\"x\":\"{fits}\u{7f}\"}}").as_bytes()).unwrap_err();

@@ -1,5 +1,5 @@
-//! The daemon's present state, as JSON. Knows the words and the order of a report, which is written piece by piece;
-//! has never seen a connection. docs/status.schema.json describes the same for a validator.
+//! The daemon's present state, as JSON. Knows the words and the order of a report, which is written piece by piece, and no
+//! connection. docs/status.schema.json describes the same for a validator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The version of the format: raised when a field goes or changes its meaning, not when one is added.
+/// The version of the format. It is raised when a field is removed or changes its meaning, not when one is added.
 pub const SCHEMA: u32 = 1;
 
 /// The progress of a report.
@@ -44,21 +44,21 @@ pub const SCHEMA: u32 = 1;
 pub enum Progress {
     /// Nothing is written yet.
     Begun,
-    /// The same, and the addresses and users alone are asked for.
+    /// Nothing is written yet, and only the addresses and users are requested.
     ClientsAlone,
     /// The endpoints from this one on come next.
     Endpoints(u32),
-    /// The next connections are those from this index of the table on; whether one has been written.
+    /// The connections from this index of the table on come next; whether one has been written.
     Connections(u32, bool),
-    /// The next counts are those of the connections from this index on.
+    /// The counts of the connections from this index on come next.
     Tallies(u32),
     /// The addresses and users from this one on come next.
     Clients(u32),
-    /// No report, but the metrics, in one piece.
+    /// No report but the metrics, in one piece.
     Metrics(MetricsRequest),
 }
 
-/// The request in a message: [`CLIENTS`] for a part, anything else for a report.
+/// What a message requests: [`CLIENTS`] a part, anything else the report.
 pub fn asked(message: &[u8]) -> Progress {
     if trim(message) == CLIENTS.as_bytes() { Progress::ClientsAlone } else { Progress::Begun }
 }
@@ -129,7 +129,7 @@ pub struct EndpointPart<'a> {
 /// The state of a connection. Times are in seconds, queues in bytes.
 #[derive(Debug, Serialize)]
 pub struct ConnectionPart<'a> {
-    /// The service it is in.
+    /// Its service.
     pub service: &'a str,
     /// Its endpoint.
     pub endpoint: &'a str,
@@ -139,25 +139,25 @@ pub struct ConnectionPart<'a> {
     pub kind: Option<&'a str>,
     /// Its phase.
     pub state: &'a str,
-    /// Why it is closed, if it is on its way out.
+    /// Why it is being closed, if it is.
     pub reason: Option<String>,
     /// Its name in the room.
     pub name: Option<&'a str>,
     /// The name in its certificate.
     pub certificate: Option<String>,
-    /// Since it came.
+    /// The time since it was accepted.
     pub age: f64,
-    /// Since its last message, or since the last reply to it had gone out.
+    /// The time since its last message, or since the last reply to it was sent.
     pub idle: f64,
-    /// Received, but not yet a message, or waiting.
+    /// Received bytes that are not yet a message, or that wait.
     pub inbox: usize,
-    /// Not yet accepted by its kernel.
+    /// Bytes that the kernel has not accepted yet.
     pub outbox: usize,
-    /// Said in the room and not yet sent to it.
+    /// Bytes of the room that were not sent to it yet.
     pub behind: usize,
 }
 
-/// The state of an address or user, for those who may watch. Times are in seconds.
+/// The state of an address or user, for clients that may watch. Times are in seconds.
 #[derive(Debug, Serialize)]
 pub struct ClientPart<'a> {
     /// An address, or `uid 1000`.
@@ -168,15 +168,15 @@ pub struct ClientPart<'a> {
     pub certificate: Option<&'a str>,
     /// Its machine's own name.
     pub host: Option<&'a str>,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: u32,
-    /// All that were let in.
+    /// Connections that were ever admitted.
     pub connections_total: u64,
     /// Messages.
     pub requests: u64,
     /// Error replies.
     pub errors: u64,
-    /// Since something was counted of it last.
+    /// The time since anything of it was counted.
     pub seen: f64,
     /// Its machine's last report.
     pub machine: Option<MachinePart>,
@@ -193,37 +193,37 @@ pub struct ErrorPart<'a> {
     pub text: &'a str,
     /// The service.
     pub service: &'a str,
-    /// Since then, in seconds.
+    /// The time since then, in seconds.
     pub age: f64,
-    /// The same service has not answered it since without an error.
+    /// Whether the same service has not answered it without an error since then.
     pub is_open: bool,
 }
 
 /// A machine.
 #[derive(Debug, Serialize)]
 pub struct MachinePart {
-    /// Since it reported.
+    /// The time since its report.
     pub age: f64,
-    /// Of its processors, in percent.
+    /// The load of its processors, in percent.
     pub cpu_percent: Option<f64>,
-    /// Of its memory, in percent.
+    /// The memory in use, in percent.
     pub memory_percent: Option<f64>,
-    /// Processes that run or wait to, over the last minute.
+    /// Processes that run or wait for a processor, averaged over a minute.
     pub load: Option<f64>,
 }
 
 /// A mistake.
 #[derive(Debug, Serialize)]
 pub struct HintPart<'a> {
-    /// Its name, as in what watch shows.
+    /// Its name, as in `watch`.
     pub mistake: &'a str,
     /// How to correct it.
     pub text: &'a str,
     /// The service where it happened.
     pub service: &'a str,
-    /// Since then, in seconds.
+    /// The time since then, in seconds.
     pub age: f64,
-    /// The same service has not answered it since without an error.
+    /// Whether the same service has not answered it without an error since then.
     pub is_open: bool,
 }
 
@@ -281,12 +281,12 @@ pub fn write_head(
             services,
         },
     );
-    // The object continues.
+    // Removes the closing brace, because the object continues.
     out.pop();
     out.extend_from_slice(b",\"endpoints\":[");
 }
 
-/// One element of a list, which is the `first` or not.
+/// Writes an element of a list; `first`: it is the first one.
 pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
     if !first {
         out.push(b',');
@@ -294,23 +294,23 @@ pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
     json::write(out, part);
 }
 
-/// Between the endpoints and the connections.
+/// Writes what stands between the endpoints and the connections.
 pub fn write_turn_to_connections(out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"connections\":[");
 }
 
-/// Begins a report of the addresses and users alone; it is empty for a client that may not see them.
+/// Begins a report of the addresses and users only. It is empty for a client that may not see them.
 pub fn write_head_of_clients(out: &mut Vec<u8>, may_watch: bool) {
     out.extend_from_slice(format!("{{\"schema\":{SCHEMA}").as_bytes());
     out.extend_from_slice(if may_watch { b",\"clients\":[" } else { b"}\n" });
 }
 
-/// Between the connections and the addresses and users.
+/// Writes what stands between the connections and the addresses and users.
 pub fn write_turn_to_clients(out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"clients\":[");
 }
 
-/// The end of the report, and of its line.
+/// Ends the report and its line.
 pub fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"]}\n");
 }

@@ -1,5 +1,5 @@
-//! The pairs of talk: clients are paired in the order of their arrival. Knows peers by number, and how many bytes wait to be
-//! sent to each; has never seen what they say.
+//! The pairs of talk: clients are paired in the order of arrival. Knows peers by number and how many bytes wait to be sent to each,
+//! and not what they say.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::message::ConnectionId;
 use crate::engine::text::trim;
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "talk",
     conduct: Conduct::Talk,
@@ -30,8 +30,8 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// One end of a pair: twice the pair's number, which is less than the number of connections, and one more for the second end. So a
-/// session has room for it, and for its state in talk.
+/// One end of a pair: twice the pair's number, which is less than the number of connections, and one more for the second end. In
+/// this form it fits into a session beside its state in talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEnd(u32);
 
@@ -54,13 +54,13 @@ impl PairEnd {
     }
 }
 
-/// All pairs; the second end of one may not have come yet.
+/// All pairs. The second end of one may still be free.
 #[derive(Debug, Default)]
 pub struct Pairs {
     pairs: Slab<[Option<Participant>; 2]>,
-    /// The pair with one end free.
+    /// The pair that has one end free.
     waiting: Option<usize>,
-    /// Pairs from before a restart with one end so far, by the number they had then.
+    /// Restored pairs with one end so far, by their number before the restart.
     halves: BTreeMap<usize, PairEnd>,
 }
 
@@ -68,9 +68,9 @@ pub struct Pairs {
 #[derive(Debug)]
 struct Participant {
     peer: ConnectionId,
-    /// The number of bytes that wait to be sent to it.
+    /// Bytes that wait to be sent to it.
     held: usize,
-    /// The other end has more messages than were accepted.
+    /// Whether the other end has more messages than were accepted.
     awaited: bool,
 }
 
@@ -86,7 +86,7 @@ pub fn is_bye(message: &[u8]) -> bool {
 }
 
 impl Pairs {
-    /// Joins a client to the waiting one, or lets it wait.
+    /// Joins a client to the waiting one, or makes it wait.
     pub fn join(&mut self, peer: ConnectionId) -> PairEnd {
         match self.waiting.take() {
             Some(pair) => {
@@ -106,29 +106,29 @@ impl Pairs {
         self.end(pair_end.other()).map(|end| end.peer)
     }
 
-    /// Whether the other end can be told more, with no more than `max` bytes waiting for it. If not, the one at this
-    /// end is to be [told](Self::set_held) when it can.
+    /// Whether the other end can be sent more, with at most `max` bytes waiting for it. If not, the client at this end must be
+    /// [told](Self::set_held) when it can.
     pub fn has_room(&mut self, pair_end: PairEnd, max: usize) -> bool {
         let Some(end) = self.end_mut(pair_end.other()) else { return false };
         end.awaited = end.held >= max;
         !end.awaited
     }
 
-    /// That many more bytes wait for the other end.
+    /// Notes that this many more bytes wait for the other end.
     pub fn add(&mut self, pair_end: PairEnd, bytes: usize) {
         if let Some(end) = self.end_mut(pair_end.other()) {
             end.held += bytes;
         }
     }
 
-    /// That many bytes wait for this end. Returns the client to tell that there is room again.
+    /// Notes that this many bytes wait for this end. Returns the client to tell that there is room again.
     pub fn set_held(&mut self, pair_end: PairEnd, held: usize, max: usize) -> Option<ConnectionId> {
         let end = self.end_mut(pair_end)?;
         end.held = held;
         if held < max && std::mem::take(&mut end.awaited) { self.partner(pair_end) } else { None }
     }
 
-    /// Leaves; the pair ends. Returns the client at the other end.
+    /// Ends the pair. Returns the client at the other end.
     pub fn leave(&mut self, pair_end: PairEnd) -> Option<ConnectionId> {
         let partner = self.partner(pair_end);
         if self.pairs.try_remove(pair_end.pair()).is_some() && self.waiting == Some(pair_end.pair()) {
@@ -157,7 +157,7 @@ impl Pairs {
         self.pairs.get(pair_end.pair())?[pair_end.index()].as_ref()
     }
 
-    /// `None` once one of the two has left: the pair is gone.
+    /// `None` once one of the two has left, which ends the pair.
     fn end_mut(&mut self, pair_end: PairEnd) -> Option<&mut Participant> {
         self.pairs.get_mut(pair_end.pair())?[pair_end.index()].as_mut()
     }
@@ -173,7 +173,7 @@ impl Pairs {
         pair_end
     }
 
-    /// All clients from before a restart are restored. Returns those whose partner is not among them.
+    /// The restored clients whose partner was not restored; call it after all.
     pub fn take_orphaned(&mut self) -> Vec<ConnectionId> {
         let halves = std::mem::take(&mut self.halves);
         let taken = halves.into_values().filter_map(|pair_end| self.pairs.try_remove(pair_end.pair()));

@@ -1,5 +1,4 @@
-//! The activity of connections, for watchers: each watcher's filter, and the form of an event. Has never seen a
-//! connection.
+//! The activity of connections, for watchers: each watcher's filter, and the form of an event. Knows no connection.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -36,31 +35,31 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The version of the JSON: raised when a field goes or means something else, not when one is added.
+/// The version of the JSON. It is raised when a field is removed or changes its meaning, not when one is added.
 pub const SCHEMA: u32 = 1;
 
-/// The text before a name, which reaches to the end of a message.
+/// The text before a name, which extends to the end of a message.
 const NAME: &[u8] = b"name=";
 
-/// Bytes of a common line.
+/// Bytes of a typical line.
 const LINE_BYTES: usize = 128;
 
 /// What a watcher wants to see, and in which form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// This service alone.
+    /// Only this service.
     service: Option<Service>,
-    /// Only those whose displayed peer begins like this.
+    /// Only peers whose displayed form begins like this.
     peer: Option<PeerFilter>,
-    /// This address alone.
+    /// Only this address.
     address: Option<IpAddr>,
-    /// Only those with this name in the room, now or last; and the name as requested.
+    /// Only peers that have, or had last, this name in the room; with the name as it was typed.
     name: Option<(Key, String)>,
-    /// Hints alone.
+    /// Only hints.
     hints: bool,
     /// The way to the servers of a shared room alone.
     nats: bool,
-    /// As JSON objects, not as plain lines.
+    /// As JSON objects instead of plain lines.
     pub json: bool,
 }
 
@@ -145,7 +144,7 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
     Ok(filter)
 }
 
-/// The beginning of a word in a message.
+/// The position of the first word that begins like this in a message.
 fn find(message: &[u8], word: &[u8]) -> Option<usize> {
     let begins = |at: usize| at == 0 || message[at - 1].is_ascii_whitespace();
     (0..message.len()).find(|at| message[*at..].starts_with(word) && begins(*at))
@@ -161,7 +160,7 @@ fn wanted(peer: &str) -> PeerFilter {
 }
 
 impl Filter {
-    /// Whether an event of this service and peer is wanted.
+    /// Whether the watcher wants an event of this service and peer.
     pub fn wants(
         &self,
         service: Service,
@@ -199,11 +198,11 @@ impl Filter {
 /// An event for watchers. Text from the peer is already escaped.
 #[derive(Clone, Debug)]
 pub enum TraceEvent {
-    /// An event that the log has as well.
+    /// An event that is also in the log.
     Happened(EventKind),
-    /// The kernel took this reply for it.
+    /// The kernel accepted this reply for it.
     Replied(String),
-    /// It took a reply of so many bytes that is for it alone.
+    /// The kernel accepted a private reply of this many bytes.
     Confided(usize),
     /// It made a classic mistake.
     Mistaken(Hint),
@@ -216,7 +215,7 @@ pub enum TraceEvent {
 }
 
 impl TraceEvent {
-    /// A reply; of a private one only the length.
+    /// A reply; only its length if it is private.
     pub fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
         match is_private {
             true => TraceEvent::Confided(reply.len()),
@@ -367,9 +366,9 @@ pub fn missed(filter: &Filter, count: u64) -> String {
 /// The peer, and its endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
-    /// The endpoint it came in through.
+    /// The endpoint that accepted it.
     pub endpoint: &'a str,
-    /// The service it was in.
+    /// The service in which it was.
     pub service: Service,
     /// The peer; `None`: the servers of a shared room.
     pub remote: Option<RemoteAddress>,
@@ -378,7 +377,7 @@ pub struct Actor<'a> {
 /// What stands in a plain line in place of a peer.
 const SHARED_ROOM: &str = "shared room";
 
-/// One event, for a watcher since a time.
+/// Writes one event for a watcher; `since`: when it began to watch.
 pub fn write(
     filter: &Filter,
     since: Timestamp,

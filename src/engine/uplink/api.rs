@@ -1,5 +1,5 @@
-//! JetStream's requests and replies, in JSON: only fields that nats-server 2.9 knows are sent, and of what comes only single
-//! fields are read. Knows JSON; decides nothing.
+//! JetStream's requests and replies, in JSON. Requests have only fields that nats-server 2.9 knows, and only some fields of replies
+//! are read. Decides nothing.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -11,29 +11,29 @@ use super::bounds::{
 use super::settings::StreamSettings;
 use super::subjects::Subjects;
 
-/// No stream has that name.
+/// The error for a stream that does not exist.
 pub const NO_STREAM: u64 = 10059;
 
-/// Too few servers are up.
+/// The error while too few servers are running.
 pub const UNAVAILABLE: u64 = 10008;
 
-/// The first copy of that message is not stored yet.
+/// The error for a copy of a message while the first copy is being stored.
 pub const IN_PROCESS: u64 = 10158;
 
-/// The stream is full, and keeps what it has: with a status of 503, as what passes by itself.
+/// The error of a stream that is full and drops nothing. Its status is 503, like that of temporary errors.
 pub const STORE_FAILED: u64 = 10077;
 
-/// An account without JetStream, and a server without.
+/// The errors for an account, and for a server, without JetStream.
 pub const NOT_ENABLED: [u64; 2] = [10039, 10076];
 
-/// How long the server knows a message's id: longer than anybody tries again.
+/// How long the server recognizes copies of a message: longer than any daemon tries again.
 const DUPLICATE_WINDOW_SECONDS: u64 = 600;
 
 const fn nanos(span: std::time::Duration) -> u64 {
     span.as_nanos() as u64
 }
 
-/// The request that makes the stream.
+/// The request that creates the stream.
 pub fn create_stream(subjects: &Subjects, wanted: &StreamSettings) -> String {
     let window = DUPLICATE_WINDOW_SECONDS.min(wanted.age.as_secs().max(1)) * 1_000_000_000;
     json::to_string(&json!({
@@ -51,7 +51,7 @@ pub fn create_stream(subjects: &Subjects, wanted: &StreamSettings) -> String {
     }))
 }
 
-/// The request that makes a consumer which begins at a message.
+/// The request that creates a consumer which begins at this message.
 pub fn create_consumer(subjects: &Subjects, name: &str, start: u64) -> String {
     json::to_string(&json!({
         "stream_name": subjects.stream,
@@ -69,7 +69,7 @@ pub fn create_consumer(subjects: &Subjects, name: &str, start: u64) -> String {
     }))
 }
 
-/// The request for the next messages. `is_big`: for one that is longer than all that a pull may bring.
+/// The request for the next messages. `is_big`: for one that is larger than a pull may usually be.
 pub fn pull(is_big: bool) -> String {
     let (expires, heartbeat) = (nanos(PULL_EXPIRES), nanos(IDLE_HEARTBEAT));
     json::to_string(&if is_big {
@@ -79,76 +79,76 @@ pub fn pull(is_big: bool) -> String {
     })
 }
 
-/// An error.
+/// An error of JetStream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ApiError {
-    /// As in HTTP.
+    /// Its status, as in HTTP.
     pub code: u64,
-    /// Its own number.
+    /// JetStream's own number.
     pub err_code: u64,
-    /// In words.
+    /// Its text.
     pub description: String,
 }
 
-/// The stream as it was made.
+/// The configuration of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct StreamConfig {
-    /// What it keeps.
+    /// The subjects that it stores.
     pub subjects: Vec<String>,
-    /// How long it keeps it.
+    /// When it drops messages.
     pub retention: String,
-    /// In nanoseconds; 0: no bound.
+    /// The longest age, in nanoseconds; 0: no limit.
     pub max_age: u64,
-    /// -1: no bound.
+    /// The most messages; -1: no limit.
     pub max_msgs: i64,
-    /// -1: no bound.
+    /// The most bytes; -1: no limit.
     pub max_bytes: i64,
-    /// -1: no bound.
+    /// The longest message; -1: no limit.
     pub max_msg_size: i64,
-    /// How many servers keep it.
+    /// The number of servers that store it.
     pub num_replicas: u64,
 }
 
-/// What is in the stream.
+/// The contents of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct StreamState {
-    /// The oldest message.
+    /// The sequence number of the oldest message.
     pub first_seq: u64,
-    /// The newest.
+    /// The sequence number of the newest message.
     pub last_seq: u64,
 }
 
-/// Every reply: the fields of its kind are there.
+/// A reply of any kind: only the fields of its kind are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Reply {
     /// What went wrong.
     pub error: Option<ApiError>,
-    /// The stream was made just now.
+    /// Whether the stream was created just now.
     pub did_create: bool,
-    /// When it was made.
+    /// When it was created.
     pub created: String,
-    /// How it was made.
+    /// Its configuration.
     pub config: StreamConfig,
-    /// What is in it.
+    /// Its contents.
     pub state: StreamState,
     /// Messages that a consumer has not delivered yet.
     pub num_pending: u64,
-    /// A message's place.
+    /// The sequence number of a stored message.
     pub seq: u64,
 }
 
 impl Reply {
-    /// Reads a reply; `None`: no JSON as a server writes it.
+    /// Reads a reply; `None`: it is not JSON as a server writes it.
     pub fn read(payload: &[u8]) -> Option<Reply> {
         serde_json::from_slice(payload).ok()
     }
 }
 
-/// What of a stream is not as the configuration wants it.
+/// How a stream differs from what the configuration wants; empty if it does not.
 pub fn differences(config: &StreamConfig, wanted: &StreamSettings) -> String {
     let is = |name: &str, is: String, wanted: String| {
         (is != wanted).then(|| format!("{name} is {is}, the configuration has {wanted}"))
@@ -163,24 +163,24 @@ pub fn differences(config: &StreamConfig, wanted: &StreamSettings) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// The place of a delivered message, from its reply subject.
+/// The position of a delivered message, from its reply subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivered<'a> {
     /// The consumer.
     pub consumer: &'a [u8],
-    /// In the stream.
+    /// Its sequence number in the stream.
     pub sequence: u64,
-    /// In what the consumer delivered.
+    /// Its number among the messages of this consumer.
     pub delivered: u64,
     /// When it was stored, in nanoseconds since 1970.
     pub time: u64,
-    /// How many follow.
+    /// How many messages follow.
     pub pending: u64,
 }
 
 impl Delivered<'_> {
-    /// Reads `$JS.ACK.STREAM.CONSUMER.TRIES.SEQUENCE.DELIVERED.TIME.PENDING`, or the longer form with a domain and a hash of
-    /// the account before the stream. `None`: what the server itself says, whatever its header looks like.
+    /// Reads `$JS.ACK.STREAM.CONSUMER.TRIES.SEQUENCE.DELIVERED.TIME.PENDING`, or the longer form with a domain and a hash of the
+    /// account before the stream. `None`: the server itself sent it, whatever its header looks like.
     pub fn read(reply: &[u8]) -> Option<Delivered<'_>> {
         use super::wire::decode::number;
         let parts: Vec<&[u8]> = reply.strip_prefix(b"$JS.ACK.")?.split(|byte| *byte == b'.').collect();

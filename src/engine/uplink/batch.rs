@@ -1,8 +1,8 @@
-//! A batch as it stands in the log: who, which number, and entries. Knows bytes; has never seen a stream.
+//! The format of a batch in the log: its author, its number, and its entries. Knows bytes, and no stream.
 //!
 //! ```text
 //! version 1 | instance 16 | number 8 | number of its last stored one 8 | entries before it 8 | items…
-//! item: kind 1 | length 2 | body          numbers are little-endian; an unknown kind is passed over
+//! item: kind 1 | length 2 | body          numbers are little-endian; an unknown kind is skipped
 //! ```
 
 use super::event::Entry;
@@ -13,21 +13,21 @@ const VERSION: u8 = 1;
 /// Bytes before the items.
 pub const HEAD_BYTES: usize = 1 + 16 + 3 * 8;
 
-/// What stands before the items.
+/// The head before the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The author.
     pub instance: InstanceId,
-    /// Its number, from 1 on.
+    /// Its number, from 1.
     pub number: u64,
-    /// The number of the author's batch before it that is in the log.
+    /// The number of the author's previous batch in the log.
     pub after: u64,
-    /// How many entries of the author are in the log before it.
+    /// The number of the author's entries in the log before it.
     pub entries: u64,
 }
 
 impl Head {
-    /// As bytes.
+    /// The head as bytes.
     pub fn write(&self) -> [u8; HEAD_BYTES] {
         let mut bytes = [VERSION; HEAD_BYTES];
         bytes[1..17].copy_from_slice(&self.instance.0);
@@ -37,7 +37,7 @@ impl Head {
         bytes
     }
 
-    /// Reads it; the items follow. `None`: no batch, or one of a later version.
+    /// Reads the head; the items follow. `None`: this is not a batch, or one of a later version.
     pub fn read(bytes: &[u8]) -> Option<(Head, &[u8])> {
         let (head, items) = bytes.split_at_checked(HEAD_BYTES)?;
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
@@ -51,31 +51,31 @@ impl Head {
 /// One item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Item<'a> {
-    /// Something of members.
+    /// An entry about members.
     Entry(Entry<'a>),
-    /// A sign of life, with the number of members and what their names come to.
+    /// A sign of life, with the number of members and a digest of their names.
     Hello {
-        /// How many.
+        /// The number of members.
         count: u64,
-        /// See [`digest`].
+        /// The sum of [`digest`] over their names.
         digest: u64,
     },
     /// A part of the list of all its members.
     Roll {
-        /// The list begins.
+        /// Whether the list begins here.
         is_first: bool,
-        /// The list ends.
+        /// Whether the list ends here.
         is_last: bool,
         /// The names, to be read with [`names`].
         names: &'a [u8],
     },
     /// Asks an instance for its list.
     Ask(InstanceId),
-    /// An instance is gone.
+    /// Declares an instance gone.
     Gone {
-        /// Which.
+        /// The instance.
         instance: InstanceId,
-        /// How many entries of it are in the log.
+        /// The number of its entries in the log.
         entries: u64,
     },
     /// The batch was published before, and may be in the log twice: see [`AGAIN`].
@@ -116,7 +116,7 @@ pub fn write(out: &mut Vec<u8>, item: Item<'_>) {
     out[start + 1..start + 3].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Appends a name with its length.
+/// Appends a name after its length.
 pub fn push_name(out: &mut Vec<u8>, name: &str) {
     out.push(u8::try_from(name.len()).expect("names are bounded"));
     out.extend_from_slice(name.as_bytes());
@@ -137,7 +137,7 @@ const fn kind(item: Item<'_>) -> u8 {
     }
 }
 
-/// The items of a batch that can be read.
+/// The items of a batch, as far as they can be read.
 pub fn items(mut rest: &[u8]) -> impl Iterator<Item = Item<'_>> {
     std::iter::from_fn(move || {
         loop {
@@ -177,7 +177,7 @@ fn read(kind: u8, body: &[u8]) -> Option<Item<'_>> {
     })
 }
 
-/// A name with its length, and the rest.
+/// Splits off a name, which follows its length.
 pub fn split_name(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -193,7 +193,7 @@ pub fn names(mut rest: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a name adds to the sum of all: two lists that differ have different sums, but for a chance of 2⁻⁶⁴.
+/// A name's part in the sum: two different lists have the same sum with a probability of only 2⁻⁶⁴.
 pub fn digest(name: &str) -> u64 {
     let digest = sha1_smol::Sha1::from(name).digest().bytes();
     u64::from_le_bytes(std::array::from_fn(|at| digest[at]))

@@ -1,8 +1,8 @@
-//! Chance from a seed that was handed in: splitmix64. Nothing secret depends on it.
+//! Random numbers from a given seed (splitmix64). They protect nothing.
 
 use std::time::Duration;
 
-/// A row of numbers.
+/// A sequence of numbers.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -18,12 +18,12 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// Some part of a time.
+    /// A random part of a time.
     pub fn share(&mut self, whole: Duration) -> Duration {
         whole.mul_f64((self.next() >> 11) as f64 / (1u64 << 53) as f64)
     }
 
-    /// Another order.
+    /// Changes the order at random.
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for at in (1..list.len()).rev() {
             list.swap(at, (self.next() % (at as u64 + 1)) as usize);

@@ -1,4 +1,4 @@
-//! What happened in the shared room, in the order of its log. Knows values; has never seen a byte of the protocol.
+//! What happened in the shared room, in the order of its log. Knows values, and no byte of the protocol.
 
 use std::fmt;
 
@@ -7,105 +7,105 @@ use super::ids::{InstanceId, WhisperId};
 use super::sight::Direction;
 use super::why::Why;
 
-/// Something that members say, do, or are: one entry of the log. Names and texts are clean: no control character is in them.
+/// One entry of the log: what a member says or does, or that it joins or leaves. Names and texts have no control characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// A member with this name came.
+    /// A member with this name joined.
     Joined(&'a str),
     /// The member with this name left.
     Left(&'a str),
-    /// A member said a text.
+    /// A member sent a text.
     Said {
         /// Its name.
         name: &'a str,
         /// The text.
         text: &'a str,
     },
-    /// A member did something.
+    /// A member sent an action (`/me`).
     Acted {
         /// Its name.
         name: &'a str,
-        /// What it did.
+        /// The action.
         text: &'a str,
     },
-    /// A line that no member says.
+    /// A line that no member sent.
     Announced(&'a str),
 }
 
-/// An entry that is in the log, and where.
+/// The position of an entry in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The instance whose member it is.
+    /// The instance of the member.
     pub instance: InstanceId,
-    /// Whether that is this one.
+    /// Whether that is this instance.
     pub is_own: bool,
-    /// Its batch's number in the stream.
+    /// Its batch's sequence number in the stream.
     pub sequence: u64,
-    /// Its number within the batch, from 0 on.
+    /// Its number within the batch, from 0.
     pub index: u32,
     /// When the server stored it, in nanoseconds since 1970.
     pub time: u64,
 }
 
-/// An event. What has a place in the log comes in the log's order, which is the same everywhere.
+/// An event. Events with a position in the log come in the log's order, which is the same for all daemons.
 ///
-/// At the start the whole log is told, oldest first, before the first [`Event::Up`]: that is the history. Nobody of ours is
-/// in the room before it.
+/// At the start the whole log is reported, oldest first, before the first [`Event::Up`]: that is the history. None of our members
+/// is in the room before that.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {
-    /// Something is in the log, of our own members as well: they hear it now, not when they say it.
+    /// An entry is in the log. This is also how our own members hear what they have sent.
     Entry {
-        /// Where.
+        /// Its position.
         place: Place,
-        /// What.
+        /// The entry.
         entry: Entry<'a>,
     },
-    /// A member of ours wanted to join, and somebody else has that name, or one that looks like it. It is not in the room.
+    /// A member of ours could not join, because somebody else has that name, or one that looks like it.
     NameTaken {
-        /// The name it wanted.
+        /// The name.
         name: &'a str,
     },
-    /// An instance is gone. An [`Entry::Left`] for each of its members follows at once. If it is our own, nobody of ours has
-    /// left in truth: they are proposed again under a new id, and each has an [`Entry::Joined`] or an [`Event::NameTaken`]
+    /// An instance is gone. An [`Entry::Left`] for each of its members follows at once. If it is this instance, our members have
+    /// not really left: they are proposed again under a new id, and for each an [`Entry::Joined`] or an [`Event::NameTaken`] comes
     /// later.
     Gone {
-        /// Which.
+        /// The instance.
         instance: InstanceId,
-        /// Whether that is this one.
+        /// Whether it is this one.
         is_own: bool,
     },
-    /// The room is whole: what is proposed is heard.
+    /// The room is whole: what is proposed will be heard.
     Up,
     /// The room is cut off: what is proposed waits.
     Down(&'a Why),
-    /// Messages were trimmed from the log before we read them.
+    /// Messages were removed from the log before we read them.
     Missed(u64),
-    /// The stream was deleted, or is another one. Members stay; what was proposed and not heard is proposed again.
+    /// The stream was deleted or replaced. Members stay; what was proposed and not heard is proposed again.
     HistoryLost,
-    /// The server will never take this entry: its author is told. If it does appear, it does so once.
+    /// The server will never accept this entry, and its author must be told. If it appears in the log nevertheless, then once.
     Refused {
         /// The entry.
         entry: Entry<'a>,
         /// The reason.
         why: &'a Why,
     },
-    /// Somebody elsewhere whispers to a member of ours: answer with [`Uplink::answer`](super::Uplink::answer).
+    /// A member elsewhere sends a private message to one of ours: answer with [`Uplink::answer`](super::Uplink::answer).
     Whisper(Whisper<'a>),
-    /// The end of a whisper of ours.
+    /// A private message of ours has ended.
     Whispered {
-        /// Which.
+        /// Its id.
         id: WhisperId,
         /// How it ended.
         outcome: Outcome,
     },
-    /// A machine's report came to another instance: one object of JSON, unchecked.
+    /// Another instance has received a machine's report: one JSON object, unchecked.
     Stats {
         /// The machine.
         host: &'a str,
         /// The report.
         report: &'a str,
     },
-    /// For the log.
+    /// An event for the daemon's log.
     Log(&'a LogEvent),
     /// For watchers, while there are any: what has gone up or come down.
     Seen(Seen<'a>),
@@ -122,34 +122,34 @@ pub struct Seen<'a> {
     pub text: &'a str,
 }
 
-/// A whisper from elsewhere.
+/// A private message from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whisper<'a> {
-    /// What its answer is for.
+    /// Identifies it in the answer.
     pub ticket: Ticket,
-    /// Who whispers.
+    /// The sender.
     pub from: &'a str,
-    /// To whom.
+    /// The receiver.
     pub to: &'a str,
-    /// What.
+    /// The text.
     pub text: &'a str,
 }
 
-/// What the answer to a whisper is for.
+/// Identifies a private message in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) instance: InstanceId,
     pub(super) id: WhisperId,
 }
 
-/// How a whisper ended.
+/// How a private message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its member has it.
+    /// It was delivered.
     Delivered,
-    /// Nobody has that name there any more.
+    /// No member of that instance has this name any more.
     NoMember,
-    /// Its instance does not listen.
+    /// The instance does not listen.
     NoInstance,
     /// There was no answer in time: it may have arrived.
     NoAnswer,
@@ -157,12 +157,12 @@ pub enum Outcome {
     CutOff,
 }
 
-/// A change of state, as a line of the log.
+/// A change of state, for the daemon's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A connection stands.
+    /// A connection is ready.
     Connected {
-        /// The server as configured or told.
+        /// The server, from the configuration or from another server.
         server: String,
         /// Its own name.
         name: String,
@@ -171,24 +171,24 @@ pub enum LogEvent {
         /// Whether it is encrypted.
         is_encrypted: bool,
     },
-    /// A connection ended, or could not be made.
+    /// A connection has ended, or could not be made.
     Disconnected {
         /// The server.
         server: String,
         /// The reason.
         why: Why,
     },
-    /// The server will close, and we go to another one.
+    /// The server is about to close, and we connect to another one.
     LameDuck {
         /// The server.
         server: String,
     },
-    /// We made the stream.
+    /// We have created the stream.
     StreamCreated {
         /// Its name.
         stream: String,
     },
-    /// The stream is not as the configuration wants it, and stays as it is.
+    /// The stream differs from the configuration, and stays as it is.
     StreamDiffers {
         /// Its name.
         stream: String,
@@ -197,14 +197,14 @@ pub enum LogEvent {
     },
     /// The room is whole.
     Up {
-        /// The last sequence.
+        /// The last sequence number.
         sequence: u64,
     },
     /// The room is cut off.
     Down(Why),
-    /// Messages were trimmed before we read them.
+    /// Messages were removed before we read them.
     Missed(u64),
-    /// The stream is another one.
+    /// The stream was replaced.
     HistoryLost,
     /// The server refused a batch.
     Refused {
@@ -213,18 +213,18 @@ pub enum LogEvent {
         /// The reason.
         why: Why,
     },
-    /// An instance came.
+    /// An instance has appeared.
     InstanceCame(InstanceId),
     /// An instance is gone.
     InstanceGone(InstanceId),
-    /// We were declared gone, or may have been, and go on under another id.
+    /// We were, or may have been, declared gone, and continue under another id.
     Renamed {
         /// The new id.
         instance: InstanceId,
     },
-    /// Messages in the log that no ipcd wrote, or a later one: they are skipped. Told once for each connection.
+    /// The log has messages that no ipcd, or a later version, has written. They are skipped, and reported once for each connection.
     Foreign {
-        /// The first one's sequence.
+        /// The sequence number of the first one.
         sequence: u64,
     },
 }

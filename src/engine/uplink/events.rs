@@ -1,4 +1,4 @@
-//! What happened and was not told yet, in order. All texts lie in one string. Knows events.
+//! Events that were not taken yet, in order. All their texts share one string.
 
 use std::collections::VecDeque;
 
@@ -41,7 +41,7 @@ enum Stored {
 pub struct Events {
     queue: VecDeque<Stored>,
     texts: String,
-    /// The one that was returned last.
+    /// The event that was returned last.
     last: Option<Stored>,
     /// Whether somebody watches.
     pub is_watched: bool,
@@ -135,7 +135,7 @@ impl Events {
         self.queue.push_back(Stored::Log(event));
     }
 
-    /// The next one.
+    /// The next event.
     pub fn next(&mut self) -> Option<Event<'_>> {
         self.last = self.queue.pop_front();
         if self.last.is_none() {

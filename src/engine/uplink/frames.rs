@@ -1,4 +1,4 @@
-//! What servers say, and what it means for the uplink.
+//! Handles the frames that servers send.
 
 use super::super::message::Timestamp;
 use super::super::text::{clean, is_host};
@@ -19,7 +19,7 @@ use super::wire::decode::{Frame, Message};
 use super::wire::encode;
 
 impl Uplink {
-    /// Bytes came from a server.
+    /// Handles bytes from a server.
     pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Timestamp) {
         let Some(link) = self.link(id) else { return };
         link.heard(now);
@@ -80,7 +80,7 @@ impl Uplink {
         Ok(())
     }
 
-    /// Something is not permitted. The error names a subject, and no request.
+    /// Handles a missing permission. The error names a subject, and no request.
     fn forbidden(&mut self, id: LinkId, text: &str, now: Timestamp) {
         let why = Why::NoRight(text.to_owned());
         if text.contains(&format!("\"{}\"", self.subjects.room)) {
@@ -98,7 +98,7 @@ impl Uplink {
                 if let Some((about, number)) = self.subjects.read_answer(message.subject) {
                     self.answered(id, (about, number), message, is_overlong, now);
                 } else {
-                    // A message of the log comes with its own subject.
+                    // A message of the log has its own subject.
                     self.delivered(id, None, message, is_overlong, now);
                 }
             }
@@ -176,7 +176,7 @@ impl Uplink {
         }
     }
 
-    /// The log goes on.
+    /// Handles a message from the consumer.
     fn delivered(
         &mut self,
         id: LinkId,
@@ -209,7 +209,7 @@ impl Uplink {
         }
     }
 
-    /// A message of the log.
+    /// Handles a message of the log.
     fn read(&mut self, payload: &[u8], at: At, now: Timestamp) {
         if let Some(gap) = self.gap.as_mut().filter(|gap| **gap == Gap::Unread) {
             let is_long = self.ledger.silence(at.time) >= SILENCE_IN_LOG;
@@ -247,7 +247,7 @@ impl Uplink {
         }
     }
 
-    /// The log says that we are gone. If we did not say so ourselves, we go on under another id.
+    /// Handles that the log declares us gone. Unless we did that ourselves, we continue under another id.
     fn buried(&mut self, members: &[Box<str>], now: Timestamp) {
         if self.farewell != Farewell::Not && self.publisher.is_empty() {
             self.farewell = Farewell::Said;
@@ -260,8 +260,8 @@ impl Uplink {
         self.go_on_as(own, members, now);
     }
 
-    /// Part of the log was trimmed before we read it, and we were silent so long that we may have been declared gone in it: we
-    /// go on under another id, and say of the one we had that it is gone.
+    /// Handles that a part of the log was removed before we read it, after so long a silence of ours that it may have declared us
+    /// gone: we continue under another id, and declare the old one gone.
     pub(super) fn doubt_ourselves(&mut self, now: Timestamp) {
         let old = self.ledger.own;
         let Some(row) = self.ledger.instances.get(&old) else { return };
@@ -269,7 +269,7 @@ impl Uplink {
             return;
         }
         let entries = row.entries;
-        // Others may have heard what was under way, under the id that we had.
+        // Other instances may have heard the current batch, under the old id.
         self.publisher.refuse(&trimmed(), now, &mut self.events);
         let members = self.ledger.members.of(old);
         let own = self.ledger.free_successor();

@@ -1,4 +1,4 @@
-//! Whether the room is whole, and whether its members have been told. Knows time and reasons.
+//! Whether the room is whole, and whether its members were told. Knows time and reasons.
 
 use super::super::message::Timestamp;
 use super::bounds::CUT_OFF_AFTER;
@@ -8,26 +8,26 @@ use super::why::Why;
 /// The state.
 #[derive(Debug)]
 pub struct Health {
-    /// Members hear what they say.
+    /// Whether members hear what they send.
     pub is_up: bool,
     has_told_down: bool,
     broken_since: Option<Timestamp>,
-    /// Something of ours was heard since the connection stands.
+    /// Whether any batch of ours was heard since the connection became ready.
     is_proved: bool,
     /// Why there is no connection.
     pub link: Option<Why>,
-    /// Why the log cannot be read, or takes nothing.
+    /// Why the log cannot be read or written.
     pub room: Option<Why>,
 }
 
-/// What there is at a moment.
+/// What is known at a given time.
 #[derive(Clone, Copy, Debug)]
 pub struct Signs {
-    /// A connection stands.
+    /// Whether a connection is ready.
     pub is_connected: bool,
-    /// The log is read up to its end.
+    /// Whether the log was read up to its end.
     pub is_caught_up: bool,
-    /// Since when something of ours is not heard.
+    /// Since when a batch of ours was not heard.
     pub unheard_since: Option<Timestamp>,
 }
 
@@ -43,12 +43,12 @@ impl Health {
         }
     }
 
-    /// A connection stands, or is lost: what it can do must be seen first.
+    /// Requires a new proof, because a connection has become ready or was lost.
     pub fn doubt(&mut self) {
         self.is_proved = false;
     }
 
-    /// Something of ours was heard from the log.
+    /// Notes that a batch of ours was heard, which proves that the room works.
     pub fn prove(&mut self) {
         (self.is_proved, self.room) = (true, None);
     }
@@ -58,7 +58,7 @@ impl Health {
         self.is_proved
     }
 
-    /// The reason why it is not whole.
+    /// The reason why the room is not whole.
     pub fn why(&self, signs: Signs) -> Why {
         if !signs.is_connected {
             return self.link.clone().unwrap_or(Why::NotConnected);
@@ -67,7 +67,7 @@ impl Health {
         self.room.clone().unwrap_or(reading)
     }
 
-    /// Looks at it.
+    /// Decides whether the room is whole, and reports a change.
     pub fn check(&mut self, signs: Signs, sequence: u64, now: Timestamp, events: &mut Events) {
         let is_sound = signs.is_connected && signs.is_caught_up && self.is_proved;
         self.broken_since = if is_sound { None } else { self.broken_since.or(Some(now)) };
@@ -86,7 +86,7 @@ impl Health {
         Some(since + CUT_OFF_AFTER)
     }
 
-    /// When its members must be told that it is broken.
+    /// When its members must be told that it is cut off.
     pub fn deadline(&self, signs: Signs) -> Option<Timestamp> {
         self.late_at(signs).filter(|_| self.is_up || !self.has_told_down)
     }

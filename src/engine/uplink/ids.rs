@@ -1,16 +1,16 @@
-//! Who and where: instances, connections and rooms as the log names them. Knows texts; has never seen a message.
+//! The names of instances, connections and rooms in the log. Knows texts, and no message.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha1_smol::Sha1;
 
-/// One run of one daemon: 128 random bits. Whoever was declared gone goes on under another one.
+/// One run of one daemon: 128 random bits. A daemon that was declared gone continues under another id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InstanceId(pub [u8; 16]);
 
 impl InstanceId {
-    /// The id of the same daemon after it was declared gone: no other has it either.
+    /// The id of the same daemon after it was declared gone. No other daemon has it.
     pub fn successor(self) -> InstanceId {
         let digest = Sha1::from(self.0).digest().bytes();
         InstanceId(std::array::from_fn(|at| digest[at]))
@@ -42,11 +42,11 @@ impl fmt::Debug for InstanceId {
     }
 }
 
-/// One connection to a server, for the reactor. No number is used twice.
+/// One connection to a server, for the reactor. No number is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u32);
 
-/// A whisper that waits for its answer. No number is used twice.
+/// A private message that waits for its answer. No number is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WhisperId(pub u64);
 
@@ -56,12 +56,12 @@ pub const HOUSE_CHARS_MAX: usize = 32;
 /// The most bytes in a room's name, so that every subject stays far below a server's bound of 4,096.
 pub const ROOM_BYTES_MAX: usize = 64;
 
-/// A house: those daemons that share one stream.
+/// A house: the daemons that share one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct House(Box<str>);
 
 impl House {
-    /// Reads a house's name; `None`: it must be 1 to 32 letters of ASCII, digits, `-` or `_`.
+    /// Reads a house's name; `None`: it must be 1 to 32 ASCII letters, digits, `-` or `_`.
     pub fn new(text: &str) -> Option<House> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let fits = (1..=HOUSE_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_token);
@@ -79,19 +79,19 @@ impl House {
     }
 }
 
-/// A room as a part of a subject, which takes few characters: its name in small letters, in hexadecimal digits.
+/// A room's name as a part of a subject, which allows few characters: in small letters, as hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomToken(Box<str>);
 
 impl RoomToken {
-    /// The token of a room's name; `None`: it must have 1 to 64 bytes.
+    /// The token for a room's name; `None`: the name must have 1 to 64 bytes.
     pub fn new(name: &str) -> Option<RoomToken> {
         let folded = super::super::looks::fold(name.trim());
         let fits = (1..=ROOM_BYTES_MAX).contains(&folded.len());
         fits.then(|| RoomToken(folded.bytes().map(|byte| format!("{byte:02x}")).collect::<String>().into()))
     }
 
-    /// The part of a subject.
+    /// The text of the token.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,8 +1,8 @@
-//! What the log says: which batches count, who is in the room, who is gone. A function of the log alone, so that it is the
-//! same everywhere. Knows batches and the log's clock; has never seen a connection.
+//! What the log says: which batches count, which members are in the room, which instances are gone. It depends on the log alone, so
+//! it is the same everywhere. Knows batches and the log's clock, and no connection.
 //!
-//! The readers' rule: of each instance only a batch with a higher number than all before it counts, and after it was
-//! declared gone none does. So nothing is heard twice, however often it was published.
+//! The rule for readers: a batch counts if its number is higher than that of all earlier batches of its instance, and if the
+//! instance was not declared gone before. So nothing is heard twice, however often it was published.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -21,25 +21,25 @@ use super::members::Members;
 use super::sight::{self, Direction, Within};
 use super::why::Why;
 
-/// More than an instance ever says: what others write into the log makes no number overflow.
+/// More entries than an instance ever has, so that a number in the log, which others may write, cannot overflow.
 const ENTRIES_MAX: u64 = 1 << 32;
 
-/// What is known of one instance.
+/// What is known about one instance.
 #[derive(Debug)]
 pub struct Instance {
     /// The number of its last batch.
     pub number: u64,
-    /// How many entries of it are in the log.
+    /// The number of its entries in the log.
     pub entries: u64,
     /// When its last batch was stored, by the log's clock, in nanoseconds.
     pub stored: u64,
-    /// Its members are known for sure.
+    /// Whether its members are known for sure.
     pub is_sure: bool,
-    /// A list of its members that is not at its end.
+    /// An incomplete list of its members.
     roll: Option<Vec<Box<str>>>,
     /// When it was declared gone, by the log's clock.
     pub gone: Option<u64>,
-    /// It was, perhaps in a log that was lost.
+    /// Whether it was declared gone, perhaps in a log that was lost.
     is_told: bool,
     /// Its last sign of life, by our clock.
     pub heard: Timestamp,
@@ -47,25 +47,25 @@ pub struct Instance {
     pub(super) is_behind_gap: bool,
 }
 
-/// Where a batch stands.
+/// The position of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// In the stream.
+    /// Its sequence number in the stream.
     pub sequence: u64,
-    /// By the log's clock.
+    /// Its time by the log's clock.
     pub time: u64,
 }
 
-/// What a batch means for ourselves.
+/// What a batch means for this instance.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// No batch that we can read.
+    /// Whether it is not a batch, or not readable.
     pub is_foreign: bool,
-    /// The number of a batch of ours.
+    /// The number of the batch, if it is ours.
     pub own: Option<u64>,
-    /// Somebody asks for the list of our members.
+    /// Whether somebody asks for the list of our members.
     pub is_asked: bool,
-    /// We are gone, with these members.
+    /// Our members, if this instance was declared gone.
     pub gone: Option<Vec<Box<str>>>,
 }
 
@@ -78,9 +78,9 @@ pub struct Ledger {
     pub members: Members,
     /// The latest time of a message, by the log's clock.
     pub time: u64,
-    /// Entries that were trimmed before we read them.
+    /// Entries that were removed before we read them.
     pub missed: u64,
-    /// The end of the log was not reached yet: what came before its beginning is not missed.
+    /// Set until the end of the log is reached for the first time: what was removed before that is not missed.
     pub is_past: bool,
     /// Messages were trimmed before we read them.
     pub(super) has_gap: bool,
@@ -99,13 +99,13 @@ impl Ledger {
         }
     }
 
-    /// Living instances that the log knows, and this one.
+    /// Living instances in the log, including this one.
     pub fn living(&self) -> usize {
         let others = self.instances.iter().filter(|(id, row)| **id != self.own && row.gone.is_none());
         1 + others.count()
     }
 
-    /// An id under which this daemon can go on.
+    /// An id under which this daemon can continue.
     pub fn free_successor(&self) -> InstanceId {
         let mut own = self.own.successor();
         while self.instances.contains_key(&own) {
@@ -114,7 +114,8 @@ impl Ledger {
         own
     }
 
-    /// Another log begins, and is read from its beginning: what was said counts, but who is gone must be in it again.
+    /// Prepares for another log, which is read from its beginning: its entries count, but whoever is gone must be declared gone in
+    /// it again.
     pub fn doubt_everything(&mut self, now: Timestamp) {
         for (id, row) in &mut self.instances {
             row.is_sure = *id == self.own;
@@ -124,7 +125,7 @@ impl Ledger {
         self.is_past = true;
     }
 
-    /// Reads a message of the log.
+    /// Applies a message of the log.
     pub fn apply(&mut self, bytes: &[u8], at: At, now: Timestamp, events: &mut Events) -> Applied {
         let mut applied = Applied::default();
         self.time = self.time.max(at.time);
@@ -188,7 +189,7 @@ impl Ledger {
         applied
     }
 
-    /// Whether the batch counts. Makes a row for a new instance.
+    /// Whether the batch counts. Adds a new instance to the table.
     fn admit(&mut self, head: &Head, at: At, now: Timestamp, events: &mut Events) -> bool {
         if let Some(row) = self.instances.get_mut(&head.instance) {
             if row.gone.is_none() {
@@ -239,7 +240,7 @@ impl Ledger {
         let refusal = match entry {
             Entry::Joined(name) => match Name::new(name) {
                 Ok(read) if *read.shown == *name => match self.members.holder(&read) {
-                    // An attempt that was refused was stored after all, and said again.
+                    // A refused attempt was stored after all, and then repeated.
                     Some((holder, shown)) if holder == from && shown == name => return,
                     Some(_) if place.is_own => return events.name_taken(name),
                     Some(_) => return,
@@ -273,7 +274,7 @@ impl Ledger {
         self.members.has(from, name) || Name::new(name).is_ok_and(|read| *read.shown == *name)
     }
 
-    /// What an instance says of its members shows whether we know them.
+    /// Compares what an instance says about its members with what we know.
     fn hello(&mut self, from: InstanceId, sum: (u64, u64)) {
         let is_same = self.members.sum(from) == sum;
         if let Some(row) = self.instances.get_mut(&from) {
@@ -281,8 +282,8 @@ impl Ledger {
         }
     }
 
-    /// A part of the list of an instance's members. It is always right: an instance says it when it has read all that it
-    /// has published itself.
+    /// Takes a part of the list of an instance's members. The list is right: an instance sends it only after it has read all its
+    /// own batches.
     fn roll(&mut self, place: Place, ends: (bool, bool), part: &[u8], events: &mut Events) {
         let from = place.instance;
         let Some(row) = self.instances.get_mut(&from) else { return };
@@ -310,7 +311,8 @@ impl Ledger {
         }
     }
 
-    /// A member of a list that we did not know: whoever we took for the owner of its name was refused by all who did.
+    /// Adds a member of a list that we did not know. If we have another owner of its name, all who knew this member have refused
+    /// that one.
     fn seat(&mut self, place: Place, name: &str, events: &mut Events) {
         let Ok(read) = Name::new(name) else { return };
         if *read.shown != *name || self.members.len() >= MEMBERS_MAX {
@@ -329,7 +331,7 @@ impl Ledger {
         events.entry(place, Entry::Joined(name));
     }
 
-    /// A row for an instance that is declared gone and was never heard: whatever it says later is skipped by the others too.
+    /// Adds an unknown instance that is declared gone, so that its later batches are skipped, as they are by all others.
     fn know_of_dead(&mut self, instance: InstanceId, entries: u64) {
         if self.instances.len() < INSTANCES_MAX {
             self.instances.entry(instance).or_insert(Instance {
@@ -346,7 +348,8 @@ impl Ledger {
         }
     }
 
-    /// An instance is declared gone. It is so if it says so itself, or was silent long enough by the log's clock.
+    /// Handles that an instance is declared gone. It counts if the instance itself says so, or was silent long enough by the log's
+    /// clock.
     fn bury(
         &mut self,
         (instance, entries): (InstanceId, u64),
@@ -379,7 +382,7 @@ impl Ledger {
     }
 }
 
-/// Whether we can have written it: our own texts are clean.
+/// Whether we can have written it: our own texts have no control characters.
 fn is_clean(entry: Entry<'_>) -> bool {
     let is_clean = |text: &str| is_plain(text.as_bytes()) || clean(text.as_bytes()) == text;
     match entry {
@@ -388,12 +391,12 @@ fn is_clean(entry: Entry<'_>) -> bool {
     }
 }
 
-/// Text from elsewhere has no control characters, whoever wrote it into the log.
+/// Removes control characters from a text, because others may have written it into the log.
 fn with_clean(text: &str, tell: impl FnOnce(&str)) {
     if is_plain(text.as_bytes()) { tell(text) } else { tell(&clean(text.as_bytes())) }
 }
 
-/// What is kept over a restart.
+/// The state that is kept over a restart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedLedger {
     /// This instance.
@@ -404,7 +407,7 @@ pub struct SavedLedger {
     #[serde(default)]
     has_gap: bool,
     instances: Vec<SavedInstance>,
-    /// Members in the order in which they came, each with its instance's place in the list.
+    /// Members in the order of joining, each with the index of its instance.
     members: Vec<(u32, String)>,
 }
 
@@ -427,7 +430,7 @@ impl Ledger {
             number: row.number,
             entries: row.entries,
             stored: row.stored,
-            // A list that has begun does not come through.
+            // An incomplete list is not kept.
             is_sure: row.is_sure && row.roll.is_none(),
             gone: row.gone,
             is_behind_gap: row.is_behind_gap,
@@ -445,7 +448,7 @@ impl Ledger {
         }
     }
 
-    /// What another process knew. What cannot be is left out.
+    /// Restores the state of another process, without impossible parts.
     pub fn restore(saved: SavedLedger, now: Timestamp) -> Ledger {
         let mut ledger = Ledger::new(saved.own);
         (ledger.time, ledger.missed) = (saved.time, saved.missed);

@@ -1,4 +1,4 @@
-//! The uplink's connections: which to make, what the reactor did with them, and how they end.
+//! The uplink's connections: which ones to make, what the reactor reports about them, and how they end.
 
 use super::super::message::Timestamp;
 use super::event::LogEvent;
@@ -9,18 +9,18 @@ use super::settings::Server;
 use super::why::Why;
 use super::wire::encode;
 
-/// Our subscriptions: answers, signs of life, whispers, reports.
+/// Our subscriptions: answers, signs of life, private messages, reports.
 pub(super) const ANSWERS: u64 = 1;
 pub(super) const ALIVE: u64 = 2;
 pub(super) const WHISPERS: u64 = 3;
 pub(super) const STATS: u64 = 4;
 
-/// The most failures that are remembered, so that each is told once.
+/// The most remembered failures; each is reported once.
 const FAILURES_MAX: usize = 256;
 
-/// What the reactor asks, and tells.
+/// The interface for the reactor.
 impl Uplink {
-    /// The server to connect to now. Ask until there is none after each call that gets the time.
+    /// The server to connect to now. Ask until there is none, after each call that has the time as an argument.
     pub fn dial(&mut self, now: Timestamp) -> Option<(LinkId, Server)> {
         if !self.wants_link() {
             return None;
@@ -33,7 +33,7 @@ impl Uplink {
         Some((id, server))
     }
 
-    /// Whether a connection is missing: there is none, or only one to a server that is about to close.
+    /// Whether another connection is needed: there is none, or only one to a server that is about to close.
     pub(super) fn wants_link(&self) -> bool {
         let is_good =
             |link: &Link| link.phase != Phase::Ended && !(link.is_ready() && link.info.is_lame_duck);
@@ -44,7 +44,7 @@ impl Uplink {
         self.links.iter_mut().find(|link| link.id == id)
     }
 
-    /// The connection stands.
+    /// Notes that a connection was made.
     pub fn connected(&mut self, id: LinkId, now: Timestamp) {
         if let Some(link) = self.link(id) {
             link.connected(now);
@@ -56,7 +56,7 @@ impl Uplink {
         self.links.iter().any(|link| link.id == id && matches!(link.phase, Phase::Securing(_)))
     }
 
-    /// TLS stands.
+    /// Notes that TLS was set up.
     pub fn secured(&mut self, id: LinkId, now: Timestamp) {
         let Some(at) = self.links.iter().position(|link| link.id == id) else { return };
         let outcome = self.links[at].secured(&self.settings.credentials, &self.settings.client, now);
@@ -65,36 +65,36 @@ impl Uplink {
         }
     }
 
-    /// The connection is lost, or could not be made.
+    /// Notes that a connection was lost, or could not be made.
     pub fn disconnected(&mut self, id: LinkId, why: Why, now: Timestamp) {
         self.end(id, why, now);
         self.closed(id);
         self.settle(now);
     }
 
-    /// A connection that the reactor must close. It calls [`closed`](Self::closed).
+    /// A connection that the reactor must close; it then calls [`closed`](Self::closed).
     pub fn wants_close(&self) -> Option<LinkId> {
         self.links.iter().find(|link| link.phase == Phase::Ended).map(|link| link.id)
     }
 
-    /// The reactor has closed it.
+    /// Notes that the reactor has closed it.
     pub fn closed(&mut self, id: LinkId) {
         self.links.retain(|link| link.id != id);
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn output(&self, id: LinkId) -> &[u8] {
         self.links.iter().find(|link| link.id == id).map_or(&[], |link| link.output())
     }
 
-    /// The reactor has sent some of it.
+    /// Notes that the reactor has sent this many of them.
     pub fn sent(&mut self, id: LinkId, bytes: usize) {
         if let Some(link) = self.link(id) {
             link.sent(bytes);
         }
     }
 
-    /// Ends a connection: the reactor closes it.
+    /// Ends a connection, which the reactor then closes.
     pub(super) fn end(&mut self, id: LinkId, why: Why, now: Timestamp) {
         let has_carried = self.active == Some(id) && self.health.is_proved();
         let Some(link) = self.link(id).filter(|link| link.phase != Phase::Ended) else { return };
@@ -119,7 +119,7 @@ impl Uplink {
         self.health.link = Some(why);
     }
 
-    /// Each failure of a server is told once, until it stands again.
+    /// Reports a failure of a server once, until the server is connected again.
     fn tell_failure(&mut self, server: &Server, why: &Why, was_ready: bool) {
         let name = server.to_string();
         if !was_ready && self.failures.get(&name) == Some(why) {
@@ -132,7 +132,7 @@ impl Uplink {
         self.events.log(LogEvent::Disconnected { server: name, why: why.clone() });
     }
 
-    /// A connection stands: it carries the room from now on, and the one before it, which is about to close, is left.
+    /// Uses a connection for the room, now that it is ready. The previous one, whose server is about to close, ends.
     pub(super) fn ready(&mut self, id: LinkId, now: Timestamp) {
         if let Some(old) = self.active.filter(|old| *old != id).and_then(|old| self.link(old)) {
             old.phase = Phase::Ended;

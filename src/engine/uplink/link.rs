@@ -1,4 +1,4 @@
-//! One connection to a server: greeting, TLS, credentials, pings, its end. Knows frames; has never seen a stream.
+//! One connection to a server: greeting, TLS, credentials, pings, and its end. Knows frames, and no stream.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use super::wire::decode::Decoder;
 use super::wire::info::Info;
 use super::wire::{connect, encode};
 
-/// How far it is.
+/// The phases of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The reactor connects.
+    /// The reactor is connecting.
     Connecting,
-    /// TLS is being set up; `true`: the server has greeted us before.
+    /// TLS is being set up; `true`: after the server's greeting.
     Securing(bool),
-    /// The server has to greet us.
+    /// We wait for the server's greeting.
     Waiting,
-    /// We said who we are, and wait for the answer.
+    /// We have sent our credentials, and wait for the answer.
     Introduced,
-    /// It stands.
+    /// It is ready.
     Ready,
-    /// The reactor has to close it.
+    /// The reactor must close it.
     Ended,
 }
 
@@ -39,16 +39,16 @@ pub struct Link {
     pub info: Info,
     pub is_encrypted: bool,
     pub decoder: Decoder,
-    /// Time between the last ping and its answer.
+    /// The time between the last ping and its answer.
     pub round_trip: Option<Duration>,
     /// When this phase began.
     pub since: Timestamp,
     out: Vec<u8>,
     sent: usize,
     ping_at: Timestamp,
-    /// When the ping was sent that was not answered yet.
+    /// When the unanswered ping was sent.
     pinged: Option<Timestamp>,
-    /// The last byte from the server.
+    /// When the last byte came from the server.
     heard: Timestamp,
 }
 
@@ -75,13 +75,13 @@ impl Link {
         (self.phase, self.since) = (phase, now);
     }
 
-    /// The reactor has connected.
+    /// Notes that the reactor has connected.
     pub fn connected(&mut self, now: Timestamp) {
         let is_first = self.server.encrypt == Encrypt::First;
         self.enter(if is_first { Phase::Securing(false) } else { Phase::Waiting }, now);
     }
 
-    /// TLS stands. What was said in the clear, and by whomever, does not count.
+    /// Notes that TLS is set up. A greeting from before, which anyone may have sent, no longer counts.
     pub fn secured(&mut self, credentials: &Credentials, client: &str, now: Timestamp) -> Result<(), Why> {
         let Phase::Securing(is_greeted) = self.phase else { return Ok(()) };
         self.is_encrypted = true;
@@ -93,7 +93,7 @@ impl Link {
         Ok(())
     }
 
-    /// INFO: the greeting, or later what has changed.
+    /// Handles INFO: the greeting, or a later change.
     pub fn greeted(
         &mut self,
         json: &[u8],
@@ -133,12 +133,12 @@ impl Link {
         Ok(())
     }
 
-    /// A byte came.
+    /// Notes that bytes have arrived.
     pub fn heard(&mut self, now: Timestamp) {
         self.heard = now;
     }
 
-    /// PONG. Whether the connection stands now, and did not before.
+    /// Handles PONG. Returns whether this made the connection ready.
     pub fn ponged(&mut self, now: Timestamp) -> bool {
         if let Some(at) = self.pinged.take() {
             self.round_trip = Some(now.since(at));
@@ -151,7 +151,7 @@ impl Link {
         is_new
     }
 
-    /// What a closing or other error of the server means; `None`: nothing for the connection.
+    /// What an error of the server means for the connection; `None`: nothing.
     pub fn error(&self, text: &str) -> Option<Why> {
         let small = text.to_ascii_lowercase();
         let is_about_us = ["authorization violation", "expired", "revoked", "jwt", "credentials"];
@@ -164,12 +164,12 @@ impl Link {
         Some(Why::ServerError(text.to_owned()))
     }
 
-    /// Where commands go.
+    /// The buffer for commands.
     pub fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
-    /// Whether much waits there.
+    /// Whether much waits in it.
     pub fn is_crowded(&self) -> bool {
         self.out.len() - self.sent > OUTPUT_BYTES_HIGH
     }
@@ -184,7 +184,7 @@ impl Link {
         &self.out[self.sent..]
     }
 
-    /// The reactor has sent some.
+    /// Notes that the reactor has sent this many bytes.
     pub fn sent(&mut self, bytes: usize) {
         self.sent += bytes.min(self.out.len() - self.sent);
         if self.sent == self.out.len() {
@@ -197,12 +197,12 @@ impl Link {
         }
     }
 
-    /// Whether it carries a room.
+    /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
-    /// When it must be looked at.
+    /// When [`tick`](Self::tick) must be called.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.phase {
             Phase::Connecting | Phase::Securing(_) => Some(self.since + CONNECT_TIMEOUT),
@@ -214,7 +214,7 @@ impl Link {
         }
     }
 
-    /// Time has passed.
+    /// Called when time has passed.
     pub fn tick(&mut self, now: Timestamp) -> Result<(), Why> {
         if self.deadline().is_none_or(|at| now < at) {
             return Ok(());

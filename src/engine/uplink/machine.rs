@@ -1,5 +1,5 @@
-//! The uplink: all its machines together. Its other halves are in `frames` (what servers say), `lines` (connections) and
-//! `turn` (what follows from it). Knows everything of the uplink; has no socket and no clock.
+//! The uplink as a whole. More of it is in `frames` (what servers send), `lines` (connections) and `turn` (what follows). It has no
+//! socket and no clock.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,14 +27,14 @@ use super::whispers::{self, Whispers};
 use super::why::Why;
 use super::wire::encode;
 
-/// Whether we go.
+/// Whether this daemon is leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
     /// No.
     Not,
-    /// As soon as everything is heard.
+    /// It leaves once everything was heard.
     Wanted,
-    /// Everybody has heard it.
+    /// Everyone has heard that it has left.
     Said,
 }
 
@@ -49,23 +49,23 @@ pub(super) enum Gap {
     Long,
 }
 
-/// The room of several daemons, as one of them sees it.
+/// The shared room, as one of its daemons sees it.
 #[derive(Debug)]
 pub struct Uplink {
     pub(super) settings: Settings,
     pub(super) subjects: Subjects,
     pub(super) chance: Chance,
-    /// Whose reports are ours: the first id.
+    /// The sender of our machine reports: the first id.
     pub(super) source: InstanceId,
     pub(super) servers: Servers,
-    /// Two at most.
+    /// At most two.
     pub(super) links: Vec<Link>,
-    /// The one that carries the room.
+    /// The connection that is used for the room.
     pub(super) active: Option<LinkId>,
     pub(super) next_link: u32,
-    /// Connections that stood.
+    /// The number of connections that became ready.
     pub(super) connections: u64,
-    /// The last failure of each server: it is told once.
+    /// The last failure of each server, so that it is reported once.
     pub(super) failures: BTreeMap<String, Why>,
     pub(super) reader: Reader,
     pub(super) publisher: Publisher,
@@ -81,7 +81,7 @@ pub struct Uplink {
     pub(super) has_told_foreign: bool,
 }
 
-/// What is kept over a restart, so that nobody notices it.
+/// The state that is kept over a restart, so that nobody notices it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedUplink {
     stream: String,
@@ -97,7 +97,7 @@ pub struct SavedUplink {
 }
 
 impl Uplink {
-    /// A new instance. `instance` are random bits, and so is `seed`.
+    /// A new instance. `instance` and `seed` are random bits.
     pub fn new(settings: Settings, instance: InstanceId, seed: u64, now: Timestamp) -> Uplink {
         let servers = Servers::new(settings.servers.clone(), now);
         Uplink {
@@ -126,7 +126,7 @@ impl Uplink {
         }
     }
 
-    /// Goes on where another process stopped; `None`: that was another room.
+    /// Continues from the state of another process; `None`: that was another room.
     pub fn restore(settings: Settings, saved: SavedUplink, seed: u64, now: Timestamp) -> Option<Uplink> {
         let mut uplink = Uplink::new(settings, saved.ledger.own, seed, now);
         if uplink.subjects.stream != saved.stream || uplink.subjects.room != saved.room {
@@ -140,7 +140,7 @@ impl Uplink {
         Some(uplink)
     }
 
-    /// For the process that follows. Nothing may be published afterwards.
+    /// The state for the next process. Nothing may be published afterwards.
     pub fn save(&self) -> SavedUplink {
         SavedUplink {
             stream: self.subjects.stream.clone(),
@@ -156,8 +156,8 @@ impl Uplink {
         }
     }
 
-    /// Other servers, credentials or limits: connects anew, and members notice nothing. `false`: another house or room, for
-    /// which everything begins anew; nothing has changed.
+    /// Applies changed servers, credentials or limits: it connects anew, and members notice nothing. `false`: it is another house
+    /// or room, which needs a new uplink; nothing has changed.
     pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> bool {
         if settings.house != self.settings.house || settings.room != self.settings.room {
             return false;
@@ -177,13 +177,13 @@ impl Uplink {
         self.ledger.own
     }
 
-    /// Whether members hear what they say.
+    /// Whether members hear what they send.
     pub fn is_up(&self) -> bool {
         self.health.is_up
     }
 
-    /// What of ours comes to the log, behind everything that was proposed before. It ends as one event: an
-    /// [`Event::Entry`] of our own, an [`Event::NameTaken`], or an [`Event::Refused`].
+    /// Proposes an entry of ours for the log, after everything that was proposed before. One event follows: our own
+    /// [`Event::Entry`], an [`Event::NameTaken`], or an [`Event::Refused`].
     pub fn propose(&mut self, entry: Entry<'_>, now: Timestamp) -> Result<(), Refusal> {
         if self.farewell != Farewell::Not {
             return Err(Refusal::Full);
@@ -193,12 +193,12 @@ impl Uplink {
         Ok(())
     }
 
-    /// Whether as much waits as may: members are not read from.
+    /// Whether so much waits that members must not be read from.
     pub fn is_full(&self) -> bool {
         self.publisher.is_full()
     }
 
-    /// Whispers to a member of another instance; an [`Event::Whispered`] tells how it ended.
+    /// Sends a private message to a member of another instance. An [`Event::Whispered`] follows.
     pub fn whisper(
         &mut self,
         to: InstanceId,
@@ -230,13 +230,13 @@ impl Uplink {
         Some(self.links.iter().find(|link| link.id == active)?.server.to_string())
     }
 
-    /// The answer to a whisper from elsewhere: whether its member has it.
+    /// Answers a private message from elsewhere.
     pub fn answer(&mut self, ticket: Ticket, is_delivered: bool) {
         let subject = self.subjects.to(ticket.instance);
         self.publish_aside(&subject, &[&whispers::answer(ticket.id, is_delivered)]);
     }
 
-    /// A machine's report, for the other instances: one object of JSON. It is lost if there is no connection.
+    /// Sends a machine's report, one JSON object, to the other instances. Without a connection it is lost.
     pub fn share(&mut self, host: &str, report: &str) {
         if host.len() > usize::from(u8::MAX) || report.len() > TEXT_BYTES_MAX {
             return;
@@ -246,7 +246,7 @@ impl Uplink {
         self.publish_aside(&subject, &[&source.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()]);
     }
 
-    /// Past the log, and lost if there is no room for it.
+    /// Publishes outside of the log; dropped if there is no room for it.
     pub(super) fn publish_aside(&mut self, subject: &str, parts: &[&[u8]]) {
         let link = self.active.and_then(|id| self.links.iter_mut().find(|link| link.id == id));
         if let Some(link) = link.filter(|link| !link.is_crowded()) {
@@ -254,7 +254,7 @@ impl Uplink {
         }
     }
 
-    /// We go: everybody hears that our members have left, behind everything that was proposed.
+    /// Leaves: everyone is told that our members have left, after everything that was proposed.
     pub fn farewell(&mut self, now: Timestamp) {
         if self.farewell == Farewell::Not {
             self.farewell = Farewell::Wanted;
@@ -262,27 +262,27 @@ impl Uplink {
         self.settle(now);
     }
 
-    /// Whether everybody has heard it. It takes as long as the room is cut off.
+    /// Whether everyone was told. While the room is cut off, this does not happen.
     pub fn is_flushed(&self) -> bool {
         self.farewell == Farewell::Said
     }
 
-    /// The next event. Take all of them after each call that gets the time.
+    /// The next event. Take all of them, after each call that has the time as an argument.
     pub fn next_event(&mut self) -> Option<Event<'_>> {
         self.events.next()
     }
 
-    /// Who has that name, or one that can be taken for it.
+    /// The owner of that name, or of one that it can be mistaken for.
     pub fn holder(&self, name: &Name) -> Option<(InstanceId, &str)> {
         self.ledger.members.holder(name)
     }
 
-    /// Who has that name.
+    /// The owner of exactly that name.
     pub fn find(&self, key: &Key) -> Option<(InstanceId, &str)> {
         self.ledger.members.find(key)
     }
 
-    /// Everybody in the room, everywhere, in the order in which they came.
+    /// All members on all machines, in the order of joining.
     pub fn members(&self) -> impl Iterator<Item = (InstanceId, &str)> {
         self.ledger.members.all()
     }

@@ -1,4 +1,4 @@
-//! Who is in the room, everywhere: one name is one person. Knows names and instances; decides nothing.
+//! The members of the room on all machines; each name belongs to one. Knows names and instances, and decides nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,18 +11,18 @@ use super::ids::InstanceId;
 #[derive(Clone, Debug)]
 struct Seat {
     name: Name,
-    /// Its place in the order of all joins.
+    /// Its number in the order of joining.
     joined: u64,
 }
 
-/// The members of one instance, by name as shown, and the digests of their names together.
+/// The members of one instance by name, and the sum of the digests of their names.
 #[derive(Debug, Default)]
 struct Row {
     seats: HashMap<Box<str>, Seat>,
     digest: u64,
 }
 
-/// All of them.
+/// All members.
 #[derive(Debug, Default)]
 pub struct Members {
     rows: BTreeMap<InstanceId, Row>,
@@ -32,7 +32,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// How many.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
@@ -42,18 +42,18 @@ impl Members {
         self.rows.get(&instance).is_some_and(|row| row.seats.contains_key(name))
     }
 
-    /// Who has that name, or one that can be taken for it.
+    /// The owner of that name, or of one that it can be mistaken for.
     pub fn holder(&self, name: &Name) -> Option<(InstanceId, &str)> {
         let looks = || name.looks.each().iter().find_map(|look| self.looks.get(look));
         self.keys.get(&name.key).or_else(looks).map(|(instance, shown)| (*instance, &**shown))
     }
 
-    /// Who has that name.
+    /// The owner of exactly that name.
     pub fn find(&self, key: &Key) -> Option<(InstanceId, &str)> {
         self.keys.get(key).map(|(instance, shown)| (*instance, &**shown))
     }
 
-    /// All of them, in the order in which they came.
+    /// All members in the order of joining.
     pub fn all(&self) -> impl Iterator<Item = (InstanceId, &str)> {
         let of = |(id, row): (&InstanceId, _)| (*id, row);
         let mut all: Vec<(u64, InstanceId, &str)> = Vec::with_capacity(self.len());
@@ -65,7 +65,7 @@ impl Members {
         all.into_iter().map(|(_, id, shown)| (id, shown))
     }
 
-    /// Those of one instance, in the order in which they came.
+    /// The members of one instance in the order of joining.
     pub fn of(&self, instance: InstanceId) -> Vec<Box<str>> {
         let Some(row) = self.rows.get(&instance) else { return Vec::new() };
         let mut seats: Vec<(u64, &str)> =
@@ -74,12 +74,12 @@ impl Members {
         seats.into_iter().map(|(_, shown)| shown.into()).collect()
     }
 
-    /// How many an instance has, and what their names come to.
+    /// The number of an instance's members, and the sum of their digests.
     pub fn sum(&self, instance: InstanceId) -> (u64, u64) {
         self.rows.get(&instance).map_or((0, 0), |row| (row.seats.len() as u64, row.digest))
     }
 
-    /// Somebody comes whose name nobody has.
+    /// Adds a member, whose name must be free.
     pub fn insert(&mut self, instance: InstanceId, name: Name) {
         let shown = name.shown.clone();
         self.keys.insert(name.key.clone(), (instance, shown.clone()));
@@ -92,7 +92,7 @@ impl Members {
         row.seats.insert(shown, Seat { name, joined: self.joins });
     }
 
-    /// Somebody leaves. Whether there was one.
+    /// Removes a member. Returns whether there was one.
     pub fn remove(&mut self, instance: InstanceId, name: &str) -> bool {
         let Some(row) = self.rows.get_mut(&instance) else { return false };
         let Some(seat) = row.seats.remove(name) else { return false };

@@ -1,24 +1,23 @@
-//! The room of several daemons: its log lives in a stream of NATS JetStream. Pure like the rest of the engine: bytes and the
-//! time come in, bytes and events go out.
+//! A shared room, whose log is stored in a stream of NATS JetStream. Pure like the rest of the engine: bytes and the time come in,
+//! bytes and events go out.
 //!
 //! # How it works
 //!
-//! Each daemon is an *instance*, with a random id. What its members say, and that they come and go, is gathered into
-//! *batches*, numbered 1, 2, …; one batch is under way at a time, and is published again, with the same bytes, until it is
-//! heard from the log. Everybody reads the same log, skips what it has read before, and so sees the same things in the same
-//! order, the author too.
+//! Each daemon is an *instance*, with a random id. What its members say, and that they join and leave, is collected into *batches*,
+//! numbered 1, 2, … One batch is published at a time, and repeated with the same bytes until it is heard from the log. Everyone
+//! reads the same log, skips what was read before, and so sees the same things in the same order. That includes the author.
 //!
 //! # The map
 //!
 //! ```text
-//!   machine, lines, frames, turn     the uplink: what it can do, connections, what servers say, what follows
+//!   machine, lines, frames, turn     the uplink: its interface, connections, input from servers, what follows
 //!     │
-//!     ├── servers, link              which server next; one connection: greeting, TLS, credentials, pings
+//!     ├── servers, link              the choice of a server; one connection: greeting, TLS, credentials, pings
 //!     ├── read                       the consumer: gaps, pulls, another log
 //!     ├── publish                    the batch under way, and what waits behind it
 //!     ├── ledger, members, gap       what the log says: which batches count, who is there, who is gone
 //!     ├── presence, health           signs of life; whether the room is whole
-//!     ├── whispers                   what goes past the log
+//!     ├── whispers                   private messages, outside of the log
 //!     ├── sight                      all of it in words, for watchers
 //!     ├── api, subjects, batch       JSON of JetStream, subjects, the bytes of a batch
 //!     └── wire                       the protocol of a NATS server
@@ -27,12 +26,12 @@
 //! # The reactor's part
 //!
 //! ```text
-//!   dial()            a server: connect to it      connected(), or disconnected() with the reason
+//!   dial()            connect to this server       connected(), or disconnected() with the reason
 //!   wants_tls()       begin TLS                     secured()
-//!   received()        what came                     output(), sent()
-//!   wants_close()     close it                      closed()
-//!   deadline()        then                          tick()
-//!   next_event()      until there is none, after each of these calls
+//!   received()        pass on input                 output(), sent()
+//!   wants_close()     close the connection          closed()
+//!   deadline()        when to call                  tick()
+//!   next_event()      take all events, after each of these calls
 //! ```
 
 mod api;

@@ -1,4 +1,4 @@
-//! Who lives: our own signs of life, and the silence of others. Knows two clocks: ours, and the log's in the ledger.
+//! Which instances are alive: our own signs of life, and the silence of others. Uses two clocks: ours, and the log's in the ledger.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ pub struct Presence {
     alive_at: Timestamp,
     hello_at: Timestamp,
     scan_at: Timestamp,
-    /// Somebody does not know our members.
+    /// Set if an instance does not know our members.
     is_roll_due: bool,
     roll_at: Timestamp,
-    /// Since when we hear everybody.
+    /// Since when we can hear the others.
     since: Timestamp,
-    /// Until then our members wait, if those of others are not known.
+    /// Until then our members wait while those of other instances are unknown.
     doubt_until: Timestamp,
-    /// They do.
+    /// Whether they wait.
     is_waiting: bool,
-    /// What is said of others, and when it may be said again.
+    /// What our next batch says about other instances, and when each may be mentioned again.
     motions: Vec<u8>,
     again: BTreeMap<InstanceId, Timestamp>,
 }
@@ -48,7 +48,7 @@ impl Presence {
         }
     }
 
-    /// A connection stands: nobody was heard before it.
+    /// Notes that a connection is ready: before, no instance could be heard.
     pub fn connected(&mut self, now: Timestamp) {
         (self.alive_at, self.hello_at, self.since) = (now, now, now);
         self.doubt_until = now + ANSWER_TIMEOUT;
@@ -56,24 +56,24 @@ impl Presence {
         self.again.clear();
     }
 
-    /// Somebody wants our members, or cannot know them.
+    /// Notes that an instance asks for our members, or cannot know them.
     pub fn ask_for_roll(&mut self) {
         self.is_roll_due = true;
     }
 
-    /// We have another id, and nothing was said under it.
+    /// Starts again under another id, under which nothing was published.
     pub fn begin_anew(&mut self, now: Timestamp) {
         self.hello_at = now;
         self.is_roll_due = false;
         self.motions.clear();
     }
 
-    /// We were away so long that others may have declared us gone, and we say so ourselves, of the id that we had.
+    /// Declares our own old id gone, because after so long an absence others may have done so.
     pub fn declare_gone(&mut self, instance: InstanceId, entries: u64) {
         write(&mut self.motions, Item::Gone { instance, entries });
     }
 
-    /// Whether our members may come and speak: those of all others are known, or it takes too long.
+    /// Whether our members may join and speak: those of all other instances are known, or that takes too long.
     pub fn is_sure(&mut self, ledger: &Ledger, now: Timestamp) -> bool {
         let is_sure =
             now >= self.doubt_until || ledger.instances.values().all(|row| row.is_sure || row.gone.is_some());
@@ -81,7 +81,7 @@ impl Presence {
         is_sure
     }
 
-    /// Whether a sign of life past the log is due.
+    /// Whether a sign of life outside of the log is due.
     pub fn is_alive_due(&mut self, now: Timestamp) -> bool {
         let is_due = now >= self.alive_at;
         if is_due {
@@ -90,7 +90,7 @@ impl Presence {
         is_due
     }
 
-    /// Looks at the others, who are heard at the moment.
+    /// Looks for silent instances and for those whose members are unknown.
     pub fn scan(&mut self, ledger: &Ledger, chance: &mut Chance, now: Timestamp) {
         if now < self.scan_at {
             return;
@@ -111,7 +111,7 @@ impl Presence {
         }
     }
 
-    /// What we say ourselves in the next batch. All our batches before it were heard, so that the sum is right.
+    /// Our own items for the next batch. All our earlier batches were heard, so the sum is right.
     pub fn control(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<u8> {
         let mut control = Vec::new();
         if now >= self.hello_at {
@@ -146,8 +146,8 @@ impl Presence {
         parts.into_iter().enumerate().map(item).collect()
     }
 
-    /// When something is due, while a connection stands: others are looked at when the log was read, and a batch can begin
-    /// when none is under way.
+    /// When something is due while a connection is ready. Other instances are checked only when the log was read, and a batch
+    /// begins only when there is no other one.
     pub fn deadline(&self, is_caught_up: bool, may_begin: bool) -> Timestamp {
         let scan = is_caught_up.then_some(self.scan_at);
         let hello = may_begin.then_some(self.hello_at);

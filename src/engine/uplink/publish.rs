@@ -1,8 +1,8 @@
 //! Publishes: one batch at a time, the same again and again until it is heard from the log. Knows batches; has never seen a
 //! consumer.
 //!
-//! A batch is over when it is *heard*. Its acknowledgement comes about as soon, and only says that it need not be sent
-//! again, or that it never will be stored: a sequence of 0 is no acknowledgement, and neither is a timeout a failure.
+//! A batch is done when it is *heard*. Its acknowledgement comes about as early, and says only that it need not be sent again, or
+//! that it will never be stored. A sequence of 0 is no acknowledgement, and a timeout is no failure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,40 +23,40 @@ use super::sight::{self, Direction, Within};
 use super::why::Why;
 use super::wire::encode;
 
-/// Why an entry is not taken.
+/// Why an entry is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// As much waits as may: what the author says next waits too.
+    /// The queue is full. The author's next messages wait too.
     Full,
-    /// It never fits: the most bytes of a text.
+    /// It never fits; with the longest possible text in bytes.
     TooLong(usize),
 }
 
-/// Entries that go into one batch.
+/// Entries for one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
-    /// As in a batch.
+    /// The bytes, in the format of a batch.
     pub bytes: Vec<u8>,
-    /// How many.
+    /// The number of entries.
     pub count: u64,
 }
 
-/// How far the batch under way is.
+/// The phase of the current batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Was sent at that time.
+    /// It was sent at this time.
     Sent(Timestamp),
-    /// Is sent again at that time.
+    /// It is sent again at this time.
     Waiting(Timestamp),
-    /// Has a place in the stream since then, and is not heard yet.
+    /// It has this sequence number in the stream since this time, and was not heard yet.
     Stored(u64, Timestamp),
 }
 
-/// The batch under way.
+/// The current batch.
 #[derive(Clone, Debug)]
 struct Flight {
     number: u64,
-    /// What we say ourselves, before what members say.
+    /// Our own items, which come before the entries of members.
     control: Vec<u8>,
     chunk: Chunk,
     phase: Phase,
@@ -92,22 +92,22 @@ pub struct GivenUp {
     pub lines: u64,
 }
 
-/// What is kept over a restart.
+/// The state that is kept over a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedQueue {
     /// The last number that was used.
     pub number: u64,
     /// The last number that is in the log.
     pub after: u64,
-    /// Our entries in the log.
+    /// The number of our entries in the log.
     pub entries: u64,
-    /// The batch under way, and what we say ourselves in it.
+    /// The current batch: our own items, and the entries.
     pub flight: Option<(Vec<u8>, Chunk)>,
-    /// What waits.
+    /// The waiting entries.
     pub chunks: Vec<Chunk>,
 }
 
-/// The machine.
+/// The publisher.
 #[derive(Debug, Default)]
 pub struct Publisher {
     number: u64,
@@ -115,15 +115,15 @@ pub struct Publisher {
     entries: u64,
     flight: Option<Flight>,
     chunks: VecDeque<Chunk>,
-    /// Bytes of both.
+    /// Bytes in the current batch and in the queue.
     bytes: usize,
-    /// Of both: how many.
+    /// Entries in the current batch and in the queue.
     count: u64,
     /// The most bytes of a batch.
     limit: usize,
-    /// After a refusal the next batch waits until then.
+    /// The time until which the next batch waits after a refusal.
     held_until: Option<Timestamp>,
-    /// Batches of ours that the log has.
+    /// Batches of ours that are in the log.
     pub published: u64,
     /// Entries that were refused.
     pub refused: u64,
@@ -134,7 +134,7 @@ impl Publisher {
         Publisher { limit: BATCH_BYTES_MAX, ..Publisher::default() }
     }
 
-    /// Goes on where another process stopped.
+    /// Continues from the state of another process.
     pub fn restore(saved: SavedQueue, now: Timestamp) -> Publisher {
         let mut publisher = Publisher::new();
         (publisher.number, publisher.after, publisher.entries) = (saved.number, saved.after, saved.entries);
@@ -169,13 +169,13 @@ impl Publisher {
             (all().map(|chunk| chunk.bytes.len()).sum(), all().map(|chunk| chunk.count).sum());
     }
 
-    /// The stream and the server take messages of so many bytes.
+    /// Sets the longest message of the stream and the server.
     pub fn set_limit(&mut self, bytes: u64) {
         let head = 1024 + HEAD_BYTES as u64;
         self.limit = bytes.saturating_sub(head).clamp(1024, BATCH_BYTES_MAX as u64) as usize;
     }
 
-    /// Whether members must not be read from. Whatever they have said by then is still taken.
+    /// Whether members must not be read from. What they have sent by then is still accepted.
     pub fn is_full(&self) -> bool {
         self.bytes >= QUEUE_BYTES_MAX
     }
@@ -186,22 +186,22 @@ impl Publisher {
         (self.bytes, sent, self.count - sent)
     }
 
-    /// Whether a batch is under way.
+    /// Whether there is a current batch.
     pub fn is_busy(&self) -> bool {
         self.flight.is_some()
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether there is no current batch and nothing waits.
     pub fn is_empty(&self) -> bool {
         self.flight.is_none() && self.chunks.is_empty()
     }
 
-    /// Since when the batch under way is not heard.
+    /// Since when the current batch was not heard.
     pub fn unheard_since(&self) -> Option<Timestamp> {
         self.flight.as_ref().map(|flight| flight.since)
     }
 
-    /// Takes an entry. Who comes and who leaves is always taken: members are bounded elsewhere.
+    /// Takes an entry. Joins and leaves are always accepted, because the number of members has a bound of its own.
     pub fn propose(&mut self, entry: Entry<'_>) -> Result<(), Refusal> {
         let (name, text) = match entry {
             Entry::Joined(name) | Entry::Left(name) => (name, ""),
@@ -229,7 +229,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Begins the next batch: `control`, and if members may speak, what they said.
+    /// Begins the next batch with `control` and, if members may speak, their entries.
     pub fn begin(&mut self, control: Vec<u8>, chunk: Chunk, now: Timestamp) {
         debug_assert!(self.flight.is_none());
         self.held_until = None;
@@ -249,8 +249,9 @@ impl Publisher {
         });
     }
 
-    /// What members said next. Who speaks must be in the room at that place of the log, and all of ours before it was heard, so
-    /// `is_here` knows: whoever is not is refused, and whoever joins only now speaks in the batch after.
+    /// The next entries of members. A speaker must be in the room at this position of the log, which `is_here` knows because all
+    /// our earlier batches were heard. If it is not, its message is refused. If it joins in this batch, its message waits for the
+    /// next one.
     pub fn next_chunk(&mut self, is_here: impl Fn(&str) -> bool, events: &mut Events) -> Chunk {
         let Some(whole) = self.chunks.pop_front() else { return Chunk::default() };
         // Most say several lines.
@@ -295,7 +296,7 @@ impl Publisher {
         now
     }
 
-    /// Sends the batch under way if it is due. `subject` and `reply` are where it and its answer go.
+    /// Sends the current batch if it is due. `subject` and `reply` are where it and its answer go.
     pub fn send(
         &mut self,
         instance: InstanceId,
@@ -323,7 +324,7 @@ impl Publisher {
         }
     }
 
-    /// A new connection: what the old one did with the batch is not known.
+    /// Handles a new connection: nobody knows what became of the batch on the old one.
     pub fn reconnected(&mut self, now: Timestamp) {
         if let Some(flight) = &mut self.flight {
             flight.since = now;
@@ -335,7 +336,7 @@ impl Publisher {
         }
     }
 
-    /// The log is another one: whatever had a place in the old one may not be in this one.
+    /// Handles another log: a batch that was stored in the old one may be missing in this one.
     pub fn log_lost(&mut self, now: Timestamp) {
         if let Some(flight) = &mut self.flight {
             (flight.phase, flight.is_in_doubt) = (Phase::Waiting(now), flight.was_sent);
@@ -347,7 +348,7 @@ impl Publisher {
         self.flight.as_ref().is_some_and(|flight| flight.is_in_doubt)
     }
 
-    /// An answer to a batch: of this or an earlier attempt, over this or an earlier connection.
+    /// Handles an answer to a batch, which may belong to an earlier attempt or connection.
     pub fn answered(
         &mut self,
         number: u64,
@@ -382,8 +383,8 @@ impl Publisher {
         }
     }
 
-    /// The server will never take the batch under way: its authors are told. Who has come and who has left is said again
-    /// later, because an attempt may be stored after all, and nobody knows.
+    /// Gives up the current batch, which the server will never accept, and tells its authors. Joins and leaves are repeated later,
+    /// because an attempt may be stored after all.
     pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) -> u64 {
         let Some(flight) = self.flight.take() else { return 0 };
         let mut again = Chunk::default();
@@ -427,7 +428,7 @@ impl Publisher {
         self.held_until
     }
 
-    /// A batch of ours was heard from the log.
+    /// Notes that a batch of ours was heard from the log.
     pub fn heard(&mut self, number: u64) {
         let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return };
         self.after = number;
@@ -437,8 +438,8 @@ impl Publisher {
         self.published += 1;
     }
 
-    /// The log was read up to there, and to its end. A batch that should have stood before was trimmed: others may have heard
-    /// it. (If the servers had lost it, the log would be another one.)
+    /// Notes that the log was read up to this position. If the current batch should have come before it, it was removed from the
+    /// log, and others may have heard it. (If the servers had lost it, this would be another log.)
     pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
         let Some(flight) = &mut self.flight else { return };
         let Phase::Stored(sequence, since) = flight.phase else { return };
@@ -449,7 +450,7 @@ impl Publisher {
         self.refuse(&trimmed(), now, events);
     }
 
-    /// We go on under another id: everything that was not heard is said again, behind the joins of our members.
+    /// Continues under another id: everything that was not heard is proposed again, after the joins of our members.
     pub fn begin_anew(&mut self, members: &[Box<str>]) {
         (self.number, self.after, self.entries) = (0, 0, 0);
         if let Some(flight) = self.flight.take().filter(|flight| flight.chunk.count > 0) {
@@ -479,7 +480,7 @@ impl Publisher {
     }
 }
 
-/// Why something is refused that may be in the log, where we cannot read it any more.
+/// The reason for refusing entries that may be in a part of the log that we can no longer read.
 pub fn trimmed() -> Why {
     Why::NotStored("it was trimmed from the log before it was read".into())
 }

@@ -1,5 +1,5 @@
-//! Reads the log: one consumer, made anew whenever there is doubt, and pulls that bound what is under way. Knows the stream's
-//! sequence; has never seen an entry.
+//! Reads the log with one consumer, which is created again whenever anything is unclear, and with pulls that bound what is in
+//! transit. Knows the stream's sequence, and no entry.
 
 use std::time::Duration;
 
@@ -16,90 +16,90 @@ use super::why::Why;
 use super::wire::decode::Message;
 use super::wire::encode;
 
-/// How far it is.
+/// The phases of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// There is no connection.
     Idle,
-    /// Waits before it begins anew.
+    /// It waits before it starts again.
     Pausing(Timestamp),
-    /// Has asked what the stream is.
+    /// It has asked for the stream's state.
     Asking(Timestamp),
-    /// Makes the stream.
+    /// It creates the stream.
     Making(Timestamp),
-    /// Makes the consumer.
+    /// It creates the consumer.
     Opening(Timestamp),
-    /// Reads; the time of the last word from the consumer.
+    /// It reads; with the time of the consumer's last sign of life.
     Reading(Timestamp),
 }
 
-/// What an answer brought to light.
+/// What an answer has shown.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
-    /// Nothing to tell.
+    /// Nothing to report.
     Nothing,
-    /// We made the stream.
+    /// We have created the stream.
     Created,
-    /// It is not as the configuration wants it.
+    /// The stream differs from the configuration.
     Differs(String),
-    /// It is another one than before.
+    /// The stream was replaced.
     OtherLog,
 }
 
-/// What the consumer delivered.
+/// What the consumer has delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
-    /// Nothing that is new.
+    /// Nothing new.
     Nothing,
-    /// What we read last is not there any more: the end of the log was lost, and another one was written.
+    /// The last message that we have read is gone: the end of the log was lost, and rewritten.
     OtherLog,
     /// The next message.
     Message {
-        /// Where it stands.
+        /// Its position.
         at: At,
         /// Messages between it and the last one are missing: they are of another room, or were trimmed.
         is_behind_hole: bool,
     },
 }
 
-/// The machine.
+/// The reader.
 #[derive(Debug)]
 pub struct Reader {
     stage: Stage,
-    /// Counts consumers: what a former one says does not count.
+    /// The number of the consumer; messages of earlier ones do not count.
     generation: u64,
     /// The consumer's name.
     name: String,
     link: LinkId,
     retry: Duration,
-    /// The last message that was read.
+    /// The sequence number of the last message that was read.
     pub position: u64,
-    /// When that was stored, by the log's clock; 0: it is not a message.
+    /// When that message was stored, by the log's clock; 0: it is not a message.
     pub time: u64,
-    /// The first message must be the last one that was read: then the log is the same one.
+    /// Set while the first message must be the last one that was read, which shows that the log is the same.
     is_verifying: bool,
-    /// When the stream was made.
+    /// When the stream was created.
     pub created: String,
-    /// The end of the log when the consumer was made.
+    /// The end of the log when the consumer was created.
     target: u64,
-    /// How many messages of ours are behind the last one that was read.
+    /// How many messages of the room follow the last one that was read.
     pub lag: u64,
     /// Messages that this consumer delivered.
     delivered: u64,
     /// Messages that the server may still send.
     outstanding: u64,
-    /// The next message is longer than a pull may bring.
+    /// Set if the next message is larger than a pull may be.
     is_big: bool,
-    /// Something came since the last pull.
+    /// Whether anything came since the last pull.
     has_moved: bool,
     /// Since when the stream ends before what we have read.
     short_since: Option<Timestamp>,
-    /// Since when there is no stream any more.
+    /// Since when there is no stream.
     gone_since: Option<Timestamp>,
     has_told_differences: bool,
     /// Messages behind the last one that was read were trimmed, and nobody was told.
     has_gap: bool,
-    /// Bytes of the longest message that the stream takes; 0: no bound.
+    /// The longest message of the stream in bytes; 0: no limit.
     pub message_bytes_max: u64,
 }
 
@@ -133,13 +133,13 @@ impl Reader {
         self.generation
     }
 
-    /// Whether all that the log had when the consumer was made has been read, and the consumer lives.
+    /// Whether everything was read that the log had when the consumer was created, and the consumer is alive.
     pub fn is_caught_up(&self) -> bool {
         let is_reading = matches!(self.stage, Stage::Reading(_)) && !self.is_verifying;
         is_reading && (self.position >= self.target || self.lag == 0)
     }
 
-    /// Whether it waits for the stream, and not for its messages.
+    /// Whether it waits for the stream itself.
     pub fn is_opening(&self) -> bool {
         !matches!(self.stage, Stage::Reading(_) | Stage::Idle)
     }
@@ -149,7 +149,7 @@ impl Reader {
         encode::publish(out, what.0, &reply, &[body.as_bytes()]);
     }
 
-    /// A connection stands, or there is doubt: begins anew.
+    /// Starts again, because a connection is ready or anything is unclear.
     pub fn start(&mut self, link: LinkId, subjects: &Subjects, out: &mut Vec<u8>, now: Timestamp) {
         if matches!(self.stage, Stage::Reading(_) | Stage::Opening(_)) && link == self.link {
             let old = format!("$JS.API.CONSUMER.DELETE.{}.{}", subjects.stream, self.name);
@@ -164,7 +164,7 @@ impl Reader {
         self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
     }
 
-    /// The log is another one: it is read from its beginning, of which nothing is heard twice.
+    /// Reads the log from its beginning, because it was replaced. Nothing is heard twice.
     pub fn rewind(&mut self) {
         (self.position, self.time) = (0, 0);
         self.created.clear();
@@ -180,18 +180,18 @@ impl Reader {
         (self.position, self.time) = (position, time);
     }
 
-    /// Whether it begins at the beginning.
+    /// Whether it starts at the beginning.
     pub fn is_rewound(&self) -> bool {
         self.created.is_empty()
     }
 
-    /// The connection is lost.
+    /// Stops, because the connection was lost.
     pub fn stop(&mut self) {
         self.short_since = None;
         self.stage = Stage::Idle;
     }
 
-    /// Something went wrong: begins anew after a pause.
+    /// Starts again after a pause, because something went wrong.
     pub fn pause(&mut self, now: Timestamp) {
         if self.stage != Stage::Idle {
             self.stage = Stage::Pausing(now + self.retry);
@@ -199,7 +199,7 @@ impl Reader {
         }
     }
 
-    /// An answer about the stream or the consumer.
+    /// Handles an answer about the stream or the consumer.
     pub fn answered(
         &mut self,
         (about, generation): (About, u64),
@@ -222,7 +222,7 @@ impl Reader {
         let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
         match &reply.error {
             Some(error) if error.err_code == api::NO_STREAM && about == About::Info => {
-                // A stream that is made while its deletion goes on is broken for good.
+                // A stream that is created while its deletion is under way remains broken.
                 let since = *self.gone_since.get_or_insert(now);
                 if !self.created.is_empty() && now.since(since) < REMAKE_PAUSE {
                     return Err(Why::Stream("it was deleted".into()));
@@ -238,7 +238,7 @@ impl Reader {
         }
     }
 
-    /// The stream is there.
+    /// Handles a stream that exists.
     fn found(
         &mut self,
         reply: &Reply,
@@ -258,7 +258,7 @@ impl Reader {
         let state = reply.state;
         let is_new = !self.created.is_empty() && self.created != reply.created;
         if !is_new && state.last_seq < self.position {
-            // A new leader may not have come to its own end yet.
+            // A new leader may not have reached its own end yet.
             let since = *self.short_since.get_or_insert(now);
             if now.since(since) < ANSWER_TIMEOUT {
                 return Err(Why::NoQuorum);
@@ -337,7 +337,7 @@ impl Reader {
         self.has_moved = false;
     }
 
-    /// Something from the consumer. An error: there is doubt, and it must be made anew.
+    /// Handles a message from the consumer. On an error, the consumer must be created again.
     pub fn delivered(
         &mut self,
         generation: Option<u64>,
@@ -382,7 +382,7 @@ impl Reader {
         Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time }, is_behind_hole })
     }
 
-    /// What the server itself says.
+    /// Handles a message of the server itself.
     fn control(
         &mut self,
         message: &Message<'_>,
@@ -394,7 +394,7 @@ impl Reader {
         let says = |word: &[u8]| about.windows(word.len()).any(|part| part == word);
         match message.status() {
             100 => {
-                // Messages were lost on the way.
+                // Messages were lost in transit.
                 if message.field(b"Nats-Last-Consumer").is_some_and(|last| last != self.delivered) {
                     return Err(());
                 }
@@ -411,7 +411,7 @@ impl Reader {
         Ok(Got::Nothing)
     }
 
-    /// A pull has ended.
+    /// Handles the end of a pull.
     fn ended(&mut self, message: &Message<'_>, subjects: &Subjects, out: &mut Vec<u8>) {
         let left = message.field(b"Nats-Pending-Messages").unwrap_or(self.outstanding);
         self.outstanding = self.outstanding.saturating_sub(left);
@@ -420,7 +420,7 @@ impl Reader {
         }
     }
 
-    /// When it must be looked at.
+    /// When [`is_due`](Self::is_due) must be asked.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Idle => None,
@@ -429,7 +429,7 @@ impl Reader {
         }
     }
 
-    /// Whether it must be started anew now, and if an answer is missing, the reason.
+    /// Whether it must start again now; with the reason, if an answer is missing.
     pub fn is_due(&mut self, now: Timestamp) -> Option<Option<Why>> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;

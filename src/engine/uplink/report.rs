@@ -1,35 +1,35 @@
-//! The state of the uplink, for status reports and metrics. Knows figures.
+//! The state of the uplink, for status reports and metrics.
 
 use std::time::Duration;
 
 use super::ids::InstanceId;
 use super::why::Why;
 
-/// How far the uplink has come.
+/// The phases of the uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// No connection; one is being made, or waits for its time.
+    /// There is no connection; one is being made or is due later.
     Connecting,
-    /// Connected; the stream is looked at, or made.
+    /// It is connected; the stream is checked or created.
     Opening,
-    /// The log is read; it is not at its end yet.
+    /// The log is being read, and its end is not reached.
     CatchingUp,
     /// The room is whole.
     Up,
-    /// Connected, but nothing is stored.
+    /// It is connected, but nothing can be stored.
     CutOff,
 }
 
 /// The state of the uplink.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// How far it is.
+    /// The phase.
     pub state: State,
     /// Why it is not up.
     pub why: Option<Why>,
     /// This instance.
     pub instance: InstanceId,
-    /// The server it is connected to, as configured or told.
+    /// The server, from the configuration or from another server.
     pub server: Option<String>,
     /// That server's own name.
     pub server_name: Option<String>,
@@ -39,26 +39,26 @@ pub struct Report {
     pub is_encrypted: bool,
     /// The time between the last ping and its answer.
     pub round_trip: Option<Duration>,
-    /// Entries that were sent and not heard from the log yet.
+    /// Entries that were sent and not yet heard from the log.
     pub unacknowledged: usize,
     /// Entries that wait to be sent.
     pub queued: usize,
-    /// Bytes of both.
+    /// The bytes of `unacknowledged` and `queued` together.
     pub queued_bytes: usize,
-    /// The sequence of the last message that was read.
+    /// The sequence number of the last message that was read.
     pub sequence: u64,
     /// Messages of the room in the log that were not read yet.
     pub lag: u64,
-    /// Connections made after the first.
+    /// Connections after the first one.
     pub reconnects: u64,
-    /// Batches of ours that the log has.
+    /// Batches of ours that are in the log.
     pub published: u64,
     /// Entries that the server refused.
     pub refused: u64,
-    /// Messages that were trimmed before we read them.
+    /// Messages that were removed before we read them.
     pub missed: u64,
-    /// Living instances, with this one.
+    /// Living instances, including this one.
     pub instances: usize,
-    /// Members of the room, everywhere.
+    /// Members of the room on all machines.
     pub members: usize,
 }

@@ -1,5 +1,5 @@
-//! Which server to try next: the configured ones, then those that a cluster has named, each round in another order, with a
-//! pause after each round. Knows addresses and time; opens nothing.
+//! Decides which server to try next: the configured ones, then those that a cluster has named. The order changes with each round,
+//! and a pause follows each round. Knows addresses and time, and opens nothing.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -16,12 +16,12 @@ use super::wire::info::host_and_port;
 pub struct Servers {
     configured: Vec<Server>,
     told: Vec<Server>,
-    /// Those of this round that were not tried yet.
+    /// Servers of this round that were not tried yet.
     round: VecDeque<Server>,
-    /// Before this time none is tried.
+    /// No server is tried before this time.
     at: Timestamp,
     pause: Duration,
-    /// Those that refused our credentials, and until when they are left alone.
+    /// Servers that refused our credentials, and until when they are not tried.
     refused: Vec<(Server, Timestamp)>,
 }
 
@@ -37,12 +37,12 @@ impl Servers {
         }
     }
 
-    /// When the next one may be tried.
+    /// When the next server may be tried.
     pub fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// The next one, but not `except`, which is about to close.
+    /// The next server, but not `except`, which is about to close.
     pub fn next(&mut self, except: Option<&Server>, chance: &mut Chance, now: Timestamp) -> Option<Server> {
         if now < self.at {
             return None;
@@ -69,7 +69,8 @@ impl Servers {
         None
     }
 
-    /// A server could not be reached, or was lost: the next one of this round at once, and after a round a pause.
+    /// Notes that a server could not be reached, or was lost. The next one of this round is due at once; after a round there is a
+    /// pause.
     pub fn failed(&mut self, chance: &mut Chance, now: Timestamp) {
         if self.round.is_empty() { self.wait(None, chance, now) } else { self.at = now }
     }
@@ -80,23 +81,23 @@ impl Servers {
         self.pause = (self.pause * 2).min(DIAL_MAX);
     }
 
-    /// A server refused our credentials.
+    /// Notes that a server has refused our credentials.
     pub fn refused(&mut self, server: Server, now: Timestamp) {
         self.refused.push((server, now + REFUSED_PAUSE));
     }
 
-    /// The server that we have is about to close.
+    /// Makes the next server due at once, because the current one is about to close.
     pub fn hurry(&mut self, now: Timestamp) {
         self.at = now;
     }
 
-    /// A connection has lasted.
+    /// Notes that a connection has lasted.
     pub fn lasted(&mut self) {
         self.pause = DIAL_MIN;
         self.round.clear();
     }
 
-    /// What a server says about its cluster.
+    /// Notes the servers that a server names as its cluster.
     pub fn told(&mut self, by: &Server, urls: &[String]) {
         if urls.is_empty() {
             return;
@@ -112,11 +113,11 @@ impl Servers {
         };
         self.told =
             urls.iter().filter_map(|url| host_and_port(url)).map(known).take(TOLD_SERVERS_MAX).collect();
-        // One that was configured with a name of its own keeps it.
+        // A configured server keeps its own name.
         self.told.retain(|server| !self.configured.iter().any(|other| is_same(other, server)));
     }
 
-    /// Another configuration.
+    /// Applies another configuration.
     pub fn configure(&mut self, configured: Vec<Server>, now: Timestamp) {
         *self = Servers::new(configured, now);
     }

@@ -1,4 +1,4 @@
-//! What the configuration says about the shared room. Knows values; reads no file.
+//! The configuration of the shared room. Knows values, and reads no file.
 
 use std::fmt;
 use std::rc::Rc;
@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use super::ids::{House, RoomToken};
 
-/// All of it, checked.
+/// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The servers, at least one. Those that a cluster names later are asked as well.
+    /// The servers, at least one. Those that a cluster names later are tried as well.
     pub servers: Vec<Server>,
-    /// Who we are.
+    /// Our credentials.
     pub credentials: Credentials,
     /// The house, whose daemons share one stream.
     pub house: House,
     /// The room.
     pub room: RoomToken,
-    /// The stream, if we have to make it.
+    /// The stream, if we have to create it.
     pub stream: StreamSettings,
     /// What the server's administrator sees of this connection: the machine and the program.
     pub client: String,
 }
 
-/// The stream as it is made if there is none. One that exists is taken as it is.
+/// The settings of a new stream. An existing one is used as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
-    /// How many servers keep it: 1 or 3.
+    /// The number of servers that store it: 1 or 3.
     pub replicas: u8,
     /// How long a message is kept.
     pub age: Duration,
@@ -50,10 +50,10 @@ impl Default for StreamSettings {
 /// When TLS begins on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encrypt {
-    /// If the server wants it: `nats://`.
+    /// If the server requires it: `nats://`.
     #[default]
     IfAsked,
-    /// Always, after the server's first line; a server that has no TLS is left: `tls://`.
+    /// Always, after the server's first line. A server without TLS is not used: `tls://`.
     Always,
     /// Before the server's first line: `tls://` with `handshake_first`.
     First,
@@ -68,12 +68,12 @@ pub struct Server {
     pub port: u16,
     /// Whether the connection is encrypted.
     pub encrypt: Encrypt,
-    /// The name that its certificate must have: that of the configured server which told us of this one.
+    /// The name in its certificate: that of the configured server from which we know this one.
     pub name: String,
 }
 
 impl Server {
-    /// A configured server, whose certificate has its own name.
+    /// A configured server; the name in its certificate is its own.
     pub fn new(host: &str, port: u16, encrypt: Encrypt) -> Server {
         Server { host: host.to_owned(), port, encrypt, name: host.to_owned() }
     }
@@ -87,16 +87,16 @@ impl fmt::Display for Server {
     }
 }
 
-/// A signature with Ed25519, made outside of the engine, which has no cryptography.
+/// A function that makes an Ed25519 signature, outside of the engine, which has no cryptography.
 pub type Sign = Rc<dyn Fn(&[u8]) -> [u8; 64]>;
 
-/// Who we are to the server.
+/// How we identify ourselves to the server.
 #[derive(Clone, Default)]
 pub enum Credentials {
-    /// Nobody in particular.
+    /// Not at all.
     #[default]
     None,
-    /// Whoever knows this token.
+    /// With a token.
     Token(String),
     /// A user with a password.
     Password {
@@ -105,14 +105,14 @@ pub enum Credentials {
         /// The password.
         password: String,
     },
-    /// The owner of a key.
+    /// With a key pair.
     Nkey {
         /// The public key, `U…`.
         public: String,
-        /// Signs with the seed.
+        /// Signs with the private key.
         sign: Sign,
     },
-    /// A user whom an account has vouched for: a `.creds` file.
+    /// With a `.creds` file, in which an account has signed for a user.
     Jwt {
         /// The file's token.
         jwt: String,
@@ -122,7 +122,7 @@ pub enum Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Without the secrets.
+    /// Shows no secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Credentials::None => "None",

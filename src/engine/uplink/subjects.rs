@@ -1,44 +1,44 @@
-//! The subjects of a house and of our own answers. Knows tokens; has never seen a message.
+//! The subjects of a house, and those of the answers to us. Knows tokens, and no message.
 
 use super::ids::{House, InstanceId, LinkId, RoomToken};
 use super::wire::decode::number;
 
-/// Those of one room.
+/// The subjects for one room.
 #[derive(Clone, Debug)]
 pub struct Subjects {
     house: Box<str>,
     /// The stream.
     pub stream: String,
-    /// All rooms of the house: what the stream keeps.
+    /// All rooms of the house, which the stream stores.
     pub rooms: String,
     /// The room.
     pub room: String,
-    /// Signs of life of all instances.
+    /// The signs of life of all instances.
     pub alive: String,
     /// Reports of machines.
     pub stats: String,
-    /// What our answers begin with.
+    /// The beginning of the subjects for answers to us.
     inbox: String,
-    /// What our consumers' names begin with.
+    /// The beginning of our consumers' names.
     own: String,
 }
 
-/// What an answer is about.
+/// What an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     /// A batch.
     Batch,
-    /// The stream: what it is.
+    /// A request for the stream's state.
     Info,
-    /// The stream: making it.
+    /// The creation of the stream.
     Create,
-    /// The consumer.
+    /// The creation of the consumer.
     Consumer,
-    /// The log's messages.
+    /// The messages of the log.
     Log,
-    /// A whisper that nobody takes.
+    /// A private message that nobody received.
     Whisper,
-    /// Nothing that matters.
+    /// Nothing that is needed.
     Nothing,
 }
 
@@ -53,7 +53,7 @@ const LETTERS: [(&str, About); 7] = [
 ];
 
 impl Subjects {
-    /// Those of a room; answers come to an inbox that no other instance has.
+    /// The subjects for a room. Answers come to an inbox that no other instance has.
     pub fn new(house: &House, room: &RoomToken, inbox: InstanceId) -> Subjects {
         let name = house.as_str();
         Subjects {
@@ -68,33 +68,33 @@ impl Subjects {
         }
     }
 
-    /// Where an instance says that it lives.
+    /// Where an instance publishes its signs of life.
     pub fn alive_of(&self, instance: InstanceId) -> String {
         format!("ipcd.{}.alive.{instance}", self.house)
     }
 
-    /// Where an instance listens to whispers.
+    /// Where an instance receives private messages.
     pub fn to(&self, instance: InstanceId) -> String {
         format!("ipcd.{}.to.{instance}", self.house)
     }
 
-    /// All answers that come over one connection.
+    /// All answers on one connection.
     pub fn inbox(&self, link: LinkId) -> String {
         format!("{}.{}.>", self.inbox, link.0)
     }
 
-    /// Where one answer comes.
+    /// The subject of one answer.
     pub fn answer(&self, link: LinkId, about: About, number: u64) -> String {
         let letter = LETTERS.iter().find(|(_, other)| *other == about).map_or("x", |(letter, _)| letter);
         format!("{}.{}.{letter}.{number}", self.inbox, link.0)
     }
 
-    /// The name of a consumer of ours.
+    /// The name of one of our consumers.
     pub fn consumer(&self, generation: u64) -> String {
         format!("{}-{generation}", self.own)
     }
 
-    /// What an answer is about, and which.
+    /// What an answer belongs to, and its number.
     pub fn read_answer(&self, subject: &[u8]) -> Option<(About, u64)> {
         let mut parts = subject.strip_prefix(self.inbox.as_bytes())?.split(|byte| *byte == b'.').skip(2);
         let letter = parts.next()?;
@@ -102,13 +102,13 @@ impl Subjects {
         Some((about, number(parts.next()?)?))
     }
 
-    /// Whether the messages of a pattern, as a stream has it, include those of all our rooms, or of this one.
+    /// Whether a stream's pattern covers all our rooms, or this one.
     pub fn is_covered_by(&self, pattern: &str) -> bool {
         covers(pattern, &self.rooms) || covers(pattern, &self.room)
     }
 }
 
-/// Whether each subject that fits `subject` fits `pattern`.
+/// Whether `pattern` matches every subject that `subject` matches.
 fn covers(pattern: &str, subject: &str) -> bool {
     let mut parts = subject.split('.');
     for wanted in pattern.split('.') {
@@ -122,7 +122,7 @@ fn covers(pattern: &str, subject: &str) -> bool {
     parts.next().is_none()
 }
 
-/// The instance that a subject ends with.
+/// The instance at the end of a subject.
 pub fn last_instance(subject: &[u8]) -> Option<InstanceId> {
     InstanceId::read(subject.rsplit(|byte| *byte == b'.').next()?)
 }

@@ -1,4 +1,4 @@
-//! What follows from all that has come: the next batch, signs of life, and what members are told.
+//! What follows from new input: the next batch, signs of life, and messages to members.
 
 use super::super::message::Timestamp;
 use super::batch::{Item, write};
@@ -28,7 +28,7 @@ impl Uplink {
         links.chain(others.into_iter().flatten()).min()
     }
 
-    /// Time has passed.
+    /// Called when time has passed.
     pub fn tick(&mut self, now: Timestamp) {
         let mut ended = Vec::new();
         for link in &mut self.links {
@@ -64,12 +64,12 @@ impl Uplink {
         self.links.iter().position(|link| link.id == active)
     }
 
-    /// Whether a batch may go out: the log was read, so that we would know if we were declared gone.
+    /// Whether a batch may be sent: only when the log was read, so that we would know if we had been declared gone.
     fn may_send(&self) -> bool {
         self.reader.is_caught_up() && self.active_at().is_some_and(|at| !self.links[at].is_crowded())
     }
 
-    /// Does all that can be done now.
+    /// Does everything that can be done now.
     pub(super) fn settle(&mut self, now: Timestamp) {
         if self.reader.is_caught_up() {
             self.ledger.is_past = false;
@@ -99,7 +99,7 @@ impl Uplink {
         self.health.check(signs, self.reader.position, now, &mut self.events);
     }
 
-    /// Begins the next batch, if there is anything to say. Everything of ours before it was heard.
+    /// Begins the next batch, if there is anything to send. All our earlier batches were heard.
     fn begin(&mut self, now: Timestamp) {
         self.limit();
         if self.rolls.is_empty() {
@@ -129,7 +129,7 @@ impl Uplink {
         self.publisher.begin(control, chunk, now);
     }
 
-    /// A batch fits into a message of the server and of the stream.
+    /// Makes a batch fit into a message of the server and of the stream.
     fn limit(&mut self) {
         let server = self.active_at().map_or(0, |at| self.links[at].info.max_payload);
         let bounds = [server, self.reader.message_bytes_max].into_iter().filter(|bound| *bound > 0);

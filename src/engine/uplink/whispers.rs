@@ -1,4 +1,4 @@
-//! Whispers between two instances, past the log, each with its answer. Knows bytes and deadlines.
+//! Private messages between two instances, outside of the log, each with its answer. Knows bytes and deadlines.
 //!
 //! ```text
 //! whisper 1 | id 8 | instance 16 | length 1 | from | length 1 | to | text
@@ -14,32 +14,32 @@ use super::event::Outcome;
 use super::events::Events;
 use super::ids::{InstanceId, WhisperId};
 
-/// Those that wait for an answer.
+/// Private messages that wait for an answer.
 #[derive(Debug, Default)]
 pub struct Whispers {
     last: u64,
     waiting: BTreeMap<WhisperId, Timestamp>,
 }
 
-/// What came.
+/// What was received.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard<'a> {
-    /// A whisper.
+    /// A private message.
     Whisper {
-        /// Its number there.
+        /// Its id there.
         id: WhisperId,
-        /// Where it comes from.
+        /// The instance that sent it.
         instance: InstanceId,
-        /// Who whispers.
+        /// The sender.
         from: &'a str,
-        /// To whom.
+        /// The receiver.
         to: &'a str,
-        /// What.
+        /// The text.
         text: &'a str,
     },
     /// The answer to one of ours.
     Answer {
-        /// Its number.
+        /// Its id.
         id: WhisperId,
         /// How it ended.
         outcome: Outcome,
@@ -47,17 +47,17 @@ pub enum Heard<'a> {
 }
 
 impl Whispers {
-    /// The numbers go on behind this one.
+    /// Continues with the ids after this one.
     pub fn after(last: u64) -> Whispers {
         Whispers { last, ..Whispers::default() }
     }
 
-    /// The last number.
+    /// The last id.
     pub fn last(&self) -> u64 {
         self.last
     }
 
-    /// The number of a new one; `None`: too many wait.
+    /// The id for a new one; `None`: too many wait.
     pub fn begin(&mut self, now: Timestamp) -> Option<WhisperId> {
         if self.waiting.len() >= WHISPERS_MAX {
             return None;
@@ -68,23 +68,23 @@ impl Whispers {
         Some(id)
     }
 
-    /// One has ended.
+    /// Ends one.
     pub fn end(&mut self, id: WhisperId, outcome: Outcome, events: &mut Events) {
         if self.waiting.remove(&id).is_some() {
             events.whispered(id, outcome);
         }
     }
 
-    /// The connection is lost: all have ended.
+    /// Ends all, because the connection was lost.
     pub fn cut_off(&mut self, events: &mut Events) {
         for id in std::mem::take(&mut self.waiting).into_keys() {
             events.whispered(id, Outcome::CutOff);
         }
     }
 
-    /// Time has passed.
+    /// Called when time has passed.
     pub fn tick(&mut self, now: Timestamp, events: &mut Events) {
-        // Numbers and deadlines grow together.
+        // Ids and deadlines increase together.
         while let Some((id, _)) = self.waiting.first_key_value().filter(|(_, at)| **at <= now) {
             self.end(*id, Outcome::NoAnswer, events);
         }
@@ -95,7 +95,7 @@ impl Whispers {
     }
 }
 
-/// A whisper as bytes, without its text.
+/// A private message as bytes, without its text.
 pub fn head(id: WhisperId, instance: InstanceId, from: &str, to: &str) -> Vec<u8> {
     let mut bytes = vec![1];
     bytes.extend_from_slice(&id.0.to_le_bytes());
@@ -113,7 +113,7 @@ pub fn answer(id: WhisperId, is_delivered: bool) -> Vec<u8> {
     bytes
 }
 
-/// Reads either.
+/// Reads a private message or an answer.
 pub fn read(bytes: &[u8]) -> Option<Heard<'_>> {
     let (kind, rest) = bytes.split_first()?;
     let (id, rest) = rest.split_at_checked(8)?;

@@ -1,4 +1,4 @@
-//! Reasons, each with its sentence: for members, for authors and for the log. Knows words.
+//! Reasons, each with its sentence for members, for authors and for the log.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use super::super::text::quote;
 /// Why the room is cut off, a connection ended, or an entry was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// No connection stands yet.
+    /// There was no connection yet.
     NotConnected,
     /// The reactor's reason: refused, reset, no such host, a certificate.
     Network(String),
-    /// The server closed without a word.
+    /// The server closed without an error.
     Closed,
     /// It did not answer a ping in time.
     NoPong,
-    /// Its first line did not come in time.
+    /// Its first line did not arrive in time.
     Silent,
     /// It sends, and does not read.
     Deaf,
     /// It does not speak the protocol.
     Protocol(&'static str),
-    /// It has no TLS, and the configuration wants it.
+    /// It has no TLS, although the configuration requires it.
     NoTls,
-    /// It wants a client to sign, and the credentials have no key; or the other way round.
+    /// It requires a signature, and the credentials have no key; or the other way round.
     NoNonce,
     /// It refuses the credentials.
     Unauthorized(String),
@@ -33,25 +33,25 @@ pub enum Why {
     LameDuck,
     /// It has no JetStream, or the account may not use it.
     NoJetStream,
-    /// JetStream does not answer: its servers have no quorum.
+    /// JetStream does not answer, because its servers have no quorum.
     NoQuorum,
-    /// The stream of the house's name is not for its rooms.
+    /// The stream with the house's name does not store the house's rooms.
     WrongStream(String),
-    /// The stream cannot be made or read.
+    /// The stream cannot be created or read.
     Stream(String),
-    /// The credentials lack a right.
+    /// The credentials lack a permission.
     NoRight(String),
     /// The server will not store this.
     NotStored(String),
-    /// The configuration was read again.
+    /// The configuration was reloaded.
     Reconfigured,
     /// The log is being read.
     CatchingUp,
-    /// Nobody of ours has that name at that place of the log.
+    /// No member of ours has that name at that position of the log.
     NotInTheRoom,
-    /// No more members fit.
+    /// The room is full.
     RoomFull,
-    /// No name of a member.
+    /// It is not a name.
     NoName,
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::check::tests::{ANN, assert_found, assert_panics, company};
 use crate::engine::name::Name;
 
-/// Breaks something of the room in which Ann and Bob are.
+/// Breaks something in a room with the members Ann and Bob.
 #[track_caller]
 fn assert_room_found(message: &str, breaks: impl FnOnce(&mut Room)) {
     assert_found(company(), message, |engine| breaks(&mut engine.shared.room));

@@ -31,7 +31,7 @@ fn site() -> Site {
     }
 }
 
-/// The answer to a request for `localhost`, and whether another may follow.
+/// The answer to a request to `localhost`, and whether another may follow.
 fn told(line: &str, fields: &str) -> (String, bool) {
     let head = format!("{line} HTTP/1.1\r\nHost: localhost:33080\r\n{fields}\r\n");
     match answer(&site(), head.as_bytes(), Remote::Own) {

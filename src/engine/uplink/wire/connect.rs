@@ -1,5 +1,4 @@
-//! CONNECT: who we are, and how we want to be spoken to. Every choice is written out, because the defaults of a server are
-//! others than a client expects.
+//! CONNECT: our credentials and options. Every option is set, because the server's defaults are not what a client expects.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +7,7 @@ use serde_json::{Map, Value};
 use super::super::super::json;
 use super::super::settings::Credentials;
 
-/// The object; `None`: the credentials sign a nonce, and the server gave none.
+/// The JSON object; `None`: the credentials sign a nonce, and the server sent none.
 pub fn object(client: &str, credentials: &Credentials, nonce: &str, is_encrypted: bool) -> Option<String> {
     let mut object = Map::new();
     let mut set = |name: &str, value: Value| object.insert(name.to_owned(), value);

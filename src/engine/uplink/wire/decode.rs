@@ -1,27 +1,27 @@
-//! What a server sends, as frames. Keeps at most one incomplete frame. Knows lines and lengths.
+//! Splits the input from a server into frames. Keeps at most one incomplete frame. Knows lines and lengths.
 
 use memchr::memchr;
 
-/// The longest line: INFO of a cluster of some thousand servers. Other lines are shorter by far.
+/// The longest line: INFO of a cluster of some thousand servers. All other lines are much shorter.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest message that is kept, with its header: twice what a batch has.
+/// The longest message that is kept, including its header: twice as long as a batch.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 
-/// One thing that a server says.
+/// One frame from a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// About the server, in JSON.
     Info(&'a [u8]),
     /// A message for one of our subscriptions.
     Message(Message<'a>),
-    /// The same, which is longer than we keep: its payload is passed over.
+    /// A message that is longer than we keep: its payload is skipped.
     Overlong(Message<'a>),
-    /// Asks for a PONG.
+    /// A request for a PONG.
     Ping,
-    /// Answers our PING.
+    /// The answer to our PING.
     Pong,
-    /// Answers anything, if the client wants that. We do not.
+    /// A confirmation, which we do not request.
     Ok,
     /// An error, without its quotes.
     Error(&'a [u8]),
@@ -34,7 +34,7 @@ pub struct Message<'a> {
     pub subject: &'a [u8],
     /// The subscription.
     pub subscription: u64,
-    /// Where an answer goes; for a message of a stream, its place there.
+    /// Where an answer goes; for a message of a stream, its position there.
     pub reply: &'a [u8],
     /// The header with its first line, or nothing.
     pub header: &'a [u8],
@@ -43,7 +43,7 @@ pub struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// The status in the header's first line; 0: none.
+    /// The status in the header's first line; 0: there is none.
     pub fn status(&self) -> u16 {
         let Some(rest) = self.header.strip_prefix(b"NATS/1.0 ") else { return 0 };
         rest.get(..3).and_then(number).map_or(0, |status| status as u16)
@@ -63,7 +63,7 @@ impl Message<'_> {
     }
 }
 
-/// Digits, and nothing else.
+/// A number, if the text consists of digits only.
 pub fn number(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.len() <= 20 && digits.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
@@ -74,15 +74,15 @@ pub fn number(digits: &[u8]) -> Option<u64> {
 #[derive(Debug, Default)]
 pub struct Decoder {
     held: Vec<u8>,
-    /// Bytes of it that were returned as frames.
+    /// How many of its bytes were returned as frames.
     at: usize,
-    /// Bytes from there on that the incomplete frame needs, if that is known.
+    /// How many bytes the incomplete frame needs, if that is known.
     wanted: usize,
-    /// Bytes of an overlong message that are still to come.
+    /// How many bytes of an overlong message are still to come.
     passing: usize,
 }
 
-/// What a message's line says.
+/// The contents of a message's line.
 struct Head {
     subject: (usize, usize),
     subscription: u64,
@@ -92,7 +92,7 @@ struct Head {
 }
 
 impl Decoder {
-    /// Takes what was read. Call [`next`](Self::next) until there is none before the next read.
+    /// Takes the bytes of a read. Call [`next`](Self::next) until it returns none, before the next read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.held.drain(..self.at);
         self.at = 0;
@@ -101,13 +101,13 @@ impl Decoder {
         self.held.extend_from_slice(&bytes[passed..]);
     }
 
-    /// Bytes of memory.
+    /// Its memory in bytes.
     pub fn bytes(&self) -> usize {
         self.held.capacity()
     }
 
     /// The next whole frame. An error is final: the server speaks another protocol.
-    #[allow(clippy::should_implement_trait)] // what it returns borrows from it
+    #[allow(clippy::should_implement_trait)] // the result borrows from it
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, &'static str> {
         let rest = &self.held[self.at..];
         if rest.len() < self.wanted || rest.is_empty() {
@@ -166,7 +166,7 @@ impl Decoder {
         Ok(Some(Frame::Message(Message { header, payload, ..self.at_line(start, head) })))
     }
 
-    /// What stands in a message's line, which begins at `start`.
+    /// The parts of a message's line, which begins at `start`.
     fn at_line(&self, start: usize, head: &Head) -> Message<'_> {
         let part = |(from, to): (usize, usize)| &self.held[start + from..start + to];
         Message {
@@ -177,7 +177,7 @@ impl Decoder {
         }
     }
 
-    /// Holds no memory while nothing is incomplete.
+    /// Frees the memory if nothing is incomplete.
     fn let_go(&mut self) {
         if self.at == self.held.len() {
             self.at = 0;
@@ -207,7 +207,7 @@ fn kind(verb: &[u8]) -> Result<Kind, &'static str> {
     found.map(|(_, kind)| kind).ok_or("it sends a line that begins with no word of the protocol")
 }
 
-/// The fields behind the verb: subject, subscription, perhaps a reply subject, for HMSG the header's length, the length.
+/// The fields after the verb: subject, subscription, perhaps a reply subject, for HMSG the header's length, and the length.
 fn read_head(line: &[u8], verb: usize) -> Result<Head, &'static str> {
     const WRONG: &str = "a message's line has not the fields that it must have";
     let mut fields = [(0, 0); 6];

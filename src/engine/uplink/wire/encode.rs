@@ -1,7 +1,7 @@
-//! What we send to a server. Every subject is made of tokens that hold no blank and no line end: numbers, hexadecimal digits
-//! and names of houses.
+//! The commands that we send to a server. Subjects consist of tokens without spaces or line ends: numbers, hexadecimal digits and
+//! names of houses.
 
-/// Asks for a PONG.
+/// Requests a PONG.
 pub fn ping(out: &mut Vec<u8>) {
     out.extend_from_slice(b"PING\r\n");
 }
@@ -11,24 +11,24 @@ pub fn pong(out: &mut Vec<u8>) {
     out.extend_from_slice(b"PONG\r\n");
 }
 
-/// Who we are: a JSON object.
+/// Sends our credentials and options, a JSON object.
 pub fn connect(out: &mut Vec<u8>, json: &str) {
     out.extend_from_slice(b"CONNECT ");
     out.extend_from_slice(json.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
-/// Wants the messages of a subject.
+/// Subscribes to a subject.
 pub fn subscribe(out: &mut Vec<u8>, subject: &str, subscription: u64) {
     out.extend_from_slice(format!("SUB {subject} {subscription}\r\n").as_bytes());
 }
 
-/// Wants them no more.
+/// Ends a subscription.
 pub fn unsubscribe(out: &mut Vec<u8>, subscription: u64) {
     out.extend_from_slice(format!("UNSUB {subscription}\r\n").as_bytes());
 }
 
-/// Publishes a message in parts. An empty `reply`: nobody answers.
+/// Publishes a message in parts. `reply` is empty if no answer is expected.
 pub fn publish(out: &mut Vec<u8>, subject: &str, reply: &str, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let blank = if reply.is_empty() { "" } else { " " };
@@ -36,7 +36,7 @@ pub fn publish(out: &mut Vec<u8>, subject: &str, reply: &str, parts: &[&[u8]]) {
     append(out, parts);
 }
 
-/// The same with one field in its header.
+/// The same with one field in the header.
 pub fn publish_with(out: &mut Vec<u8>, subject: &str, reply: &str, field: (&str, &str), parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let (name, value) = field;

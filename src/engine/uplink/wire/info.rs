@@ -1,8 +1,8 @@
-//! INFO: what a server says about itself. All other fields are ignored, and none is required.
+//! INFO: what a server says about itself. Other fields are ignored, and none is required.
 
 use serde::Deserialize;
 
-/// The fields that matter to us.
+/// The fields that we use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Info {
@@ -10,17 +10,17 @@ pub struct Info {
     pub server_name: String,
     /// Its version.
     pub version: String,
-    /// The longest message it takes.
+    /// The longest message that it accepts.
     pub max_payload: u64,
     /// Whether messages may have headers.
     pub headers: bool,
-    /// Whether it wants credentials.
+    /// Whether it requires credentials.
     pub auth_required: bool,
-    /// Whether it goes on only with TLS.
+    /// Whether it requires TLS.
     pub tls_required: bool,
-    /// Whether it can go on with TLS.
+    /// Whether it offers TLS.
     pub tls_available: bool,
-    /// What a key signs.
+    /// The text that a key must sign.
     pub nonce: String,
     /// The servers of its cluster.
     pub connect_urls: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Info {
 }
 
 impl Info {
-    /// Reads it; `None`: that is no object with fields of these types.
+    /// Reads it; `None`: it is not an object with fields of these types.
     pub fn read(json: &[u8]) -> Option<Info> {
         serde_json::from_slice(json).ok()
     }

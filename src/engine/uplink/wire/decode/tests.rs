@@ -1,6 +1,6 @@
 use super::*;
 
-/// Everything that the bytes say, as text, read in pieces of this size.
+/// All frames of the bytes as text, when read in pieces of this size.
 fn heard(bytes: &[u8], piece: usize) -> Vec<String> {
     let mut decoder = Decoder::default();
     let mut heard = Vec::new();
