@@ -1,5 +1,5 @@
-//! Endpoints: one URL-like string, the same in the configuration, the log and on the command line.
-//! Knows the syntax; opens nothing.
+//! Endpoints: one URL-like string, the same in the configuration, in the log and on the command line.
+//! Knows the syntax, and opens nothing.
 
 pub mod buffer;
 mod queue;
@@ -14,7 +14,7 @@ use crate::engine::transport::Transport;
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last one is NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
-/// The address of an endpoint: at an `N` on the network, or in the file system.
+/// The address of an endpoint: `N` on the network, or a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum At<N> {
     /// `tcp://ADDRESS:PORT`
@@ -23,9 +23,9 @@ pub enum At<N> {
     Tls(N),
     /// `http://ADDRESS:PORT`: HTTP, and WebSockets, on TCP.
     Http(N),
-    /// `https://ADDRESS:PORT`: the same in TLS.
+    /// `https://ADDRESS:PORT`: HTTP, and WebSockets, in TLS.
     Https(N),
-    /// `http+unix://PATH`: the same on a stream socket, behind a proxy.
+    /// `http+unix://PATH`: HTTP, and WebSockets, on a stream socket, behind a proxy.
     HttpUnix(PathBuf),
     /// `udp://ADDRESS:PORT`
     Udp(N),
@@ -39,7 +39,7 @@ pub enum At<N> {
     Fifo(PathBuf),
     /// `mq:///NAME`, the two POSIX message queues `/NAME.in` and `/NAME.out`.
     Mq(PathBuf),
-    /// `shm://PATH`, a socket that hands out shared memory.
+    /// `shm://PATH`, a socket that passes shared memory.
     Shm(PathBuf),
     /// `shm:///NAME?semaphores`, a bounded buffer in shared memory; with what is behind the question mark.
     Buffer(PathBuf),
@@ -48,7 +48,7 @@ pub enum At<N> {
 /// One endpoint, as written in a configuration, with `%t` not yet replaced.
 pub type Endpoint = At<HostPort>;
 
-/// One endpoint to open, with nothing left to resolve; its path is absolute.
+/// One endpoint to open, with an address or absolute path.
 pub type ResolvedEndpoint = At<SocketAddr>;
 
 /// A host and a port.
@@ -63,7 +63,7 @@ pub struct HostPort {
 /// The host part of a TCP or UDP endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// `localhost`: 127.0.0.1 and ::1, or the one that this machine has.
+    /// `localhost`: 127.0.0.1 and ::1, or the one of them that this machine has.
     Localhost,
     /// One address.
     Address(IpAddr),
@@ -92,22 +92,22 @@ pub fn names() -> Vec<&'static str> {
 }
 
 impl Scheme {
-    /// The one with this name.
+    /// The kind with this name.
     fn named(name: &str) -> Option<&'static Scheme> {
         SCHEMES.into_iter().find(|known| known.name == name)
     }
 
-    /// The kind of what is written as an endpoint.
+    /// The kind of an endpoint, given as text.
     fn of(endpoint: &str) -> Option<&'static Scheme> {
         endpoint.split_once("://").and_then(|(name, _)| Scheme::named(name))
     }
 
-    /// Whether what is written as an endpoint is of an encrypted kind.
+    /// Whether an endpoint, given as text, is encrypted.
     pub fn is_encrypted(endpoint: &str) -> bool {
         Scheme::of(endpoint).is_some_and(|scheme| scheme.transport.is_encrypted)
     }
 
-    /// Whether what is written as an endpoint shares memory.
+    /// Whether an endpoint, given as text, uses shared memory.
     pub fn is_memory(endpoint: &str) -> bool {
         Scheme::of(endpoint).is_some_and(|scheme| scheme.transport.is_memory)
     }
@@ -149,7 +149,7 @@ static SHM: Scheme = Scheme { name: "shm", transport: Transport::SHM, parse: |re
 static BUFFER: Scheme = Scheme { name: "shm", transport: Transport::BUFFER, parse: |rest| memory(rest) };
 
 impl<N> At<N> {
-    /// Which kind of endpoint it is.
+    /// Its kind.
     pub fn scheme(&self) -> &'static Scheme {
         match self {
             At::Tcp(_) => &TCP,
@@ -224,7 +224,7 @@ impl<N> At<N> {
 }
 
 impl ResolvedEndpoint {
-    /// The endpoint of its bare socket: another process knows only that.
+    /// The endpoint of the bare socket, which is all that another process knows of it.
     pub fn bare(&self) -> ResolvedEndpoint {
         match self {
             At::Tls(address) | At::Http(address) | At::Https(address) => At::Tcp(*address),
@@ -235,7 +235,7 @@ impl ResolvedEndpoint {
 }
 
 impl Endpoint {
-    /// The resolved endpoints: two for `localhost`, otherwise one.
+    /// The endpoints to open: two for `localhost`, otherwise one.
     pub fn resolve(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
         let at =
             |family| self.map(|network| network.address(family), |path| resolve(path, runtime_directory));
@@ -245,14 +245,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is at `localhost`, of which a machine may have only one address.
+    /// Whether it is at `localhost`. A machine may have only one of its two addresses.
     pub fn is_localhost(&self) -> bool {
         self.network().is_some_and(|network| network.host == Host::Localhost)
     }
 }
 
 impl HostPort {
-    /// Its address; of `localhost` this one.
+    /// Its address; for `localhost` the given one.
     fn address(&self, localhost: IpAddr) -> SocketAddr {
         match self.host {
             Host::Localhost => SocketAddr::new(localhost, self.port),
@@ -303,7 +303,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The same for TLS, if this program has it.
+/// `HOST:PORT` for TLS, if this program has TLS.
 fn encrypted(rest: &str) -> Result<HostPort, String> {
     if cfg!(not(feature = "tls")) {
         return Err(
@@ -313,7 +313,7 @@ fn encrypted(rest: &str) -> Result<HostPort, String> {
     network(rest)
 }
 
-/// The same for a page, of which people write the address as a browser shows it.
+/// The address of a page, which people may copy from a browser with a slash at the end.
 fn web(rest: &str, read: fn(&str) -> Result<HostPort, String>) -> Result<HostPort, String> {
     if rest.starts_with(['/', '%']) {
         return Err("a Unix socket for a proxy is written http+unix://PATH".to_owned());

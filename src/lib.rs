@@ -22,10 +22,9 @@
 //!
 //! Every import points down, and a test checks this (`tests/engine/layering.rs`). The [`engine`] is pure: it has no socket,
 //! clock, file or log; the [`reactor`] knows no service. A [`wire`] stands between the two: it turns the bytes of a stream
-//! into those of the conversation and back; with TLS, it encrypts them. [`wire`], [`transport`], [`endpoint`] and [`config`] use
-//! only a few parts of the engine (remote addresses, properties of transports, limits, names, services), which the same test
-//! lists.
-//! `engine/` compiles the engine, from the same files, as a library that needs nothing else of ipcd.
+//! into those of the conversation and back, which with TLS is encryption. [`wire`], [`transport`], [`endpoint`] and [`config`] use
+//! only a few parts of the engine (remote addresses, properties of transports, limits, names, services), which the same test lists.
+//! `engine/` builds the engine, from the same files, as a library of its own.
 //!
 //! # One request's path
 //!
@@ -45,10 +44,10 @@
 //!
 //! # A room of several machines
 //!
-//! What members say is proposed to the room's timeline. In a room of one daemon that is its place in the log at once; in a shared one
-//! it goes to the `uplink`, a state machine that speaks with a NATS server in bytes, and everybody hears it when it comes back from
-//! there. The reactor opens the connections that the engine asks for, and knows nothing of what is said on them. Names of servers are
-//! looked up in a thread that ends with the answer: the only one beside the loop.
+//! What members say is proposed to the room's timeline. In a room of one daemon, that puts it into the log at once. In a shared
+//! room it goes to the `uplink`, a state machine for the protocol of a NATS server, and everyone hears it when it comes back from
+//! there. The reactor opens the connections that the engine asks for, and does not know the protocol on them. A server's name is
+//! looked up in a thread, which ends with the answer. It is the only thread beside the loop.
 //!
 //! # Where a new service goes
 //!

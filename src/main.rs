@@ -32,7 +32,7 @@ struct Arguments {
     #[arg(long)]
     daemon: bool,
 
-    /// With --daemon: the file that holds the process id, locked while the daemon runs
+    /// With --daemon: the file for the process id, locked while the daemon runs
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
 
@@ -67,7 +67,7 @@ enum Level {
 }
 
 impl Arguments {
-    /// The error if only some of the three options are given that go together.
+    /// The error if only some of the three options are given that belong together.
     fn incomplete(&self) -> Option<String> {
         let all = [
             ("--daemon", self.daemon),
@@ -156,7 +156,7 @@ fn misused(error: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// Prints the text and returns the exit status, which is not 0 if the text could not be written.
+/// Prints the text and returns the exit status, which is not 0 if printing failed.
 fn print(text: &str) -> u8 {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -168,7 +168,7 @@ fn print(text: &str) -> u8 {
     }
 }
 
-/// Writes a line. A failure is ignored, because there is no place left to report it.
+/// Writes a line. A failure is ignored, because it cannot be reported anywhere.
 fn tell(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }

@@ -12,7 +12,7 @@ pub fn describe(error: &io::Error) -> String {
     };
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
-        // Not if it begins with an abbreviation.
+        // A word in capitals is an abbreviation, and stays.
         (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),
         _ => text.to_owned(),
     }

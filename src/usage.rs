@@ -1,6 +1,6 @@
-//! An error on the command line, in one line.
+//! Errors on the command line, as one line.
 
-/// Commands that are ipcctl's.
+/// Commands of ipcctl.
 const OF_IPCCTL: [&str; 12] = [
     "status", "reload", "class", "watch", "kick", "mute", "unmute", "say", "close", "chat", "report", "bench",
 ];
@@ -25,7 +25,7 @@ pub fn of_unexpected(argument: &str, is_similar: bool) -> Option<String> {
     Some(format!("unexpected argument '{}'; {right}", argument.escape_debug()))
 }
 
-/// Joins clap's error of several lines into one line: the error, and a hint if there is one.
+/// Joins the lines of an error of clap: the error, and a hint if there is one.
 pub fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let what = lines.next().unwrap_or_default().trim_start_matches("error: ");

@@ -13,7 +13,7 @@ use super::slots::{ListenerSlot, Source};
 use super::{Reactor, STARVED};
 use crate::engine::words::TOO_MANY;
 
-/// The outcome of an attempt to refuse a connection for lack of a descriptor.
+/// The outcome of refusing a connection for lack of a descriptor.
 enum Refusal {
     Told,
     NobodyWaits,
@@ -32,7 +32,7 @@ impl Reactor {
                 match self.take_datagram(now, listener_slot, &binding) {
                     Ok(()) => continue,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // An error of an earlier datagram (ip(7)), or memory is short for this one: go on with the next.
+                    // This may be the error of an earlier datagram (ip(7)), or memory is short. The next datagram may work.
                     Err(error) => {
                         self.report.trouble(now, EndpointError::Accept, &binding, &error);
                         continue;
@@ -52,14 +52,13 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => match Errno::from_io_error(&error) {
-                    // The kernel also says this of an empty backlog: it looks for a descriptor first.
+                    // The kernel reports this for an empty backlog too, because it takes a descriptor first.
                     Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, listener_slot, &binding) {
                         Refusal::Told => {}
                         Refusal::NobodyWaits => return,
                         Refusal::Impossible => return self.starve(now, listener_slot, &binding, &error),
                     },
-                    // The connection was gone before it was accepted, or its network failed (accept(2)): go on with the
-                    // next.
+                    // The connection ended before it was accepted, or its network failed (accept(2)). The next one may work.
                     Some(
                         Errno::CONNABORTED
                         | Errno::INTR
@@ -95,8 +94,8 @@ impl Reactor {
             return self.close(peer);
         }
         self.engine.handle(now, Input::Opened { peer, binding, remote });
-        // A new client has often sent something already, so it is read from at once, unless its service speaks first: then
-        // an event tells. A refused client is read first as well, so that its last words are not lost in a reset.
+        // A new client has often sent something already, so it is read from at once, unless its service sends first. A refused
+        // client is read from first too, so that a reset does not destroy the error.
         if self.engine.is_admitted(peer) && self.answer(now) {
             return;
         }
@@ -130,8 +129,7 @@ impl Reactor {
         refusal
     }
 
-    /// No edge tells a listener that descriptors are free again: it is tried when a connection closes here, and after a
-    /// while.
+    /// No event tells a listener that descriptors are free again. It is tried again after a close, and after a while.
     fn starve(&mut self, now: Timestamp, listener_slot: usize, binding: &Binding, error: &io::Error) {
         self.report.trouble(now, EndpointError::Accept, binding, error);
         self.ready.starve(listener_slot);

@@ -1,5 +1,5 @@
-//! How many log lines of one kind fit into a second, so that a flood costs little and hides no peer. Knows which peer a line
-//! is about; has never seen its text.
+//! How many log lines of one kind fit into a second, so that a flood costs little and hides no peer. Knows which peer a line is
+//! about, and not its text.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use crate::engine::source::Source;
 /// Lines of one kind in a second, about any peers: a class that connects at once takes one for each student.
 const LINES_PER_SECOND: usize = 200;
 
-/// Extra lines for peers that had none of that kind in this second: for so many sources, and so many addresses, because all
-/// of loopback is one source.
+/// Further lines for peers that have had none of that kind in this second: for this many sources, and this many addresses, because
+/// all of loopback is one source.
 const LINES_FOR_OTHERS: usize = 100;
 
-/// What was used in the current second, of one kind.
+/// What was used of one kind in the current second.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     written: usize,
@@ -23,7 +23,7 @@ pub(super) struct Budget {
     addresses: Seen<(Source, Option<IpAddr>)>,
 }
 
-/// Which peers have had a line, and how many of these were extra.
+/// Peers that have had a line, and how many of those lines were further ones.
 #[derive(Debug)]
 struct Seen<T> {
     had: HashSet<T>,
@@ -41,7 +41,7 @@ impl<T: std::hash::Hash + Eq> Seen<T> {
         self.had.insert(who);
     }
 
-    /// Whether a peer's first line fits among the extra ones.
+    /// Whether a peer's first line fits among the further ones.
     fn takes_on_top(&mut self, who: &T) -> bool {
         let takes = self.on_top < LINES_FOR_OTHERS && !self.had.contains(who);
         self.on_top += usize::from(takes);
@@ -70,7 +70,7 @@ impl Budget {
         takes
     }
 
-    /// The same for a line about no peer; one of these fits into a second.
+    /// The same for a line that is about no peer; one of these fits into a second.
     pub(super) fn takes_one(&mut self) -> bool {
         let takes = self.written == 0;
         self.written += 1;

@@ -1,4 +1,4 @@
-//! Bytes from and to one peer: read within its budget, written once for a burst, retried, or lost.
+//! Bytes from and to one peer: read within its budget, and written once for a burst.
 
 use std::io::{self, ErrorKind};
 
@@ -18,7 +18,7 @@ impl Reactor {
         if !slot.readable {
             return;
         }
-        // If nobody reads, input from other writers does not matter.
+        // If nobody reads the replies, other writers may still be read from.
         let is_handshaking = slot.wire.is_handshaking();
         if is_handshaking && !self.handshakes.take_step() {
             return self.ready.push_peer(peer, slot);
@@ -27,7 +27,7 @@ impl Reactor {
             if slot.failed() {
                 self.lose(now, peer);
             }
-            return; // `Output::Reading` will bring us back
+            return; // `Output::Reading` continues this
         }
         if slot.is_packets() {
             return self.receive(now, peer);
@@ -43,8 +43,8 @@ impl Reactor {
             Ok(count) => {
                 let more = count == READ_BYTES_MAX;
                 slot.bulk_sender |= more;
-                // A short read has drained the socket (epoll(7)), unless its end of file waits behind the bytes. A terminal
-                // gives one line per read.
+                // A short read has drained the socket (epoll(7)), unless its end of file follows. A terminal returns one line for
+                // each read.
                 slot.readable = more || slot.ended || !slot.is_socket();
                 slot.more = more;
                 if slot.readable {
@@ -76,7 +76,7 @@ impl Reactor {
         }
     }
 
-    /// The peer sends nothing more.
+    /// Handles the end of a peer's input.
     pub(super) fn end_of_file(&mut self, now: Timestamp, peer: ConnectionId) {
         if let Some(slot) = self.slots.get_mut(peer) {
             slot.reading = Reading::Ended;
@@ -84,7 +84,7 @@ impl Reactor {
         self.engine.handle(now, Input::EndOfFile { peer });
     }
 
-    /// The engine starts or stops reading from a peer.
+    /// Starts or stops reading from a peer, as the engine wants.
     pub(super) fn set_reading(&mut self, peer: ConnectionId, reading: bool) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.reading != Reading::Ended) else {
             return;
@@ -95,14 +95,14 @@ impl Reactor {
         }
     }
 
-    /// Takes packets, as many as one read takes bytes. Each is answered before the next, because the peer may not be read
-    /// from then.
+    /// Receives packets, as many as one read takes bytes. Each is answered before the next, because the answer may stop the
+    /// reading.
     pub(super) fn receive(&mut self, now: Timestamp, peer: ConnectionId) {
         let mut budget = READ_BYTES_MAX;
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
             if slot.reading != Reading::On {
-                return; // `Output::Reading` will bring us back
+                return; // `Output::Reading` continues this
             }
             if budget == 0 {
                 return self.ready.push_peer(peer, slot);
@@ -144,7 +144,7 @@ impl Reactor {
         }
     }
 
-    /// A descriptor failed. With a socket, its peer did that; with a pair, its reader is gone.
+    /// Handles an error of a descriptor. For a socket, the peer caused it; for a pair, its reader is gone.
     pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
         if error.kind() == ErrorKind::InvalidData {
             return self.break_off(now, peer, &error);
@@ -185,7 +185,7 @@ impl Reactor {
                         return self.engine.handle(now, Input::Blocked { peer });
                     }
                     if count == wanted && !is_part {
-                        return; // its handling asks for another flush
+                        return; // handling this requests another flush
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -197,7 +197,7 @@ impl Reactor {
         }
     }
 
-    /// Ends the wire, and then our side of the connection or all of it, after the bytes that the wire holds back.
+    /// Ends the wire, and then our side of the connection or all of it, once the wire's bytes are written.
     pub(super) fn end_wire(&mut self, now: Timestamp, peer: ConnectionId, closing: Closing) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if slot.closing == Closing::None {
@@ -212,7 +212,7 @@ impl Reactor {
         }
     }
 
-    /// Writes the bytes that the wire holds back, and then handles the consequences.
+    /// Writes the bytes that the wire holds, and then does what must follow them.
     #[cold]
     pub(super) fn flush_held(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
@@ -237,7 +237,7 @@ impl Reactor {
         }
     }
 
-    /// Closes a connection that has had enough time to take its last bytes.
+    /// Closes connections that have had enough time for the wire's last bytes.
     pub(super) fn look_at_parting(&mut self, now: Timestamp) {
         while let Some((until, peer)) = self.parting.front().copied()
             && until <= now
@@ -247,7 +247,7 @@ impl Reactor {
         }
     }
 
-    /// Writes to a peer for which the kernel accepts nothing, as far as we know.
+    /// Tries to write to a peer for which the kernel, as far as we know, accepts nothing.
     pub(super) fn retry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.writing == Writing::Blocked) else {
             return;
@@ -318,7 +318,7 @@ mod tests {
             self.reactor.turn(Some(now)).unwrap();
         }
 
-        /// Receives the available bytes.
+        /// Receives all bytes that are there.
         fn listen(&mut self) {
             let mut buffer = [0; 1000];
             match self.socket.read(&mut buffer) {

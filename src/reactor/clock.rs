@@ -1,14 +1,14 @@
-//! The clock: read once a turn. Time in which the process does not run does not count.
+//! The clock, which is read once a turn. Time in which the process does not run does not count.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::message::Timestamp;
 
-/// If a turn takes longer than it asked for by more than this, the process did not run for the rest of it (it was stopped,
-/// or the machine slept). No peer is to blame, and no deadline comes closer.
+/// If a turn takes more than this longer than it asked for, the process did not run in that time (it was stopped, or the machine
+/// slept). No peer caused that, so no deadline comes closer.
 const LATE_MAX: Duration = Duration::from_secs(1);
 
-/// How much of a late turn counts. Not zero, or deadlines would never come if every turn were late.
+/// How much of such a turn counts. With zero, deadlines would never come if every turn were late.
 const LATE_COUNTED: Duration = Duration::from_millis(100);
 
 /// The time since the start, without the periods in which the process did not run.
@@ -34,7 +34,7 @@ impl Clock {
         let read = Instant::now();
         let elapsed = read - self.read;
         self.read = read;
-        // The sleep lasts until the nearest deadline; counting all of it would blame the peers of that deadline.
+        // The sleep was to last until the nearest deadline. Counting all of it would blame the peers of that deadline.
         let is_late = asked.is_some_and(|asked| elapsed > asked + LATE_MAX);
         self.now += if is_late { LATE_COUNTED } else { elapsed };
         self.now()

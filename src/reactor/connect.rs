@@ -1,4 +1,4 @@
-//! Outgoing connections: begun, waited for, and reported as a value: the connection, or an error.
+//! Outgoing connections: begun, waited for, and then reported as a connection or an error.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,7 +13,7 @@ use crate::engine::message::Timestamp;
 use crate::transport::connect;
 use crate::transport::connection::Connection;
 
-/// The pause before a Unix listener with a full backlog is tried again: no event tells that it has room.
+/// The pause before a Unix listener with a full backlog is tried again, because no event reports room in it.
 const QUEUE_FULL: Duration = Duration::from_millis(50);
 
 /// An attempt without a result yet.
@@ -27,7 +27,7 @@ struct Pending {
 
 #[derive(Debug)]
 enum Progress {
-    /// An event tells when it is decided.
+    /// An event will decide it.
     Begun(OwnedFd),
     /// It is tried again at this time.
     Paused(Timestamp),
@@ -38,12 +38,12 @@ enum Progress {
 pub(super) struct Attempts {
     count: usize,
     pending: Vec<Pending>,
-    /// Those that are decided, until the turn ends.
+    /// Attempts that are decided, until the turn ends.
     settled: Vec<(Attempt, io::Result<Connection>)>,
 }
 
 impl Attempts {
-    /// When one of them must be looked at even if no event comes; `None`: never.
+    /// When one of them must be checked even if no event comes; `None`: never.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let next = |pending: &Pending| match pending.progress {
             Progress::Begun(_) => pending.deadline,
@@ -61,7 +61,7 @@ impl Attempts {
         std::mem::take(&mut self.settled)
     }
 
-    /// Takes those of these attempts that are decided.
+    /// Takes the decided ones among these attempts.
     #[cfg(feature = "nats")]
     pub(super) fn take_settled_if(
         &mut self,
@@ -85,7 +85,7 @@ impl Attempts {
         attempt
     }
 
-    /// Retries attempts that are due, and gives up those past their deadline.
+    /// Retries attempts that are due, and gives up attempts past their deadline.
     pub(super) fn retry(&mut self, registry: &Registry, now: Timestamp) {
         let mut index = 0;
         while let Some(pending) = self.pending.get_mut(index) {
@@ -106,7 +106,7 @@ impl Attempts {
         }
     }
 
-    /// An attempt is decided.
+    /// Notes that an attempt is decided.
     pub(super) fn settle(&mut self, registry: &Registry, attempt: Attempt) {
         let Some(index) = self.pending.iter().position(|pending| pending.attempt == attempt) else { return };
         let Progress::Begun(socket) = &self.pending[index].progress else { return };
@@ -120,7 +120,7 @@ impl Attempts {
     }
 }
 
-/// Begins an attempt, or puts it off.
+/// Begins an attempt, or postpones it.
 fn begin(registry: &Registry, pending: &mut Pending, now: Timestamp) -> io::Result<()> {
     pending.progress = match connect::begin(&pending.place) {
         Ok(socket) => {

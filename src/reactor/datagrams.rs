@@ -1,4 +1,5 @@
-//! Datagrams: taken one at a time, each answered before the next. An answer that its receiver does not take is dropped.
+//! Datagrams: received one at a time, each answered before the next. An answer that does not fit into the receiver's buffer is
+//! dropped.
 
 use std::io;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use crate::transport::datagram::{Received, Return};
 use crate::transport::listener::Listener;
 
 impl Reactor {
-    /// Takes one datagram and answers it.
+    /// Receives one datagram and answers it.
     pub(super) fn take_datagram(
         &mut self,
         now: Timestamp,

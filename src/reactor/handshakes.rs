@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 
 use crate::engine::message::{ConnectionId, Timestamp};
 
-/// Handshake steps in one turn. The longest, a key exchange with a signature, takes a fifth of a millisecond, in which other
+/// Handshake steps in one turn. The longest one, a key exchange with a signature, takes a fifth of a millisecond, in which other
 /// peers wait.
 const STEPS_PER_TURN: usize = 8;
 
-/// So many deadlines are kept whatever became of their handshakes.
+/// This many deadlines are kept, whatever became of their handshakes.
 const DEADLINES_MIN: usize = 1024;
 
-/// The handshakes that go on.
+/// The unfinished handshakes.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
-    /// In the order of their beginning.
+    /// Deadlines in the order of their beginning.
     pub(super) deadlines: VecDeque<(Timestamp, ConnectionId)>,
     pub(super) steps: usize,
     /// Once there are this many deadlines, those of finished handshakes are dropped.
@@ -22,8 +22,8 @@ pub(super) struct Handshakes {
 }
 
 impl Handshakes {
-    /// One begins. Those that are over may lie behind one that is not: they are forgotten when there are many, so that there
-    /// are never more than twice as many deadlines as handshakes, and some.
+    /// Begins one. Deadlines of finished handshakes may be behind one that is not finished. They are dropped when there are many,
+    /// so that there are never more than twice as many deadlines as handshakes, plus [`DEADLINES_MIN`].
     pub(super) fn begin(
         &mut self,
         until: Timestamp,
@@ -37,7 +37,7 @@ impl Handshakes {
         self.deadlines.push_back((until, peer));
     }
 
-    /// When the next one is given up.
+    /// When the next handshake is given up.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.deadlines.front().map(|(at, _)| *at)
     }

@@ -1,5 +1,5 @@
-//! What the reactor does for the engine's own connections: names are looked up, connections made, encrypted, read and written.
-//! There are none unless the engine asks. Knows no protocol.
+//! The reactor's work for the engine's own connections: names are looked up; connections are made, encrypted, read and written.
+//! There are none unless the engine asks for them. Knows no protocol.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -20,23 +20,23 @@ use crate::transport::connection::Connection;
 #[cfg(feature = "tls")]
 use crate::wire::tls::Connector;
 
-/// Reads of one connection in a turn: a fast server must not hold up the clients.
+/// Reads of one connection in a turn, so that a fast server does not hold up the clients.
 const READS_PER_TURN: usize = 16; // guessed; measure before trusting
 
 impl Reactor {
-    /// What encrypted servers must show.
+    /// What encrypted servers must present.
     #[cfg(feature = "tls")]
     pub fn connect_with(&mut self, connector: Option<Connector>) {
         self.links.connector = connector;
     }
 
-    /// Whether there is a shared room, or a connection for one that is gone.
+    /// Whether there is a shared room, or still a connection of an earlier one.
     #[inline]
     pub(super) fn has_links(&self) -> bool {
         self.engine.is_shared() || !self.links.is_empty()
     }
 
-    /// The room is this daemon's alone from now on. What the others must know is sent, if the server takes it at once.
+    /// Ends the sharing of the room. The last messages for the others are sent, if the server accepts them at once.
     pub fn leave_servers(&mut self) {
         let now = self.now();
         self.engine.part_from_others(now);
@@ -50,11 +50,11 @@ impl Reactor {
         self.engine.link_deadline()
     }
 
-    /// Does what the engine asks for, and writes what it has. Called once in a turn, if there is a shared room.
+    /// Executes the engine's requests, and writes its output. Called once in a turn, if there is a shared room.
     pub(super) fn look_at_links(&mut self, now: Timestamp) {
         self.take_link_answers(now);
         self.engine.tick_links(now);
-        // Each request ends in an input, which may bring another one; the engine pauses before it tries again.
+        // Each request ends with an input, which may cause another request; before it tries again, the engine pauses.
         while let Some(request) = self.engine.poll_link(now) {
             match request {
                 LinkRequest::Connect(link, server) => self.look_up(now, link, server),
@@ -88,7 +88,7 @@ impl Reactor {
     fn try_addresses(&mut self, now: Timestamp, id: LinkId, found: io::Result<Vec<SocketAddr>>) {
         let Some(link) = self.links.get_mut(id).filter(|link| matches!(link.progress, Progress::LookedUp))
         else {
-            return; // nobody wants it any more
+            return; // the engine has closed this link
         };
         match found {
             Ok(addresses) => {
@@ -103,7 +103,7 @@ impl Reactor {
         }
     }
 
-    /// Answers about names, and outcomes of attempts.
+    /// Takes answers about names, and outcomes of attempts.
     fn take_link_answers(&mut self, now: Timestamp) {
         while let Some((id, found)) = self.links.resolver.poll() {
             self.try_addresses(now, id, found);
@@ -144,7 +144,7 @@ impl Reactor {
         self.encrypt_if_wanted(now, id);
     }
 
-    /// The connection becomes an encrypted one, if it is time for that.
+    /// Begins to encrypt the connection, if the engine wants that now.
     fn encrypt_if_wanted(&mut self, now: Timestamp, id: LinkId) {
         if !self.engine.is_to_be_encrypted(id) {
             return;
@@ -155,7 +155,7 @@ impl Reactor {
         }
     }
 
-    /// The engine has no use for it any more. What it said last is sent if the kernel takes it.
+    /// Closes a connection that the engine no longer needs. Its last output is sent if the kernel accepts it.
     fn close_link(&mut self, now: Timestamp, id: LinkId) {
         if let Some(open) = self.links.open_mut(id) {
             let _ = open.write(&mut self.engine, now, id);
@@ -169,7 +169,7 @@ impl Reactor {
         let id = LinkId(number);
         for _ in 0..READS_PER_TURN {
             if self.engine.is_room_busy() {
-                break; // until the members have been offered what there is
+                break; // first the members are offered everything
             }
             let Some(open) = self.links.open_mut(id) else { return };
             match open.connection.read(&mut self.buffer[..READ_BYTES_MAX]) {
@@ -178,7 +178,7 @@ impl Reactor {
                     Ok(false) => self.encrypt_if_wanted(now, id),
                     Ok(true) => return self.lose_link(now, id, ""),
                     Err(why) => {
-                        // The alert tells the server why.
+                        // The alert tells the server the reason.
                         let _ = open.write(&mut self.engine, now, id);
                         return self.lose_link(now, id, &why);
                     }
@@ -193,7 +193,7 @@ impl Reactor {
         self.write_link(now, id, true);
     }
 
-    /// `again`: an event has told that the kernel may take more.
+    /// `again`: an event has reported that the kernel may accept more.
     fn write_link(&mut self, now: Timestamp, id: LinkId, again: bool) {
         let Some(open) = self.links.open_mut(id).filter(|open| again || !open.is_blocked) else { return };
         if let Err(error) = open.write(&mut self.engine, now, id) {
@@ -201,7 +201,7 @@ impl Reactor {
         }
     }
 
-    /// `why`: empty if the other side has closed without a word.
+    /// `why`: empty if the other side has closed without an error.
     fn lose_link(&mut self, now: Timestamp, id: LinkId, why: &str) {
         self.links.remove(id);
         self.engine.handle_link(now, id, LinkInput::Lost(why));

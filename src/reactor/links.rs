@@ -1,4 +1,4 @@
-//! The connections that the engine asks for by itself, to servers: their state. Knows no protocol.
+//! The connections to servers that the engine asks for: their state. Knows no protocol.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -19,10 +19,10 @@ use crate::transport::connection::Connection;
 #[cfg(feature = "tls")]
 use crate::wire::tls::{Client, Connector};
 
-/// How long one address may take to answer before the next one is tried.
+/// How long to wait for one address before the next one is tried.
 const CONNECT: Duration = Duration::from_secs(4);
 
-/// How the bytes travel.
+/// Whether the bytes are encrypted.
 #[derive(Debug)]
 pub(super) enum Wire {
     Plain,
@@ -41,7 +41,7 @@ pub(super) struct Trouble {
     suppressed: u64,
 }
 
-/// Failures that are remembered: one for each server.
+/// The most failures that are remembered, one for each server.
 const TROUBLES_MAX: usize = 32;
 
 /// Lines in a second: a room of many instances that all come at once is told whole.
@@ -61,7 +61,7 @@ impl Trouble {
         (takes, missing)
     }
 
-    /// A line for each change of state.
+    /// Logs each change of state once.
     pub(super) fn log(&mut self, now: Timestamp, event: &LogEvent) {
         let line = event.to_string();
         if matches!(event, LogEvent::Disconnected { .. }) {
@@ -116,22 +116,22 @@ pub(super) struct Link {
 pub(super) enum Progress {
     /// Its server's name is being looked up.
     LookedUp,
-    /// An address is being tried; these are left.
+    /// An address is being tried; the others are left.
     Tried(Attempt, VecDeque<SocketAddr>),
-    /// It stands.
+    /// It is open.
     Open(Open),
 }
 
-/// A connection that stands.
+/// An open connection.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) connection: Connection,
     pub(super) wire: Wire,
-    /// Whether the kernel accepted less than it was offered, and no edge was seen since.
+    /// Set if the kernel has accepted less than it was offered, and no edge was seen since.
     pub(super) is_blocked: bool,
 }
 
-/// All of them: one, and a second one while the engine changes servers.
+/// All connections: one, and a second one while the engine changes servers.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     pub(super) links: Vec<Link>,
@@ -142,7 +142,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Whether there is any.
+    /// Whether there are any.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.links.is_empty()
@@ -200,7 +200,7 @@ impl Links {
 }
 
 impl Open {
-    /// Writes what the wire holds back and what the engine has; whether it failed.
+    /// Writes what the wire holds and what the engine has.
     pub(super) fn write(&mut self, engine: &mut Engine, now: Timestamp, id: LinkId) -> io::Result<()> {
         let connection = &self.connection;
         loop {
@@ -240,7 +240,7 @@ impl Open {
         }
     }
 
-    /// Takes bytes that were read, as the engine gets them; whether the other side has ended.
+    /// Passes received bytes to the engine. Returns whether the other side has ended.
     pub(super) fn hear(
         &mut self,
         engine: &mut Engine,

@@ -19,7 +19,7 @@ impl Reactor {
     /// Begins to accept from a listener.
     ///
     /// # Errors
-    /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
+    /// If the listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
     pub fn add(&mut self, listener: Listener, binding: Binding) -> io::Result<()> {
         let listener_slot = self.slots.insert_listener(ListenerSlot {
             listener,
@@ -39,7 +39,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// The endpoints that are listened on, and the binding of each.
+    /// The endpoints with a listener, and the binding of each.
     pub fn places(&self) -> impl Iterator<Item = (&ResolvedEndpoint, &Binding)> {
         let listener_slots = self
             .slots
@@ -56,7 +56,7 @@ impl Reactor {
             .find(|listener| listener.place() == place)
     }
 
-    /// New connections at `place` belong to another binding from now on.
+    /// Gives new connections at `place` another binding.
     pub fn redirect(&mut self, place: &ResolvedEndpoint, binding: Binding) {
         self.redirect_pair(place, &binding);
         if let Some(listener_slot) = self.listener_slot_at(place) {
@@ -64,7 +64,7 @@ impl Reactor {
         }
     }
 
-    /// Stops listening at an endpoint, after it has accepted what waits there, up to its `backlog`.
+    /// Stops listening at an endpoint, after accepting the connections that wait, up to its `backlog`.
     pub fn remove(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         self.remove_pair(place);
         self.accept_waiting(place, backlog);
@@ -80,23 +80,23 @@ impl Reactor {
             .map(|(index, _)| index)
     }
 
-    /// The listeners that no other process keeps open and that another process could continue. A Unix socket's file and lock
+    /// The listeners that no other process holds open, and that another process could continue. A Unix socket's file and lock
     /// belong to this process.
     pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.listener_slots().map(|(_, listener_slot)| &listener_slot.listener);
         listeners.filter(|listener| !listener.is_kept() && listener.place().network().is_some())
     }
 
-    /// The listeners on Unix sockets that no other process keeps open.
+    /// The listeners on Unix sockets that no other process holds open.
     pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.listener_slots().map(|(_, listener_slot)| &listener_slot.listener);
         listeners.filter(|listener| !listener.is_kept() && listener.place().path().is_some())
     }
 
-    /// Accepts what waits at an endpoint, up to its `backlog`.
+    /// Accepts the connections that wait at an endpoint, up to its `backlog`.
     pub fn accept_waiting(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         if let Some(listener_slot) = self.listener_slot_at(place) {
-            // The kernel queues one more than it was asked for.
+            // The kernel queues one more than was requested.
             self.accept(self.clock.now(), listener_slot, backlog + 1);
         }
     }

@@ -1,5 +1,5 @@
-//! The only loop. Owns every descriptor and the clock, moves bytes between the kernel and the engine, and carries out what
-//! the engine asks. Knows no service.
+//! The only loop. It owns every descriptor and the clock, moves bytes between the kernel and the engine, and executes the engine's
+//! requests. Knows no service.
 
 mod accept;
 mod budget;
@@ -60,39 +60,38 @@ use watched::Watched;
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// Connections accepted from one listener in one turn. A guess; measure before trusting it.
+/// Connections accepted from one listener in one turn. Guessed; measure before you change it.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// The cost of a packet to its peer's budget, besides its bytes.
+/// What a packet takes from its peer's budget, in addition to its bytes.
 const PACKET_COST: usize = 128;
 
-/// How long a listener pauses after a lack of descriptors or memory, and a pair after a failure. Nothing else may wake
-/// them.
+/// The pause of a listener after a lack of descriptors or memory, and of a pair after a failure. No event may end it.
 const STARVED: Duration = Duration::from_millis(100);
 
-/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel buffer. The rest of
-/// its data is in its own kernel until ours has room.
+/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel's buffer. The rest of its data is
+/// in its own kernel until ours has room.
 const DRYING: Duration = Duration::from_millis(100);
 
-/// How long a wire has to write its held-back bytes when its connection closes. A guess.
+/// How long a closing connection has to write the bytes that its wire holds. Guessed.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// The most consecutive failures of epoll_wait(2), with an error that no peer can cause.
+/// The most consecutive failures of epoll_wait(2). No peer can cause one.
 const POLL_FAILURES_MAX: u32 = 16;
 
-// After a partial write it may continue at once only if the kernel was offered everything.
+// After a partial write, more may be written at once only if the kernel was offered everything.
 const _: () = assert!(SLICES_MAX <= PIECES_MAX);
 
-/// The loop's memory for this many connections, besides what they hold themselves.
+/// The loop's memory for this many connections, in addition to what they hold themselves.
 pub fn memory_bytes_max(connections: usize) -> usize {
-    // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
+    // An event takes 12 bytes (epoll_event, epoll_wait(2)) or 16.
     connections * (slots::CONNECTION_BYTES + names::NAME_BYTES_MAX) + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
 }
 
-/// The daemon's tasks after a turn.
+/// What a turn leaves for the daemon.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// Signals that came.
+    /// Received signals.
     pub signals: Vec<Signal>,
     /// Requests on the control service, to be answered with [`Input::Answer`].
     pub requests: Vec<(ConnectionId, Request)>,
@@ -120,11 +119,11 @@ pub struct Reactor {
     #[cfg(feature = "tls")]
     acceptor: Option<crate::wire::tls::Acceptor>,
     handshakes: Handshakes,
-    /// Peers that can be written to again, and whose wire holds bytes back.
+    /// Peers that can be written to again, and whose wire holds bytes.
     holding: Vec<ConnectionId>,
-    /// Closing connections whose wires still hold bytes back.
+    /// Closing connections whose wires still hold bytes.
     parting: VecDeque<(Timestamp, ConnectionId)>,
-    /// Whether the engine is told that a peer's input is drained.
+    /// Whether the daemon stops, so that the engine must be told when a peer's input is drained.
     stopping: bool,
     /// Peers whose input counts as drained if nothing comes until this time.
     quiescing: VecDeque<(Timestamp, ConnectionId)>,
@@ -153,10 +152,10 @@ fn is_always_ready(registered: io::Result<()>) -> io::Result<bool> {
 }
 
 impl Reactor {
-    /// A reactor with nothing to wait for but signals, its clock at `now`.
+    /// A reactor that waits only for signals, with its clock at `now`.
     ///
     /// # Errors
-    /// epoll or the signals are not available (EMFILE, ENFILE, ENOMEM); the text says which.
+    /// If epoll or the signals are not available (EMFILE, ENFILE, ENOMEM); the text says which.
     pub fn new(engine: Engine, now: Timestamp) -> io::Result<Reactor> {
         let named = |what: &str, error: io::Error| {
             io::Error::new(error.kind(), format!("{what}: {}", describe(&error)))
@@ -194,15 +193,15 @@ impl Reactor {
         })
     }
 
-    /// The time, as the engine gets it.
+    /// The time that the engine gets.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// One turn: waits, at most until `latest`, takes what came, handles what is due, and sends what is ready.
+    /// One turn: waits, at most until `latest`, receives input, handles what is due, and sends what is ready.
     ///
     /// # Errors
-    /// epoll_wait(2) fails again and again, which no peer can cause.
+    /// If epoll_wait(2) fails again and again, which no peer can cause.
     pub fn turn(&mut self, latest: Option<Timestamp>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
         match self.look_at_rings(timeout) {
@@ -221,7 +220,7 @@ impl Reactor {
         }
         self.look_at_parting(now);
         self.look_at_handshakes(now);
-        // Before deadlines, so that timely input counts even if this turn is late.
+        // This comes before deadlines, so that timely input counts even if this turn is late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         #[cfg(feature = "nats")]
@@ -252,7 +251,7 @@ impl Reactor {
         if error.kind() == ErrorKind::Interrupted {
             return Ok(());
         }
-        // No edge is lost by it, so passing it on costs nothing.
+        // It loses no edge, so the loop may continue.
         self.poll_failures += 1;
         if self.poll_failures < POLL_FAILURES_MAX { Ok(()) } else { Err(error) }
     }
@@ -280,7 +279,7 @@ impl Reactor {
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
-    /// Remembers the kernel's events, because an edge is told only once. Returns whether a signal came.
+    /// Remembers the kernel's events, because an edge is reported only once. Returns whether a signal came.
     fn note_readiness(&mut self) -> bool {
         let mut signalled = false;
         for event in self.events.iter() {
@@ -290,9 +289,9 @@ impl Reactor {
                 #[cfg(feature = "nats")]
                 source @ Source::Link(_) => self.ready.push(source),
                 #[cfg(feature = "nats")]
-                Source::Resolver => {} // its answers are looked for in each turn with a room to share
+                Source::Resolver => {} // with a shared room, every turn looks for its answers
                 Source::ConnectionId(peer) => {
-                    let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
+                    let Some(slot) = self.slots.get_mut(peer) else { continue }; // the event was for an earlier connection
                     let failed = event.is_error();
                     slot.ended |= event.is_read_closed() || failed;
                     if event.is_readable() || slot.ended {
@@ -314,7 +313,7 @@ impl Reactor {
         signalled
     }
 
-    /// Puts paused listeners back on the ready list when they are due.
+    /// Puts paused listeners that are due back on the ready list.
     fn feed_starved(&mut self, now: Timestamp) {
         if self.accept_paused.is_some_and(|at| at <= now) {
             self.accept_paused = None;
@@ -341,10 +340,10 @@ impl Reactor {
 
     // ---- input
 
-    /// Accepts and reads, once for each on the ready list. Each is answered before the next, while the kernel's and the
-    /// engine's data about it is still in the processor's caches.
+    /// Accepts and reads, once for each entry of the ready list. Each peer is answered before the next one, while the data about it
+    /// is in the processor's caches.
     fn dispatch(&mut self, now: Timestamp) {
-        self.answer(now); // a peer that may write again may be read from
+        self.answer(now); // after this, a peer may be read from again
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
                 Some(Source::ListenerSlot(listener_slot)) => {
@@ -375,7 +374,7 @@ impl Reactor {
         any
     }
 
-    /// Executes the engine's requests, until there are no more in this turn.
+    /// Executes the engine's requests until none is left in this turn.
     fn finish(&mut self, now: Timestamp) {
         while let Some(output) = self.engine.poll_output() {
             self.execute(now, output);
@@ -404,7 +403,7 @@ impl Reactor {
 
     // ---- for the daemon
 
-    /// New settings, also for open connections.
+    /// Applies new settings, also to open connections.
     pub fn reconfigure(&mut self, settings: Settings) {
         self.watched.sharing_max = settings.sharing_max;
         self.engine.handle(self.clock.now(), Input::Reconfigure(Box::new(settings)));
@@ -413,7 +412,7 @@ impl Reactor {
     /// Serves a connection that was not accepted from a listener.
     ///
     /// # Errors
-    /// It cannot be registered (epoll_ctl(2): ENOMEM or ENOSPC).
+    /// If it cannot be registered (epoll_ctl(2): ENOMEM or ENOSPC).
     pub fn serve(
         &mut self,
         connection: Connection,
@@ -425,19 +424,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Begins to connect to an endpoint. A later turn [tells](Turn::connected) the outcome: a connection, for example for
-    /// [`serve`](Self::serve), or an error: that of connect(2); `TimedOut` at the deadline; `Unsupported` if this kind of
-    /// endpoint has no connections.
+    /// Begins to connect to an endpoint. A later turn [reports](Turn::connected) the outcome: a connection, for example for
+    /// [`serve`](Self::serve), or an error: that of connect(2); `TimedOut` at the deadline; `Unsupported` for an endpoint without
+    /// connections.
     pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
         self.attempts.begin(self.poll.registry(), self.clock.now(), place, deadline)
     }
 
-    /// Why a pair of descriptors failed, if not because its reader left: for example a full disk, or a directory as input.
+    /// Why a pair of descriptors failed, unless because its reader left: for example a full disk, or a directory as input.
     pub fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// Gives a connection a slot, and registers it.
+    /// Gives a connection a slot, and registers its descriptors.
     fn watch(&mut self, connection: Connection) -> io::Result<ConnectionId> {
         let peer = self.slots.insert(connection);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
@@ -446,7 +445,7 @@ impl Reactor {
         let registered = slot.sources().try_for_each(|source| {
             let registered =
                 self.poll.registry().register(&mut SourceFd(&source.fd.as_raw_fd()), token, source.interest);
-            // An input that is always ready is read until its end: no event is missed.
+            // An input that is always ready is read until its end, without an event.
             always_writable |= is_always_ready(registered)? && source.interest.is_writable();
             Ok(())
         });
@@ -479,7 +478,7 @@ impl Reactor {
     /// Begins to stop: accepts what waits, closes the listeners, and gives the engine `grace` to finish.
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
-        // Pairs stay open: their contents are still answered.
+        // Pairs stay open, because their contents are still answered.
         let places: Vec<ResolvedEndpoint> = self
             .slots
             .listener_slots()
@@ -491,7 +490,7 @@ impl Reactor {
         let now = self.clock.now();
         self.give_up_handshakes(now);
         self.engine.handle(now, Input::Stop { by: now + grace });
-        // The contents of the kernel's buffers count as received, whether or not an event reported them.
+        // The contents of the kernel's buffers count as received, even if no event has reported them.
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
         for peer in peers {
             if let Some(slot) = self.slots.get_mut(peer) {

@@ -1,24 +1,24 @@
-//! Under which names peers have joined, or have come with a certificate, for the lines that the log has of them later.
+//! The names with which peers have joined or connected, for their later lines in the log.
 
 use std::collections::HashMap;
 
 use crate::engine::message::{ConnectionId, EventKind};
 
-/// The most that a name takes here, in bytes: 32 characters, with what holds them, in a table that has just grown.
+/// The most bytes of a name: 32 characters, with their overhead, in a table that has just grown.
 pub(super) const NAME_BYTES_MAX: usize =
     32 * 4 + 2 * (size_of::<ConnectionId>() + size_of::<Box<str>>()) + 16;
 
-/// One name for each peer that has one: no more than there are connections.
+/// One name for each peer that has one.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<ConnectionId, Box<str>>);
 
 impl Names {
-    /// The name that a line about this has: none where it says the name itself.
+    /// The name for a line about this event; none if the line itself has the name.
     pub(super) fn of(&mut self, peer: Option<ConnectionId>, what: &EventKind) -> Option<Box<str>> {
         let peer = peer?;
         match what {
             EventKind::Joined(name) => {
-                self.0.insert(peer, name.as_str().into()) // the name in its certificate is repeated there
+                self.0.insert(peer, name.as_str().into()) // this line has both: the certificate's name and this one
             }
             EventKind::Identified(name) => {
                 self.insert(peer, name);
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// A peer has joined, or had before a restart.
+    /// Notes that a peer has joined, now or before a restart.
     pub(super) fn insert(&mut self, peer: ConnectionId, name: &str) {
         self.0.insert(peer, name.into());
     }

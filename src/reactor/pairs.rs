@@ -21,7 +21,7 @@ impl Reactor {
         self.pairs.push(PairEndpoint { pair, binding: Rc::new(binding), peer: None });
     }
 
-    /// The pair at a place.
+    /// The pair at this endpoint.
     pub fn pair(&self, place: &ResolvedEndpoint) -> Option<&Pair> {
         self.pairs().find(|pair| pair.place() == place)
     }
@@ -31,8 +31,8 @@ impl Reactor {
         self.pairs.iter().map(|endpoint| &endpoint.pair)
     }
 
-    /// Begins the session of each pair that has none. If that fails, it is tried again after a while, because no event
-    /// would.
+    /// Begins the session of each pair that has none. If that fails, it is tried again after a while, because no event would report
+    /// a change.
     pub fn begin_pairs(&mut self) {
         for index in 0..self.pairs.len() {
             let PairEndpoint { pair, binding, peer: None } = &self.pairs[index] else { continue };
@@ -55,7 +55,7 @@ impl Reactor {
         }
     }
 
-    /// If this is the session of a pair, it has failed and ends; another one begins after a while.
+    /// Handles the failure of a pair's session, which ends. Another one begins after a while.
     pub(super) fn note_failed_pair(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
         if let Some(endpoint) = self.pairs.iter_mut().find(|endpoint| endpoint.peer == Some(peer)) {
             endpoint.peer = None;
@@ -64,7 +64,7 @@ impl Reactor {
         }
     }
 
-    /// Gives the pair of this kind whose `.in` has this inode to the session that it had before a restart.
+    /// Gives the pair of this kind whose `.in` has this inode the session that it had before the restart.
     pub(super) fn restore_pair(&mut self, transport: Transport, number: u64) -> Option<ConnectionId> {
         for index in 0..self.pairs.len() {
             let PairEndpoint { pair, peer, .. } = &self.pairs[index];
@@ -79,7 +79,7 @@ impl Reactor {
         None
     }
 
-    /// Another service needs another session.
+    /// Gives a pair another binding, which needs another session.
     pub(super) fn redirect_pair(&mut self, place: &ResolvedEndpoint, binding: &Binding) {
         let Some(index) = self.pairs.iter().position(|endpoint| endpoint.pair.place() == place) else {
             return;
@@ -91,11 +91,11 @@ impl Reactor {
         }
     }
 
-    /// Closes a pair, after reading the rest of its contents.
+    /// Closes a pair, after reading and answering its contents.
     pub(super) fn remove_pair(&mut self, place: &ResolvedEndpoint) {
         if let Some(index) = self.pairs.iter().position(|endpoint| endpoint.pair.place() == place) {
             let PairEndpoint { pair, peer, .. } = self.pairs.swap_remove(index);
-            // Last, so that nothing waits in a queue that could have been answered.
+            // This comes last, so that everything in the queue was answered.
             self.end(peer);
             drop(pair);
         }

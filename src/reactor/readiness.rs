@@ -1,5 +1,5 @@
-//! The ready descriptors. The kernel reports an edge once, so it is remembered until a call returns WouldBlock. Each
-//! entry gets one budget of work a turn, in order of arrival, so that none starves.
+//! The ready descriptors. The kernel reports an edge once, so it is remembered until a call returns WouldBlock. Each entry gets one
+//! budget of work a turn, in order of arrival, so that none starves.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -42,14 +42,14 @@ impl Ready {
         self.queue.pop_front()
     }
 
-    /// This listener waits until a descriptor or memory is free.
+    /// Pauses a listener until a descriptor or memory is free.
     pub(super) fn starve(&mut self, listener_slot: usize) {
         if !self.accept_paused.contains(&listener_slot) {
             self.accept_paused.push(listener_slot);
         }
     }
 
-    /// Something was freed, or time has passed.
+    /// Tries paused listeners again: something was freed, or time has passed.
     pub(super) fn retry_starved(&mut self) {
         for listener_slot in std::mem::take(&mut self.accept_paused) {
             self.push(Source::ListenerSlot(listener_slot));
@@ -57,7 +57,7 @@ impl Ready {
     }
 }
 
-/// A reserve descriptor: freed when there is no other, it allows accepting one connection and sending it an error.
+/// A reserve descriptor. It is freed when no other one is left, to accept one connection and send it an error.
 #[derive(Debug)]
 pub(super) struct ReserveFd(Option<File>);
 
@@ -71,7 +71,7 @@ impl ReserveFd {
         self.0.take().is_some()
     }
 
-    /// Takes one again, if there is one.
+    /// Opens it again, if possible.
     pub(super) fn restore(&mut self) {
         if self.0.is_none() {
             *self = ReserveFd::new();

@@ -1,4 +1,4 @@
-//! The event log: one line for each event. In a flood each kind of event has a budget of lines a second; the rest is counted.
+//! The log of events, one line for each. Each kind of event has a budget of lines a second; in a flood the rest is counted.
 
 use std::io;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl Line {
         }
     }
 
-    /// The subject of lines of this kind, in the plural.
+    /// What lines of this kind are called when they are counted.
     fn subject(self) -> &'static str {
         match self {
             Line::Opened => "connections opened",
@@ -93,7 +93,7 @@ impl Line {
     }
 }
 
-/// The error when the daemon opened a connection.
+/// The error when the daemon itself opened a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EndpointError {
     Accept,
@@ -101,7 +101,7 @@ pub(super) enum EndpointError {
     Pair,
 }
 
-/// Counts the lines of each kind in the current second.
+/// The lines of each kind in the current second.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     begun: Timestamp,
@@ -111,7 +111,7 @@ pub(super) struct EventLog {
 
 impl EventLog {
     /// Logs the engine's events.
-    #[inline(always)] // nearly always there are none
+    #[inline(always)] // there are nearly always none
     pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
         while let Some(event) = engine.poll_event() {
             self.note(now, &event);
@@ -131,7 +131,7 @@ impl EventLog {
             EventKind::Identified(name) => line(Line::Opened, format_args!("is {name}, by its certificate")),
             EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
             EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
-            EventKind::Decided(FramingMode::Packet) => {} // known from the start
+            EventKind::Decided(FramingMode::Packet) => {} // the endpoint's kind says so
             EventKind::Decided(kind) => {
                 line(Line::Decided, format_args!("{}", Phrase("framing", kind.name())))
             }
@@ -158,19 +158,19 @@ impl EventLog {
         }
     }
 
-    /// Members that were in the room before a restart keep their names.
+    /// Takes the names of members from before a restart.
     pub(super) fn restore(&mut self, engine: &Engine) {
         engine.member_names().for_each(|(peer, name)| self.names.insert(peer, name));
     }
 
-    /// A connection was refused because no descriptor was left.
+    /// Logs that a connection was refused because no descriptor was left.
     pub(super) fn refused(&mut self, now: Timestamp, binding: &Binding, remote: RemoteAddress) {
         let text =
             format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
         self.line(now, Line::Refused, binding, Some(remote), text);
     }
 
-    /// Accepting failed for now.
+    /// Logs that accepting failed.
     pub(super) fn trouble(
         &mut self,
         now: Timestamp,
@@ -214,7 +214,7 @@ impl EventLog {
         }
     }
 
-    /// At the end of a second: logs how many lines were suppressed in it.
+    /// Logs, at the end of a second, how many lines were suppressed in it.
     pub(super) fn settle(&mut self, now: Timestamp) {
         if now.since(self.begun) < SECOND {
             return;

@@ -1,8 +1,8 @@
-//! Names of servers, looked up without holding up the loop.
+//! Looks up names of servers without blocking the loop.
 //!
-//! The system's resolver (getaddrinfo(3)) blocks, for many seconds if a name server is silent, and has no other form: what it
-//! asks, in which order, is the machine's configuration (nsswitch.conf(5)). So it runs in a thread of its own that does nothing
-//! else: it gets a name, and sends back addresses. There is none while no name is looked up, and none at all for addresses.
+//! The system's resolver (getaddrinfo(3)) blocks, for many seconds if a name server is silent. Only the resolver knows the
+//! machine's configuration (nsswitch.conf(5)). So it runs in a thread that does nothing else: it gets a name, and sends back
+//! addresses. There is no thread while no name is looked up, and addresses need none.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -13,16 +13,16 @@ use mio::{Registry, Waker};
 
 use super::slots::Source;
 
-/// Addresses of one name that are tried.
+/// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Lookups at once: a silent name server must not gather threads.
+/// The most lookups at once, so that a silent name server does not accumulate threads.
 const LOOKUPS_MAX: usize = 4;
 
-/// An answer: for which question, and the addresses.
+/// An answer: its question, and the addresses.
 pub(super) type Answer<Q> = (Q, io::Result<Vec<SocketAddr>>);
 
-/// The lookups under way.
+/// The current lookups.
 #[derive(Debug)]
 pub(super) struct Resolver<Q> {
     waker: Option<Arc<Waker>>,
@@ -39,11 +39,11 @@ impl<Q> Default for Resolver<Q> {
 }
 
 impl<Q: Send + 'static> Resolver<Q> {
-    /// Looks up a host. An address is its own answer, at once; for a name, [`poll`](Self::poll) has it later, after an event of
-    /// [`Source::Resolver`].
+    /// Looks up a host. An address is answered at once. The answer for a name comes from [`poll`](Self::poll) later, after an event
+    /// of [`Source::Resolver`].
     ///
     /// # Errors
-    /// Too many lookups are under way, or there is no thread for one.
+    /// If too many lookups are running, or no thread can be started.
     pub(super) fn ask(
         &mut self,
         registry: &Registry,
@@ -65,7 +65,7 @@ impl<Q: Send + 'static> Resolver<Q> {
         std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let found = (host.as_str(), port).to_socket_addrs();
             let found = found.map(|addresses| addresses.take(ADDRESSES_MAX).collect());
-            // The daemon may have ended, or want no room any more.
+            // The daemon may be ending, or no longer need the room.
             if sender.send((question, found)).is_ok() {
                 let _ = waker.wake();
             }

@@ -1,4 +1,4 @@
-//! A restart: the connections that continue in another process, and those of the previous one.
+//! A restart: the connections that continue in the next process, and those of the previous process.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,8 +10,7 @@ use crate::engine::record::{Record, SavedSession};
 use crate::transport::connection::Connection;
 
 impl Reactor {
-    /// Every connection that can continue in another process. Their record goes to `write`, piece by piece. Nothing changes
-    /// here.
+    /// Every connection that can continue in another process. Their record goes to `write`, piece by piece. Nothing changes here.
     ///
     /// # Errors
     /// The error of `write`.
@@ -21,7 +20,7 @@ impl Reactor {
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
         for peer in handing.peers() {
-            // Those that are missing there have left.
+            // The next process takes those without a descriptor as closed.
             let connection = self.slots.connection(peer);
             let Some(piece) = handing.session(peer, connection.map_or(0, Connection::number)) else {
                 continue;
@@ -35,12 +34,12 @@ impl Reactor {
         Ok(connections)
     }
 
-    /// Writes what waits for one peer, as much as the kernel accepts.
+    /// Writes what waits for one peer, as far as the kernel accepts it.
     pub fn deliver(&mut self, peer: ConnectionId) {
         self.flush(self.clock.now(), peer);
     }
 
-    /// Continues those connections of the previous process that were handed over.
+    /// Continues the connections of the previous process that were handed over.
     pub fn restore(&mut self, record: Record, connections: Vec<Connection>) {
         let now = self.now();
         let mut connections: HashMap<u64, Connection> =

@@ -1,4 +1,4 @@
-//! Peers that share memory: whether one has a message is known without a system call, as long as neither side sleeps.
+//! Peers with shared memory: as long as neither side sleeps, no system call is needed to see whether there is a message.
 
 use std::io;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use super::Reactor;
 use super::slots::Slot;
 use crate::engine::message::{ConnectionId, Input, Timestamp};
 
-/// Peers that are looked at at once; more are told at once that we sleep.
+/// The most peers whose memory is polled; any more are told at once that we sleep.
 const WATCHED_MAX: usize = 16;
 
-/// Turns in a row without a look at the descriptors.
+/// The most consecutive turns without polling descriptors.
 const UNPOLLED_MAX: u32 = 16;
 
 /// Whether there is a message in its memory.
@@ -19,7 +19,7 @@ fn has_message(slot: &Slot) -> bool {
 }
 
 impl Reactor {
-    /// A peer has been read to the end. One that shares memory is watched for a while, or told that it has to wake us.
+    /// Handles that a peer has been read to the end. If it shares memory, it is polled for a while, or told that it must wake us.
     pub(super) fn note_empty(&mut self, peer: ConnectionId) {
         if self.slots.get_mut(peer).is_none_or(|slot| slot.rings().is_none()) {
             return;
@@ -31,7 +31,7 @@ impl Reactor {
         }
     }
 
-    /// From now on the peer wakes us. Returns whether there is a message already.
+    /// Tells the peer that it must wake us. Returns whether there is a message already.
     fn let_sleep(&mut self, peer: ConnectionId) -> bool {
         let Some(slot) = self.slots.get_mut(peer) else { return false };
         let has_message = slot.rings().is_some_and(|rings| !rings.may_sleep());
@@ -42,7 +42,7 @@ impl Reactor {
         has_message
     }
 
-    /// Puts those with a message on the ready list; returns whether there are any.
+    /// Puts polled peers with a message on the ready list; returns whether there are any.
     fn take_watched(&mut self) -> bool {
         let (slots, ready) = (&mut self.slots, &mut self.ready);
         let before = self.watched.peers.len();
@@ -58,8 +58,8 @@ impl Reactor {
         self.watched.peers.len() < before && !self.ready.is_empty()
     }
 
-    /// Looks at the memory of the watched peers before the loop waits for `timeout`. Returns how long it still may, or `None`: it
-    /// need not even ask whether a descriptor is ready.
+    /// Polls the memory of these peers before the loop waits for `timeout`. Returns how long it may still wait, or `None` if it
+    /// need not even poll the descriptors.
     pub(super) fn look_at_rings(&mut self, timeout: Option<Duration>) -> Option<Option<Duration>> {
         if self.watched.peers.is_empty() {
             return Some(timeout);
@@ -84,11 +84,11 @@ impl Reactor {
             return true;
         }
         let peers = std::mem::take(&mut self.watched.peers);
-        // Each of them, and not only up to the first that has something.
+        // All of them must be told, not only those before the first message.
         peers.into_iter().filter(|peer| self.let_sleep(*peer)).count() > 0
     }
 
-    /// The peer has broken a rule of its memory: it is told.
+    /// Ends a peer that has broken a rule of its memory, with an error.
     pub(super) fn break_off(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
         let why = error.to_string();
         self.engine.handle(now, Input::Broken { peer, why: &why });

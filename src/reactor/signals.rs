@@ -9,10 +9,10 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::slots::Source;
 
-/// A signal's request to the daemon.
+/// What a signal asks of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM, SIGINT: stop; the second time at once.
+    /// SIGTERM, SIGINT: stop; the second time, at once.
     Stop,
     /// SIGHUP: read the configuration again, or stop if the terminal is gone.
     Hangup,
@@ -22,7 +22,7 @@ pub enum Signal {
 
 pub(super) struct Signals {
     events: signal_hook_mio::v1_0::Signals,
-    /// A signal came. Its event may be missing: the handler writes to a socket, and the kernel may have no memory for that.
+    /// Set by a signal. Its event may be missing: the handler writes to a socket, and the kernel may have no memory for that.
     came: Arc<AtomicBool>,
 }
 
@@ -39,12 +39,12 @@ impl Signals {
         Ok(Signals { events, came })
     }
 
-    /// Whether one came since [`pending`](Self::pending) was called.
+    /// Whether a signal came since [`pending`](Self::pending) was called.
     pub(super) fn have_come(&self) -> bool {
         self.came.load(Ordering::Relaxed)
     }
 
-    /// Those that came since the last call.
+    /// The signals that came since the last call.
     pub(super) fn pending(&mut self) -> Vec<Signal> {
         let signal = |number| match number {
             SIGHUP => Signal::Hangup,

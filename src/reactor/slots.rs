@@ -1,5 +1,5 @@
-//! Tokens and their meaning. A token carries a generation, so an event that was queued for a closed connection never
-//! reaches the next one in its slot. Closed slots are freed between turns.
+//! Tokens and their meaning. A token has a generation, so an event for a closed connection never reaches the next one in its slot.
+//! Closed slots are freed between turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,7 +21,7 @@ pub struct Attempt(pub(super) usize);
 
 #[cfg(feature = "nats")]
 impl Attempt {
-    /// No attempt has this number.
+    /// The number of no attempt.
     pub(super) const NONE: Attempt = Attempt(0);
 }
 
@@ -42,13 +42,13 @@ pub(super) enum Source {
     Resolver,
 }
 
-/// Tokens from here on are not peers: a generation has 31 bits.
+/// Tokens from here on do not belong to peers: a generation has 31 bits.
 const LISTENERS: u64 = 1 << 63;
 
-/// Higher numbers are not listeners either.
+/// Tokens from here on do not belong to listeners either.
 const ATTEMPTS: u64 = LISTENERS | 1 << 62;
 
-/// Nor are these.
+/// Tokens from here on do not belong to attempts either.
 #[cfg(feature = "nats")]
 const LINKS: u64 = ATTEMPTS | 1 << 61;
 
@@ -94,7 +94,7 @@ pub(super) struct ListenerSlot {
     pub(super) ledger: Ledger,
 }
 
-/// The action after the bytes that the wire holds back.
+/// What follows the bytes that the wire holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Closing {
     /// More of the conversation.
@@ -102,11 +102,11 @@ pub(super) enum Closing {
     None,
     /// The end of our side.
     ShutdownWrite,
-    /// The end of the connection, which the engine has forgotten already.
+    /// The end of the connection, which the engine no longer knows.
     Close,
 }
 
-/// Whether the engine wants this connection read.
+/// Whether the engine wants to read from this connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reading {
     #[default]
@@ -123,7 +123,7 @@ pub(super) enum Writing {
     Free,
     /// A write returned WouldBlock, and no edge was seen since.
     Blocked,
-    /// Epoll takes no such file (a regular one): a write never blocks, and no event would tell that it can go on.
+    /// Epoll does not accept this file (a regular one): a write never blocks, and no event would report that it can continue.
     Always,
 }
 
@@ -136,19 +136,19 @@ fn is_empty(error: &io::Error) -> bool {
 pub(super) struct Slot {
     connection: Option<Connection>,
     generation: u32,
-    /// An edge was seen, and no WouldBlock since.
+    /// Set if an edge was seen, and no WouldBlock since.
     pub(super) readable: bool,
     pub(super) reading: Reading,
-    /// Its end of file, or an error, follows what can still be read.
+    /// Set if its end of file, or an error, follows what can still be read.
     pub(super) ended: bool,
-    /// The last read filled the buffer: the burst continues, unless nothing follows.
+    /// Set if the last read filled the buffer: the burst continues, unless nothing follows.
     pub(super) more: bool,
     pub(super) writing: Writing,
-    /// It is on the ready list.
+    /// Whether it is on the ready list.
     pub(super) queued: bool,
-    /// A read filled the whole buffer, and no later read has found nothing.
+    /// Set if a read filled the whole buffer, until a later read finds nothing.
     pub(super) bulk_sender: bool,
-    /// The action after the bytes that the wire holds back.
+    /// What follows the bytes that the wire holds.
     pub(super) closing: Closing,
     /// The encoding of its bytes on the network.
     pub(super) wire: Wire,
@@ -181,23 +181,23 @@ impl Slot {
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let connection = self.connection()?;
         match connection.receive(buffer) {
-            // The end of its socket was seen before, so whatever it has written is there.
+            // The end of its socket was seen earlier, so all that it has written is there.
             Err(error) if self.ended && is_empty(&error) && connection.rings().is_some() => Ok(Received::End),
             outcome => outcome,
         }
     }
 
-    /// Its rings, if it has some.
+    /// Its rings, if it has shared memory.
     pub(super) fn rings(&self) -> Option<&Rings> {
         self.connection.as_ref().and_then(Connection::rings)
     }
 
-    /// Writes `said` after the bytes that the wire holds back; returns how many bytes of it were taken.
+    /// Writes `said` after the bytes that the wire holds; returns how many bytes of `said` were accepted.
     pub(super) fn send(&mut self, said: &[&[u8]]) -> io::Result<usize> {
         let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let ended = self.ended;
         self.wire.send(said, |pieces| match connection.write(pieces) {
-            // Nobody will make room any more.
+            // The other side is gone, so it will not make room.
             Err(error) if ended && is_empty(&error) && connection.is_left() => {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
@@ -227,11 +227,11 @@ impl Slot {
     }
 
     pub(super) fn shutdown_write(&self) {
-        // ENOTCONN: it is gone already, and the next read tells so.
+        // ENOTCONN: it is gone, which the next read shows.
         let _ = self.connection().and_then(Connection::shutdown_write);
     }
 
-    /// Whether the connection has failed, for one that is not being read.
+    /// Whether a connection that is not being read has failed.
     pub(super) fn failed(&self) -> bool {
         let has_failed = |connection: &Connection| match connection.rings() {
             Some(_) => self.writing == Writing::Blocked && connection.is_left(),
@@ -244,17 +244,17 @@ impl Slot {
 /// The tables of connections and listeners.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// The last slot is in use, or was freed in this turn: after a peak the memory is freed.
+    /// The last slot is in use, or was freed in this turn. So memory is freed after a peak.
     slots: Vec<Slot>,
     /// The lowest index is used first, so that the end of the table becomes free.
     free: BTreeSet<u32>,
-    /// The newest generation in each slot: a number returns after 2^31 connections.
+    /// The newest generation of any slot. A number returns after 2^31 connections.
     generation: u32,
     /// Connections that share memory.
     pub(super) sharing: usize,
     /// Slots that were freed in this turn.
     dead: Vec<u32>,
-    /// By their numbers. No number is used twice, so no old event can mean a new listener.
+    /// Listeners by number. No number is used twice, so an old event cannot reach a new listener.
     listener_slots: BTreeMap<usize, ListenerSlot>,
     /// The number of the next listener.
     next_listener: usize,
@@ -274,7 +274,7 @@ impl Slots {
         ConnectionId { index, generation }
     }
 
-    /// The peer's slot, if it still has it.
+    /// The peer's slot, unless it has been freed.
     pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(peer.index as usize)?;
         (slot.generation == peer.generation && slot.connection.is_some()).then_some(slot)
@@ -286,7 +286,7 @@ impl Slots {
         slot.connection.as_ref().filter(|_| slot.generation == peer.generation)
     }
 
-    /// Whether its bytes travel unencrypted.
+    /// Whether its bytes are not encrypted.
     pub(super) fn is_plain(&self, peer: ConnectionId) -> bool {
         self.slots.get(peer.index as usize).is_some_and(|slot| matches!(slot.wire, Wire::Plain))
     }
@@ -300,7 +300,7 @@ impl Slots {
     fn take(&mut self, peer: ConnectionId) -> Option<Connection> {
         let slot = self.get_mut(peer)?;
         let connection = slot.connection.take();
-        // Its keys and records are not kept until another connection has the slot.
+        // Its keys and records do not outlive it.
         slot.wire = Wire::default();
         self.dead.push(peer.index);
         self.sharing -= usize::from(connection.as_ref().and_then(Connection::rings).is_some());
@@ -317,7 +317,7 @@ impl Slots {
         }
     }
 
-    /// Makes freed slots available again; returns how many.
+    /// Makes the slots freed in this turn available again; returns how many.
     pub(super) fn reap(&mut self) -> usize {
         let count = self.dead.len();
         self.free.extend(self.dead.drain(..));
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn slot_takes_half_a_cache_line() {
-        // A wire of records takes one pointer more.
+        // A wire other than a plain one takes one pointer more.
         assert!(size_of::<Slot>() - size_of::<Wire>() <= 32, "{}", size_of::<Slot>());
     }
 

@@ -1,15 +1,15 @@
-//! The peers that share memory and have been read to the end, while the loop is awake.
+//! Peers with shared memory that have been read to the end, while the loop is awake.
 
 use crate::engine::message::ConnectionId;
 use crate::transport::rings::Patience;
 
-/// The peers whose memory is watched.
+/// The peers whose memory is polled.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     pub(super) peers: Vec<ConnectionId>,
     pub(super) patience: Patience,
-    /// Turns since the descriptors were last asked about.
+    /// Turns since the descriptors were last polled.
     pub(super) unpolled: u32,
-    /// The most connections that share memory.
+    /// The most connections with shared memory.
     pub(super) sharing_max: usize,
 }

@@ -14,13 +14,13 @@ use crate::wire::{Heard, Wire};
 use super::Reactor;
 use super::slots::{Reading, Writing};
 
-/// The time for a handshake.
+/// The longest time for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The error when it takes longer.
+/// The error after that time.
 const TOO_LONG: &str = "the handshake was not finished within 10 s";
 
-/// Tells the engine what a wire has received.
+/// Passes what a wire has received to the engine.
 #[inline]
 pub(super) fn hear(
     engine: &mut Engine,
@@ -44,7 +44,7 @@ pub(super) fn hear(
 }
 
 impl Reactor {
-    /// Whether a connection of this binding has the wire that it needs.
+    /// Gives a connection the wire that its binding needs. Returns whether that was possible.
     pub(super) fn begin_wire(&mut self, now: Timestamp, peer: ConnectionId, binding: &Binding) -> bool {
         if !binding.transport.is_encrypted {
             return true;
@@ -71,13 +71,14 @@ impl Reactor {
         None
     }
 
-    /// From now on, encrypted endpoints present these certificates.
+    /// Makes encrypted endpoints present these certificates from now on.
     #[cfg(feature = "tls")]
     pub fn accept_with(&mut self, acceptor: Option<Acceptor>) {
         self.acceptor = acceptor;
     }
 
-    /// Sends what the handshake has made. When it is complete, output that was queued in the meantime goes out in the same write.
+    /// Sends the handshake's output. When the handshake is complete, output that was queued in the meantime is sent in the same
+    /// write.
     pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if slot.wire.is_handshaking() || slot.writing != Writing::Blocked {
@@ -92,7 +93,7 @@ impl Reactor {
         self.flush_held(now, peer);
     }
 
-    /// A client that has not finished the handshake is not waited for any more: no error can reach it.
+    /// Closes connections whose handshake has taken too long. No error can reach such a client.
     pub(super) fn give_up_handshakes(&mut self, now: Timestamp) {
         for (_, peer) in std::mem::take(&mut self.handshakes.deadlines) {
             if self.slots.get_mut(peer).is_some_and(|slot| slot.wire.is_handshaking()) {
@@ -102,7 +103,7 @@ impl Reactor {
         }
     }
 
-    /// Begins another turn, and gives up handshakes that have had their time.
+    /// Begins another turn, and gives up handshakes whose time is over.
     pub(super) fn look_at_handshakes(&mut self, now: Timestamp) {
         self.handshakes.steps = 0;
         while let Some((until, peer)) = self.handshakes.deadlines.front().copied() {
@@ -130,8 +131,8 @@ impl Reactor {
         self.slots.reset(peer);
     }
 
-    /// Sends the last words on encrypted connections, which no other process can continue, and ends them. The others stay as
-    /// they are. Do not ask the engine for anything afterwards.
+    /// Sends the last messages on encrypted connections, which no other process can continue, and ends them. The others are not
+    /// changed. Ask the engine for nothing afterwards.
     pub fn part_with_encrypted(&mut self) {
         let now = self.now();
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
@@ -145,7 +146,7 @@ impl Reactor {
             slot.wire.end();
             let _ = slot.send(&[]);
             slot.shutdown_write();
-            // Unread input would make a reset of the end.
+            // With unread input, the close would be a reset.
             while slot.read(&mut self.buffer).is_ok_and(|count| count > 0) {}
         }
     }

@@ -1,28 +1,28 @@
-//! The contents that a wire found in received bytes.
+//! What a wire has found in received bytes.
 
 /// The contents of received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard<'a> {
-    /// Bytes of the conversation; `more`: others are there already, and follow.
+    /// Bytes of the conversation; `more`: others have arrived and follow.
     Bytes {
         /// The bytes.
         bytes: &'a [u8],
         /// Whether others follow.
         more: bool,
     },
-    /// The other side says nothing more.
+    /// The other side sends nothing more.
     End,
     /// The conversation is encrypted from here on.
     Secured {
         /// Version and cipher suite.
         how: &'a str,
-        /// The name in the other side's certificate, if it has shown one that has a name.
+        /// The name in the other side's certificate, if there is one.
         name: Option<&'a str>,
     },
-    /// The end came without a word that it is the end: something may be missing before it.
+    /// The stream ended without the message that ends it: something may be missing.
     Truncated,
     /// The peer sends plain text, and from now on so does this wire.
     PlainText,
-    /// The conversation is over, with the reason. An alert about it may be held back, still to be sent.
+    /// The conversation has failed, for this reason. An alert about it may still have to be sent.
     Failed(&'a str),
 }

@@ -1,20 +1,19 @@
-//! A wire for tests: masked records of a few bytes. It affects sizes and times like a cipher does, so that tests show
-//! that the users of a wire cope with it: a record arrives in parts, one read holds several, output is taken before it
-//! is written, and the end is a record of its own.
+//! A wire for tests, with masked records of a few bytes. It affects sizes and times as a cipher does: a record arrives in parts,
+//! one read has several records, output is accepted before it is written, and the end is a record of its own.
 
 use std::io::{self, ErrorKind};
 
 use super::heard::Heard;
 
-/// Bytes of the longest record, behind the one that is its length.
+/// The longest record in bytes, after the byte with its length.
 const RECORD_BYTES_MAX: usize = 7;
 
-/// The most bytes that are held back before more output is taken.
+/// The most bytes that wait to be written before more output is accepted.
 const HELD_BYTES_MAX: usize = 64;
 
 const MASK: u8 = 0xa5;
 
-/// The length of a record that is really a question of the wire itself; the answer is the same.
+/// The length of a record that is a question of the wire itself; the answer is the same record.
 pub(crate) const QUESTION: u8 = 0xff;
 
 /// Its state: incomplete records in both directions.
@@ -35,7 +34,7 @@ pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks(RECORD_BYTES_MAX).flat_map(record).collect()
 }
 
-/// The decoded contents, as far as whole records have arrived, and whether the end was among them.
+/// The decoded contents of the whole records, and whether the end was among them.
 pub(crate) fn unmask(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut said = Vec::new();
     while let [length, rest @ ..] = bytes

@@ -1,5 +1,5 @@
-//! Between the bytes on a descriptor and the bytes of a conversation: a wire converts them in both directions. Bytes
-//! in, bytes out: it has never seen a socket, and does not know what the bytes mean.
+//! A wire stands between the bytes on a descriptor and the bytes of a conversation, and converts them in both directions. Bytes in,
+//! bytes out: it knows no socket, and not what the bytes mean.
 
 mod heard;
 #[cfg(test)]
@@ -11,23 +11,23 @@ use std::io;
 
 pub use heard::Heard;
 
-/// The encoding of one stream's bytes. It takes no more room in a connection's slot than a pointer.
+/// The encoding of one stream. It takes as much room in a connection's slot as a pointer.
 #[derive(Debug, Default)]
 pub enum Wire {
-    /// The conversation's bytes unchanged: nothing is copied, and nothing held back.
+    /// The conversation's bytes, unchanged: nothing is copied or held.
     #[default]
     Plain,
     /// TLS records.
     #[cfg(feature = "tls")]
     Tls(Box<tls::Tls>),
-    /// Records, as a cipher has them.
+    /// Records as a cipher makes them.
     #[cfg(test)]
     Masked(Box<masked::Masked>),
 }
 
 impl Wire {
-    /// Gives `hear` what is in bytes that were received, in as many pieces as it takes: none, should these be only the
-    /// beginning of one. `more`: others wait to be received.
+    /// Passes the contents of received bytes to `hear`, in any number of pieces, or none if a record is incomplete. `more`: other
+    /// bytes wait to be received.
     #[inline]
     pub fn receive(&mut self, received: &mut [u8], more: bool, mut hear: impl FnMut(Heard<'_>)) {
         match self {
@@ -44,7 +44,7 @@ impl Wire {
         }
     }
 
-    /// The descriptor has nothing more.
+    /// Handles the end of the descriptor's input.
     pub fn receive_end(&mut self, mut hear: impl FnMut(Heard<'_>)) {
         match self {
             Wire::Plain => hear(Heard::End),
@@ -55,7 +55,7 @@ impl Wire {
         }
     }
 
-    /// The handshake has had its time.
+    /// Handles that the handshake has taken too long.
     #[cfg_attr(not(feature = "tls"), expect(unused_variables, unused_mut))]
     pub fn give_up_handshake(&mut self, why: &str, mut hear: impl FnMut(Heard<'_>)) {
         match self {
@@ -72,7 +72,7 @@ impl Wire {
         }
     }
 
-    /// Whether output is impossible for now.
+    /// Whether nothing can be sent for now.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         match self {
@@ -84,11 +84,11 @@ impl Wire {
         }
     }
 
-    /// Gives `write` what `said` is on the way, behind what is [held back](Self::is_holding). `write` says how many bytes
-    /// were taken. Returns how many bytes of `said` are off the speaker's hands: written, or held back here.
+    /// Encodes `said` and passes it to `write`, after the bytes that are [held](Self::is_holding). `write` returns how many bytes
+    /// were accepted. Returns how many bytes of `said` need not be offered again, because they were written or are held here.
     ///
     /// # Errors
-    /// What `write` says, unless something of `said` was taken; `WouldBlock` is to be tried again.
+    /// The error of `write`, unless part of `said` was accepted. After `WouldBlock`, try again.
     #[inline]
     pub fn send(
         &mut self,
@@ -104,7 +104,7 @@ impl Wire {
         }
     }
 
-    /// Whether bytes wait to be written that nobody will offer again: [`send`](Self::send) writes them.
+    /// Whether bytes of its own wait to be written: [`send`](Self::send) writes them.
     #[inline]
     pub fn is_holding(&self) -> bool {
         match self {
@@ -116,7 +116,7 @@ impl Wire {
         }
     }
 
-    /// Whether the descriptor accepts no more, whether or not `send` has taken everything.
+    /// Whether the descriptor accepts no more, even if `send` has accepted everything.
     #[inline]
     pub fn is_stuck(&self, has_taken_all: bool) -> bool {
         match self {
@@ -128,7 +128,7 @@ impl Wire {
         }
     }
 
-    /// Ends the output: the message about it to the other side is held back.
+    /// Ends the output: the message about the end is held.
     pub fn end(&mut self) {
         match self {
             Wire::Plain => {}
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn wire_is_no_larger_than_a_pointer() {
-        // In a test there are two kinds of records, which takes a word to tell them apart.
+        // In this test there may be two kinds of records, which takes a word to distinguish.
         let words = if cfg!(feature = "tls") { 2 } else { 1 };
         assert!(size_of::<Wire>() <= words * size_of::<usize>());
     }

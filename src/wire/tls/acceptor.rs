@@ -1,5 +1,5 @@
-//! What a server needs for TLS, made from what certificates' files hold: checked as a whole. Knows bytes and moments; reads
-//! no file and no clock.
+//! What a server needs for TLS, made from the contents of certificate files and checked as a whole. Knows bytes and times; reads no
+//! file and no clock.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::material::{self, Certificates};
 use super::provider::provider;
 use super::revoked::Revoked;
 
-/// The oldest version of TLS that is spoken.
+/// The oldest version of TLS that is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// TLS 1.2 (RFC 5246).
@@ -47,16 +47,16 @@ pub struct Pair<'a> {
     pub key: &'a [u8],
 }
 
-/// What the files hold.
+/// The contents of the files.
 #[derive(Clone, Copy, Debug)]
 pub struct Material<'a> {
-    /// The certificates, each with its key; the first one is for those who ask for a name that none has, or for none.
+    /// The certificates, each with its key. The first one is for clients that ask for no name, or for one that no certificate has.
     pub pairs: &'a [Pair<'a>],
-    /// The authorities whose certificates clients must have where they are asked for one, as PEM; `None`: nobody is asked.
+    /// The authorities of clients' certificates, as PEM; `None`: clients are not asked for a certificate.
     pub client_ca: Option<&'a [u8]>,
-    /// Lists of the certificates that these have revoked, as PEM; `None`: none is.
+    /// Lists of certificates that these authorities have revoked, as PEM; `None`: there are none.
     pub client_crl: Option<&'a [u8]>,
-    /// The oldest version to speak.
+    /// The oldest version that is accepted.
     pub minimum: Version,
 }
 
@@ -73,19 +73,20 @@ pub enum Rejected {
     ClientCrl(String),
 }
 
-/// Makes the wires of those who connect.
+/// Makes the wires of new connections.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
-    /// For those who are not asked for a certificate.
+    /// For connections without a client's certificate.
     config: Configs,
-    /// For those who are. It has keys for tickets of its own: what was begun without a certificate goes on without one.
+    /// For connections that need one. Its tickets have keys of their own, so a session that began without a certificate continues
+    /// without one.
     asking: Option<Configs>,
     certificates: Vec<Certificates>,
-    /// Until when the lists of revoked certificates are good, in seconds since 1970; `None`: they do not say.
+    /// Until when the lists of revoked certificates are valid, in seconds since 1970; `None`: they do not say.
     crl_until: Option<u64>,
 }
 
-/// The same for the services themselves, and for the page, whose clients, browsers, name another application protocol.
+/// Configurations for the services, and for the page, because browsers name another application protocol.
 #[derive(Clone, Debug)]
 struct Configs {
     services: Arc<ServerConfig>,
@@ -101,10 +102,10 @@ impl Configs {
 }
 
 impl Acceptor {
-    /// Checks what the files hold. Dates and names are no matter here: see [`certificates`](Self::certificates).
+    /// Checks the contents of the files. It does not check dates and names: see [`certificates`](Self::certificates).
     ///
     /// # Errors
-    /// The first of them that cannot be used.
+    /// The first file that cannot be used.
     pub fn new(material: Material<'_>) -> Result<Acceptor, Rejected> {
         let mut provider = provider();
         if material.minimum == Version::Tls13 {
@@ -135,20 +136,20 @@ impl Acceptor {
         Ok(Acceptor { config, asking, certificates, crl_until })
     }
 
-    /// The certificates that are shown, in the order of their pairs.
+    /// The certificates that are presented, in the order of their pairs.
     pub fn certificates(&self) -> &[Certificates] {
         &self.certificates
     }
 
-    /// Until when the lists of revoked certificates are good, in seconds since 1970, if they say so.
+    /// Until when the lists of revoked certificates are valid, in seconds since 1970, if they say so.
     pub fn crl_until(&self) -> Option<u64> {
         self.crl_until
     }
 
-    /// The server's side of one more connection, which may have to show a certificate, or be a browser's.
+    /// The server's side of one more connection.
     ///
     /// # Errors
-    /// There are no random numbers, or no authority of clients.
+    /// If there are no random numbers, or no authority for the certificate that is asked for.
     pub(super) fn connection(
         &self,
         asks_for_certificate: bool,
@@ -163,7 +164,7 @@ impl Acceptor {
     }
 }
 
-/// The certificates among which the name decides that a client asks for (server_name, RFC 6066).
+/// The certificates, from which the name that a client asks for (server_name, RFC 6066) selects one.
 #[derive(Debug)]
 struct Choice(Vec<(Certificates, Arc<CertifiedKey>)>);
 
@@ -180,7 +181,7 @@ impl ResolvesServerCert for Choice {
     }
 }
 
-/// A certificate with its key, in order.
+/// A certificate with its chain, in order, and its key.
 fn certified(
     provider: &CryptoProvider,
     index: usize,
@@ -201,8 +202,8 @@ fn certified(
     Ok((CertifiedKey::new(chain, key), certificates))
 }
 
-/// The application protocols of an endpoint (RFC 7301), which ipcctl names too: a client that names none is served, and one that
-/// names others alone is refused. `serves_page`: it is the page's, which speaks HTTP.
+/// The application protocols of an endpoint (RFC 7301), which ipcctl names too. A client that names none is served, and one that
+/// names only others is refused. `serves_page`: HTTP.
 #[must_use]
 pub fn application_protocols(serves_page: bool) -> Vec<Vec<u8>> {
     match serves_page {
@@ -211,7 +212,7 @@ pub fn application_protocols(serves_page: bool) -> Vec<Vec<u8>> {
     }
 }
 
-/// Checks what clients show.
+/// Makes the check of clients' certificates.
 fn verifier(
     provider: &Arc<CryptoProvider>,
     authorities: &[u8],
@@ -244,14 +245,14 @@ fn config(
         .map_err(wrong)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
-    // Sessions are kept by the clients, in tickets under keys that change every six hours; nothing is kept here.
+    // Clients keep the sessions, in tickets under keys that change every six hours. The server keeps nothing.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = ring::Ticketer::new().map_err(wrong)?;
     config.send_tls13_tickets = 1;
-    config.max_early_data_size = 0; // what can be replayed is not heard
+    config.max_early_data_size = 0; // early data could be replayed
     config.alpn_protocols = application_protocols(false);
     if cfg!(debug_assertions) {
-        config.key_log = Arc::new(KeyLogFile::new()); // SSLKEYLOGFILE: whoever reads it reads everything
+        config.key_log = Arc::new(KeyLogFile::new()); // SSLKEYLOGFILE, which reveals everything to its readers
     }
     Ok(Configs::of(config))
 }

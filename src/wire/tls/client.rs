@@ -1,4 +1,4 @@
-//! The client's side of TLS, for the one connection that the daemon makes by itself. Bytes in, bytes out, like all wires.
+//! The client's side of TLS, for the daemon's own connections. Bytes in, bytes out, like all wires.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
 
-/// Makes the wires of connections to servers that certain authorities vouch for.
+/// Makes the wires of connections to servers, whose certificates certain authorities must have signed.
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Arc<ClientConfig>,
@@ -23,7 +23,7 @@ impl Connector {
         let mut roots = RootCertStore::empty();
         match authorities {
             None => {
-                // Some systems have old certificates that no longer conform.
+                // This skips certificates that do not conform: some systems have old ones.
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             }
             Some(pem) => {
@@ -47,10 +47,10 @@ impl Connector {
         Ok(Connector { config, has_own_authorities: authorities.is_some() })
     }
 
-    /// The wire of a connection to a server of this name or address, which begins with the handshake.
+    /// The wire of a connection to a server with this name or address. It begins with the handshake.
     ///
     /// # Errors
-    /// No certificate can have that name.
+    /// If no certificate can have that name.
     pub fn connect(&self, name: &str) -> Result<Client, String> {
         let name = ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
             .map_err(|_| "no certificate can have this name".to_owned())?;
@@ -73,11 +73,10 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Gives `hear` what was said in the bytes that were received. Returns whether the other side has said that it says
-    /// nothing more.
+    /// Passes the contents of received bytes to `hear`. Returns whether the other side has ended.
     ///
     /// # Errors
-    /// What TLS does not allow, as a sentence.
+    /// The broken rule of TLS, as a sentence.
     pub fn receive(&mut self, received: &[u8], mut hear: impl FnMut(&[u8])) -> Result<bool, String> {
         let (mut rest, mut plain) = (received, Vec::new());
         while !rest.is_empty() {
@@ -101,8 +100,7 @@ impl Client {
         Ok(false)
     }
 
-    /// Encrypts as much of `said` as is accepted, and gives `write` what is encrypted. Returns how many bytes of `said` were
-    /// accepted.
+    /// Encrypts as much of `said` as is accepted, and passes the result to `write`. Returns how many bytes of `said` were accepted.
     ///
     /// # Errors
     /// Those of `write`; `WouldBlock`: nothing was accepted.
@@ -125,23 +123,23 @@ impl Client {
         if count == 0 && !said.is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
     }
 
-    /// Whether something encrypted waits to be written.
+    /// Whether encrypted bytes wait to be written.
     pub fn is_holding(&self) -> bool {
         self.tls.wants_write()
     }
 
-    /// Whether nothing can be said yet.
+    /// Whether nothing can be sent yet.
     pub fn is_handshaking(&self) -> bool {
         self.tls.is_handshaking()
     }
 
-    /// Nothing more is said.
+    /// Ends the output.
     pub fn end(&mut self) {
         self.tls.send_close_notify();
     }
 }
 
-/// A function as what rustls writes to.
+/// A function in the form in which rustls can write to it.
 struct Writer<'w, W>(&'w mut W);
 
 impl<W: FnMut(&[u8]) -> io::Result<usize>> Write for Writer<'_, W> {
@@ -154,7 +152,7 @@ impl<W: FnMut(&[u8]) -> io::Result<usize>> Write for Writer<'_, W> {
     }
 }
 
-/// An error, and what to do.
+/// What an error means, and what to do.
 fn sentence(error: &Error, has_own_authorities: bool) -> String {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) if has_own_authorities => {

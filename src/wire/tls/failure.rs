@@ -1,4 +1,4 @@
-//! Why TLS failed, in one sentence. It never contains anything that a peer has sent.
+//! Why TLS failed, in one sentence, without anything that a peer has sent.
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
@@ -18,12 +18,12 @@ fn name(alert: AlertDescription) -> String {
     format!("number {number}")
 }
 
-/// A record with a fatal alert, for as long as there are no keys.
+/// A record with a fatal alert, for the time before there are keys.
 pub(super) fn record(alert: u8) -> [u8; 7] {
     [21, 3, 3, 0, 2, 2, alert]
 }
 
-/// The alert that belongs to an error. rustls makes the same, unless it forgets it; it cannot be read once it is encrypted.
+/// The alert for an error. rustls sends the same one, or none; once it is encrypted, it cannot be read.
 pub(super) fn alert_of(error: &Error) -> Option<u8> {
     let alert = match error {
         Error::DecryptError => AlertDescription::BadRecordMac,
@@ -55,7 +55,7 @@ pub(super) fn alert_of(error: &Error) -> Option<u8> {
     Some(alert.into())
 }
 
-/// The failure; `alert`: the alert for the other side, if it is known.
+/// The failure; `alert`: the alert that was sent, if it is known.
 pub(super) fn sentence(error: &Error, alert: Option<u8>) -> String {
     let why = match error {
         Error::AlertReceived(alert) => {

@@ -1,4 +1,4 @@
-//! Who has a certificate: its common name, else the first of its DNS names, else the first of its URIs.
+//! The owner of a certificate: its common name, or else the first of its DNS names, or else the first of its URIs.
 
 use rustls::DistinguishedName;
 use rustls::pki_types::CertificateDer;
@@ -8,7 +8,8 @@ use x509_cert::name::Name;
 
 use crate::engine::allow::names::is_name;
 
-/// The name in a certificate. One that is [no name](is_name) is passed over, and the next is taken. Whether the certificate is to be trusted is not looked at.
+/// The name in a certificate. Text that is [no name](is_name) is skipped. This does not check whether the certificate can be
+/// trusted.
 pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let common = common_name(certificate.subject());
@@ -16,7 +17,7 @@ pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
     common.into_iter().chain(others).find(|name| is_name(name))
 }
 
-/// The first common name in a subject, which comes without its header.
+/// The first common name in a subject, which is given without its header.
 fn common_name(subject: &[u8]) -> Option<String> {
     let subject = DistinguishedName::in_sequence(subject);
     let subject = Name::from_der(subject.as_ref()).ok()?;

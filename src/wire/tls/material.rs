@@ -1,4 +1,4 @@
-//! Certificates and keys in the files of other programs: PEM, with any text between the blocks, in any order.
+//! Certificates and keys in files of other programs: PEM, with any text between the blocks, in any order.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
-/// A time that no certificate outlives (9999-12-31, RFC 5280, section 4.1.2.5).
+/// A time after the end of every certificate (9999-12-31, RFC 5280, section 4.1.2.5).
 const LATEST: u64 = 253_402_300_799;
 
-/// The chain that is shown to clients, as far as it matters to an administrator.
+/// The facts about a presented chain that an administrator needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificates {
     leaf: CertificateDer<'static>,
-    /// The beginning of their common validity, in seconds since 1970.
+    /// When the last of them becomes valid, in seconds since 1970.
     pub not_before: u64,
-    /// Until when all of them are valid, in seconds since 1970.
+    /// When the first of them expires, in seconds since 1970.
     pub not_after: u64,
 }
 
 impl Certificates {
-    /// Of a chain that is in order.
+    /// The facts about a chain that is in order.
     ///
     /// # Errors
-    /// The first one cannot be read.
+    /// If the first certificate cannot be read.
     pub(super) fn of(chain: &[CertificateDer<'static>]) -> Result<Certificates, String> {
         let leaf = chain.first().ok_or_else(nothing)?.clone();
         let (mut not_before, mut not_after) = (0, LATEST);
@@ -51,7 +51,7 @@ impl Certificates {
     }
 }
 
-/// Lets a certificate be for anything.
+/// Accepts a certificate for any purpose.
 struct ForAnything;
 
 impl ExtendedKeyUsageValidator for ForAnything {
@@ -60,7 +60,7 @@ impl ExtendedKeyUsageValidator for ForAnything {
     }
 }
 
-/// The validity of a certificate: checked at the beginning of time, and at the end.
+/// The validity of a certificate, found by checking it at the earliest and the latest time.
 fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let at =
@@ -76,7 +76,7 @@ fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     Some((from, until))
 }
 
-/// A moment, in seconds since 1970.
+/// A time, in seconds since 1970.
 fn at_second(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
@@ -106,7 +106,7 @@ pub(super) fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String>
 /// All certificates in a file.
 ///
 /// # Errors
-/// There is none, or what is there is no PEM.
+/// If there is none, or the text is not PEM.
 pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let blocks = blocks(text)?;
     let has_key = blocks.iter().any(|(kind, _)| is_key(*kind));
@@ -134,7 +134,7 @@ fn is_key(kind: SectionKind) -> bool {
 /// The key in a file: PKCS#8, PKCS#1 or SEC1.
 ///
 /// # Errors
-/// There is none, or it is protected by a passphrase.
+/// If there is none, or it is protected by a passphrase.
 pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     let blocks = blocks(text)?;
     let has_certificate = blocks.iter().any(|(kind, _)| *kind == SectionKind::Certificate);
@@ -161,10 +161,10 @@ pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     }
 }
 
-/// The certificate that `is_ours`, and behind it each one's issuer, as far as it is there.
+/// The certificate for which `is_ours` holds, followed by the issuer of each one, as far as the file has them.
 ///
 /// # Errors
-/// None is ours.
+/// If it holds for none.
 pub(super) fn in_order(
     mut found: Vec<CertificateDer<'static>>,
     is_ours: impl Fn(&CertificateDer<'static>) -> bool,
@@ -182,7 +182,7 @@ pub(super) fn in_order(
     while let Some(next) = chain.last().and_then(|last| {
         let last = EndEntityCert::try_from(last).ok()?;
         if last.issuer() == last.subject() {
-            return None; // it is the last one
+            return None; // this is the last one
         }
         found.iter().position(|other| {
             EndEntityCert::try_from(other).is_ok_and(|other| other.subject() == last.issuer())

@@ -1,5 +1,5 @@
-//! A wire of TLS records. Nothing is held while nobody speaks but the keys: what is received is decrypted from where it lies,
-//! and what is said goes out in one write.
+//! A wire of TLS records. While nothing is sent, it holds only the keys: received bytes are decrypted in place, and output goes out
+//! in one write.
 
 mod acceptor;
 #[cfg(feature = "nats")]
@@ -26,44 +26,44 @@ pub use provider::provider;
 
 use super::Heard;
 
-/// Bytes of the longest record with its header (RFC 5246, section 6.2.3), and of the longest message of a handshake that is put
-/// together from several: more than a chain of four certificates.
+/// The longest record with its header (RFC 5246, section 6.2.3), and the longest handshake message that is joined from several
+/// records: longer than a chain of four certificates.
 const BEGUN_BYTES_MAX: usize = 5 + (1 << 14) + 2048;
 
-/// Bytes of plain text in the longest record (RFC 8446, section 5.1).
+/// The longest plain text in a record (RFC 8446, section 5.1).
 const RECORD_BYTES_MAX: usize = 1 << 14;
 
-/// Bytes of plain text in a record that fits into one segment of an Ethernet, whichever IP and options.
+/// The plain text in a record that fits into one Ethernet segment, with either version of IP and any options.
 const SEGMENT_BYTES: usize = 1400;
 
-/// Bytes after which records are as long as can be: who has read so much is better served so.
+/// After this many bytes, records have their full length: a peer that has read so much gains from that.
 const SEGMENTS_BYTES: usize = 64 * 1024;
 
-/// Bytes of plain text that are encrypted for one write.
+/// The plain text that is encrypted for one write.
 const BURST_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes that a record is longer than its plain text at most, by any suite that is offered: header, nonce, type and tag.
+/// The most by which a record is longer than its plain text, with any suite: header, nonce, type and tag.
 const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
 
-/// The most memory that one wire takes: what rustls keeps of a connection, measured in an idle daemon and rounded up, what has
-/// come of a record, twice while the rest comes, and what is to be written.
+/// The most memory of one wire: rustls' part, measured in an idle daemon and rounded up; an incomplete record, twice while the rest
+/// arrives; and the output.
 pub const BYTES_MAX: usize = 6 * 1024
     + 2 * BEGUN_BYTES_MAX
     + SEGMENT_BYTES
     + BURST_BYTES_MAX.div_ceil(SEGMENT_BYTES) * (SEGMENT_BYTES + RECORD_OVERHEAD);
 
-/// One side of a TLS connection: the server's.
+/// The server's side of a TLS connection.
 pub struct Tls {
     connection: UnbufferedServerConnection,
     phase: Phase,
-    /// The beginning of a record.
+    /// An incomplete record.
     begun: Vec<u8>,
-    /// Records that are to be written, from `written` on.
+    /// Records to be written, from `written` on.
     held: Vec<u8>,
     written: usize,
-    /// Bytes that were said since something was last heard.
+    /// Bytes sent since something was last received.
     said: usize,
-    /// The other side has said that it says nothing more.
+    /// Whether the other side has ended.
     has_heard_end: bool,
 }
 
@@ -75,29 +75,29 @@ impl std::fmt::Debug for Tls {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come yet.
+    /// Nothing has arrived yet.
     Silent,
     Handshake,
     Open,
-    /// Nothing more is said.
+    /// The output has ended.
     Ended,
-    /// Nothing is heard or said any more.
+    /// Nothing is sent or received any more.
     Failed,
 }
 
-/// What is left of a wire after it has received something.
+/// What a wire has become after it has received something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Records,
-    /// What came was plain text.
+    /// The input was plain text.
     PlainText,
 }
 
 impl Tls {
-    /// The wire of somebody who has connected, and may have to show a certificate. `serves_page`: browsers come.
+    /// The wire of a new connection. `serves_page`: its clients are browsers.
     ///
     /// # Errors
-    /// There are no random numbers, or no authority of clients.
+    /// If there are no random numbers, or no authority for the certificate that is asked for.
     pub fn accept(acceptor: &Acceptor, asks_for_certificate: bool, serves_page: bool) -> io::Result<Tls> {
         Ok(Tls {
             connection: acceptor.connection(asks_for_certificate, serves_page).map_err(io::Error::other)?,
@@ -142,7 +142,7 @@ impl Tls {
         Outcome::Records
     }
 
-    /// Takes whole records; how many bytes they were.
+    /// Processes whole records; returns how many bytes they had.
     fn process(&mut self, input: &mut [u8], more: bool, hear: &mut impl FnMut(Heard<'_>)) -> usize {
         let mut used = 0;
         let mut goes_on = false;
@@ -152,7 +152,7 @@ impl Tls {
             let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(rest);
             match state {
                 Ok(ConnectionState::ReadTraffic(mut records)) if self.phase == Phase::Handshake => {
-                    // It came with the end of the handshake, and rustls tells of it first.
+                    // This arrived with the end of the handshake, which rustls reports first.
                     let mut early = Vec::new();
                     while let Some(Ok(record)) = records.next_record() {
                         discard += record.discard;
@@ -202,13 +202,13 @@ impl Tls {
             used += discard;
         }
         if goes_on && !more {
-            // What follows was no part of the conversation.
+            // What followed was not part of the conversation.
             hear(Heard::Bytes { bytes: &[], more: false });
         }
         used
     }
 
-    /// Answers an error with its alert, and fails. `rest`: what has come and is not processed.
+    /// Answers an error with its alert, and fails. `rest`: input that was not processed.
     fn handle_error(&mut self, error: &rustls::Error, rest: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) {
         let before = self.held.len();
         self.say_alert(rest);
@@ -224,7 +224,7 @@ impl Tls {
         self.fail(&why, hear);
     }
 
-    /// Whether what this side says now is not encrypted yet.
+    /// Whether this side's output is not encrypted yet.
     fn speaks_in_the_clear(&self) -> bool {
         match self.connection.protocol_version() {
             None => true,
@@ -237,13 +237,13 @@ impl Tls {
         }
     }
 
-    /// The handshake is complete.
+    /// Handles the end of the handshake.
     fn open(&mut self, hear: &mut impl FnMut(Heard<'_>)) {
         self.phase = Phase::Open;
         hear(Heard::Secured { how: &self.how(), name: self.name().as_deref() });
     }
 
-    /// The socket has nothing more.
+    /// Handles the end of the socket's input.
     pub(super) fn receive_end(&mut self, mut hear: impl FnMut(Heard<'_>)) {
         match self.phase {
             Phase::Silent => self.fail("closed before the handshake", &mut hear),
@@ -256,7 +256,7 @@ impl Tls {
         }
     }
 
-    /// Gives up the handshake if nothing else is to be waited for; whether the other side has said nothing at all.
+    /// Gives up the handshake. Returns whether the other side has sent nothing at all.
     pub(super) fn give_up(&mut self, why: &str, hear: impl FnMut(Heard<'_>)) -> Outcome {
         match self.phase {
             Phase::Silent => return Outcome::PlainText,
@@ -271,7 +271,7 @@ impl Tls {
         hear(Heard::Failed(why));
     }
 
-    /// The alert that is to be written, as far as it can be read: before there are keys.
+    /// The alert that is to be written, if it can be read, which is before there are keys.
     fn alert(&self) -> Option<u8> {
         match self.held.get(self.held.len().checked_sub(7)?..)? {
             [21, 3, _, 0, 2, _, alert] => Some(*alert),
@@ -279,8 +279,8 @@ impl Tls {
         }
     }
 
-    /// Holds what is to be said of a failure. `rest`: what was not taken, in which rustls may have found further messages; it is
-    /// looked at no more, since there is an alert only once.
+    /// Holds the alert about a failure. `rest`: input that was not processed. rustls may have found further messages in it; it is
+    /// ignored, because there is only one alert.
     fn say_alert(&mut self, rest: &mut [u8]) {
         let mut used = 0;
         while self.connection.wants_write() {
@@ -305,7 +305,7 @@ impl Tls {
         suite.map_or_else(|| version.to_owned(), |suite| format!("{version}, {:?}", suite.suite()))
     }
 
-    /// Who the other side is, by its certificate.
+    /// The name in the other side's certificate.
     fn name(&self) -> Option<String> {
         identity::name(self.connection.peer_certificates()?.first()?)
     }
@@ -316,7 +316,7 @@ impl Tls {
         mut write: impl FnMut(&[&[u8]]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let says_nothing = said.iter().all(|piece| piece.is_empty());
-        // The end of a handshake goes out with the first words; more than that waits for the kernel first.
+        // The end of the handshake is sent with the first message. If it is longer than a segment, it must be written first.
         if says_nothing || self.phase != Phase::Open || self.held.len() > SEGMENT_BYTES {
             self.write(&mut write)?;
         }
@@ -342,7 +342,8 @@ impl Tls {
         }
     }
 
-    /// Holds records with this in them: short ones first, so that who waits for the first byte has it with the first segment.
+    /// Holds records with these contents: short ones first, so that a peer that waits for the first byte gets it with the first
+    /// segment.
     fn encrypt(&mut self, burst: &[u8]) -> io::Result<usize> {
         self.held.reserve_exact(burst.len() + (burst.len() / SEGMENT_BYTES + 1) * RECORD_OVERHEAD);
         let mut left = burst;
@@ -390,17 +391,17 @@ impl Tls {
     }
 }
 
-/// Whether this begins like TLS. Nothing that is text begins with such bytes, nor does anything that could be answered.
+/// Whether this begins like TLS. No text begins like this.
 fn is_record(received: &[u8]) -> bool {
     match received {
-        // SSL 2 (RFC 6101, appendix E): what is in it is told from what is missing.
+        // SSL 2 (RFC 6101, appendix E), which gets an error.
         [length, _, 1, ..] if length & 0x80 != 0 => true,
         [first, ..] => (20..=24).contains(first),
         [] => true,
     }
 }
 
-/// Whether behind the first record there is another whole one.
+/// Whether another whole record follows the first one.
 fn has_second_record(records: &[u8]) -> bool {
     fn rest(records: &[u8]) -> Option<&[u8]> {
         let length = u16::from_be_bytes([*records.get(3)?, *records.get(4)?]);
@@ -423,8 +424,8 @@ fn encode(message: &mut Message<'_>, held: &mut Vec<u8>) {
     held.truncate(end + count);
 }
 
-/// Appends records, if any can be said; whether they were. `begun`: what has come of a record or message, of which rustls
-/// remembers where in it it stopped; it panics if it is then shown less.
+/// Appends records, if anything can be sent; returns whether it was. `begun`: an incomplete record or message. rustls remembers its
+/// position in it, and panics if it then gets less.
 fn with_traffic(
     connection: &mut UnbufferedServerConnection,
     begun: &mut Vec<u8>,

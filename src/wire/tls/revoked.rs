@@ -1,4 +1,4 @@
-//! Lists of revoked certificates, as PEM, and until when they are good.
+//! Lists of revoked certificates, as PEM, and how long they are valid.
 
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::SectionKind;
@@ -11,15 +11,15 @@ use super::material;
 #[derive(Debug, Default)]
 pub(super) struct Revoked {
     pub(super) lists: Vec<CertificateRevocationListDer<'static>>,
-    /// The first moment at which one of them ought to have been replaced, in seconds since 1970; `None`: they do not say.
+    /// The time at which the first of them should have been replaced, in seconds since 1970; `None`: they do not say.
     pub(super) until: Option<u64>,
 }
 
 impl Revoked {
-    /// Reads them.
+    /// Reads the lists.
     ///
     /// # Errors
-    /// There is none, or one cannot be read.
+    /// If there is none, or one cannot be read.
     pub(super) fn read(text: &[u8]) -> Result<Revoked, String> {
         let mut revoked = Revoked::default();
         for (kind, der) in material::blocks(text)? {

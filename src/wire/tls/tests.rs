@@ -1,4 +1,4 @@
-//! One side of TLS and a client in memory: what is written, and when.
+//! One side of TLS and a client, in memory: what is written, and when.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn flight(client: &mut ClientConnection) -> Vec<u8> {
     flight
 }
 
-/// Takes what the server has written, and returns what was said in it.
+/// Passes the server's output to the client, and returns what the server has said.
 fn heard(client: &mut ClientConnection, mut written: &[u8]) -> Vec<u8> {
     let mut heard = Vec::new();
     while !written.is_empty() {
@@ -52,7 +52,7 @@ fn heard(client: &mut ClientConnection, mut written: &[u8]) -> Vec<u8> {
     heard
 }
 
-/// What is written, in as many pieces as there are writes.
+/// The output, in as many pieces as there are writes.
 fn sent(tls: &mut Tls, said: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut writes = Vec::new();
     let _ = tls.send(said, |pieces| {
