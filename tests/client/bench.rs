@@ -35,7 +35,7 @@ const MECHANISMS: [(&str, &str); 19] = [
     ("sysvqueue", "ipcctl"),
 ];
 
-/// A bench with a temporary directory of its own, to see what it leaves there.
+/// A bench with a temporary directory of its own, so that the test sees what it leaves there.
 fn bench(temporary: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.arg("bench").args(arguments).env("TMPDIR", temporary).stdin(Stdio::null());
@@ -46,7 +46,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Runs one that succeeds, says nothing on standard error, and leaves nothing.
+/// Runs a bench that succeeds, writes nothing to standard error, and leaves nothing.
 fn measured(arguments: &[&str]) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let Output { status, stdout, stderr } = bench(temporary.path(), arguments).output().unwrap();
@@ -68,7 +68,7 @@ fn children(of: u32) -> Vec<i32> {
 
 fn is_running(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A process that has ended counts as gone, even if its parent, which may be busy, has not waited for it.
+    // A process that has ended counts as gone, even if its busy parent has not waited for it.
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
@@ -121,7 +121,7 @@ fn processes_are_pinned_only_with_two_processors() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     assert!(text(&output.stderr).contains("try --pin=together"), "{output:?}");
     let table = measured(&["--count", "1", "--only", "pipes", "--pin=together"]);
-    assert!(table.replace('\n', " ").contains("on one processor"), "{table}"); // wherever the line is broken
+    assert!(table.replace('\n', " ").contains("on one processor"), "{table}"); // wherever the line breaks
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn table_has_a_row_and_bar_for_each_mechanism() {
     let table = measured(&["--count", "20", "--only", "unix,mq,pipes,mqueue"]);
     for title in [" Unix stream socket ", " two message queues ", " two pipes ", " POSIX message queues "] {
         let lines: Vec<&str> = table.lines().filter(|line| line.starts_with(title)).collect();
-        // Figures, latency, throughput, and what the kernel has to do with it.
+        // Figures, latency, throughput, and the kernel's part.
         assert_eq!(lines.len(), 4, "{table}");
         assert!(lines[3].ends_with(" 2"), "{table}");
         assert!(!lines[0].contains('█') && lines[1].contains('█') && lines[2].contains('█'), "{table}");
@@ -209,7 +209,7 @@ fn endpoint_of_a_running_daemon_is_measured_alone() {
         assert_eq!((row["name"].as_str(), row["title"].as_str()), (Some(name), Some(to.as_str())));
         assert_eq!(row["round_trips"], 20);
     }
-    // It is not multiply that answers there.
+    // Another service than multiply answers there.
     let chat = format!("tcp://{}:33000", daemon.ip);
     let output = bench(daemon.directory.path(), &["--count", "1", "--to", &chat]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -254,7 +254,7 @@ fn endless(temporary: &Path, mechanism: &str) -> (Child, i32) {
     let arguments = ["--duration", "1h", "--only", mechanism];
     let bench = bench(temporary, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let partner = wait_until("the other process runs", || children(bench.id()).first().copied());
-    // It has reached its final state: it works, in a group of its own.
+    // It has reached its final state: it works, in its own process group.
     wait_until("they talk", || {
         let io = std::fs::read_to_string(format!("/proc/{partner}/status")).ok()?;
         let switches = io.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
@@ -355,7 +355,7 @@ fn shown() -> Vec<(Vec<&'static str>, &'static str)> {
         .collect()
 }
 
-/// The lines of a table in Markdown, with `#` for each figure, behind that of the machine.
+/// The lines of a table in Markdown after the machine's line, with `#` for each figure.
 fn form(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let [machine, "", head, rule, rows @ ..] = &lines[..] else { panic!("{text}") };
@@ -384,7 +384,7 @@ fn tables_in_the_docs_have_the_commands_format() {
     let shown = shown();
     assert_eq!(shown.len(), 2);
     for (mut arguments, text) in shown {
-        // The machine that runs the tests may have one processor.
+        // The machine may have only one processor.
         arguments.retain(|argument| *argument != "--pin=apart");
         arguments.extend(["--count", "10"]);
         let form = form(text);
@@ -397,7 +397,7 @@ fn tables_in_the_docs_have_the_commands_format() {
 fn bench_partner_runs_no_program_of_the_callers_choice() {
     let directory = tempfile::tempdir().unwrap();
     let mark = directory.path().join("mark");
-    // Named ipcd, first in PATH, and where the configuration would be.
+    // Named ipcd, first in PATH, with a file where the configuration would be.
     let forged = directory.path().join("ipcd");
     std::fs::write(&forged, format!("#!/bin/sh\n: > {}\n", mark.display())).unwrap();
     std::fs::set_permissions(&forged, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -417,7 +417,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         let output = command.env("PATH", directory.path()).stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success() && !mark.exists(), "{task:?}: {output:?}");
     }
-    // Nor does it become the daemon with another user's configuration, although that user is its parent.
+    // It does not start the daemon with another user's configuration either, although that user is its parent.
     let config = directory.path().join("good.toml");
     std::fs::write(&config, "[multiply]\nlisten = [\"unix:///x\"]\n").unwrap();
     for task in ["daemon-on-pipes", "daemon", "lines"] {
@@ -427,7 +427,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         let refusal = "ipcctl: bench-responder is only for ipcctl bench\n";
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), refusal), "{task}");
     }
-    // Nor does the bench look for its daemon in a variable.
+    // Nor does the bench take its daemon from a variable.
     let temporary = tempfile::tempdir().unwrap();
     let mut command = bench(temporary.path(), &["--count", "30", "--only", "unix,stdio"]);
     let output = command.env("PATH", directory.path()).output().unwrap();

@@ -21,7 +21,7 @@ pub fn made(directory: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The error of one that fails with this status.
+/// The error of a command that fails with this status.
 #[track_caller]
 fn refused(directory: &Path, arguments: &[&str], status: i32) -> String {
     let output = certificate(directory, arguments);
@@ -95,13 +95,13 @@ fn openssl_accepts_each_certificate_for_its_purpose_alone() {
         openssl.current_dir(directory);
         assert!(!Program::run(openssl, "").status.success(), "{wrong}");
     }
-    // Apple's systems take no server's certificate that lasts longer than 398 days: there is no error at this day …
+    // Apple's systems refuse a server's certificate that is valid for more than 398 days. There is no error on this day …
     let day = |days: u64| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         now + days * 86400
     };
     verify(&format!("-attime {} server-teacher.local.pem", day(395)));
-    // … and one at this, counted from the day before today, when it begins.
+    // … and one on this day, counted from the day before today, on which it begins.
     let late = format!("verify -CAfile ca.pem -attime {} server-teacher.local.pem", day(397));
     let mut late = command("openssl", late.split_whitespace());
     late.current_dir(directory);
@@ -130,7 +130,7 @@ fn nothing_is_overwritten_and_nothing_written_beside_an_old_file() {
     );
     assert_eq!(names(directory), ["server-a.example-key.pem"]);
     assert_eq!(fs::read_to_string(directory.join("server-a.example-key.pem")).unwrap(), "mine");
-    // Two that would be one file.
+    // Both would be written to the same file.
     let error = refused(directory, &["b.example", "--client", "ann", "--client", "ann"], 1);
     assert!(error.contains("client-ann.pem: this file exists"), "{error}");
     assert_eq!(names(directory), ["server-a.example-key.pem"]);
@@ -182,7 +182,7 @@ fn authority_that_is_not_whole_or_not_ours_is_refused() {
     fs::set_permissions(second.join("ca-key.pem"), fs::Permissions::from_mode(0o640)).unwrap();
     let error = refused(&second, &["b.example"], 1);
     assert!(error.contains("ca-key.pem: other users may read this key (mode 0640)"), "{error}");
-    // One that another program has made.
+    // A key that another program has made.
     let foreign = test_dir.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
     let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca-key.pem -out ca.pem -subj /CN=theirs -days 400";
@@ -232,7 +232,7 @@ fn wrong_arguments_say_what_would_be_right() {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert_eq!(names(directory), [""; 0]);
-    // Root may write nearly everywhere, except here.
+    // Root may write nearly everywhere, but not here.
     let error = refused(directory, &["a.example", "--directory", "/proc"], 1);
     assert!(error.contains("/proc/ca.pem: ") && error.contains("--directory"), "{error}");
 }
@@ -264,7 +264,7 @@ fn printed_configuration_is_toml_whatever_the_directory_is_called() {
     assert!(said.contains("'\\''s \"mine\""), "{said}");
 }
 
-/// The indented lines behind a title.
+/// The indented lines after a title.
 fn printed(said: &str, title: &str) -> String {
     let lines = said.lines().skip_while(|line| *line != title).skip(2);
     lines.take_while(|line| line.starts_with("    ")).map(|line| format!("{}\n", &line[4..])).collect()

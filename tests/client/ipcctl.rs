@@ -24,7 +24,7 @@ fn ipcctl(arguments: &[&str]) -> Output {
     checked(Command::new(env!("CARGO_BIN_EXE_ipcctl")).args(arguments).output().unwrap())
 }
 
-/// An output whose errors are in words alone.
+/// An output whose errors have no error numbers.
 fn checked(output: Output) -> Output {
     assert_without_numbers(&String::from_utf8_lossy(&output.stderr));
     output
@@ -140,7 +140,7 @@ fn unresponsive_daemon_times_out_as_asked() {
     assert!(text(&output.stderr).contains("no answer within 50ms"));
 }
 
-/// The same with this on its standard input.
+/// The same with this standard input.
 fn ipcctl_with(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -148,7 +148,7 @@ fn ipcctl_with(arguments: &[&str], input: &str) -> Output {
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_owned());
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    // One that leaves early need not have read it all.
+    // A command that ends early need not have read all of it.
     let _ = writer.join().unwrap();
     checked(output)
 }
@@ -165,7 +165,7 @@ fn each_input_line_gets_its_output_line_in_order() {
     assert_eq!(text(&output.stdout), "50.0\nError: division by zero\n\n42.0\n");
     assert_eq!(text(&output.stderr), "ipcctl: 1 of 4 requests failed\n");
     assert_eq!(output.status.code(), Some(1));
-    // More than any buffer between us and the daemon holds, in both directions.
+    // More than all buffers on the way to the daemon and back can hold.
     let requests: String = (0..200_000).map(|number| format!("{number} 1\n")).collect();
     let results: String = (0..200_000).map(|number| format!("{number}.0\n")).collect();
     let output = ipcctl_with(&["--to", &to, "multiply", "-"], &requests);
@@ -238,7 +238,7 @@ fn closed_output_ends_the_client_without_further_events() {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
             .args(["--to", &to])
             .args(arguments)
-            // Stays open: its end is not what ends it.
+            // It stays open: ipcctl ends for another reason.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

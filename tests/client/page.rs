@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::harness::around::{in_namespaces, may_unshare, outcome};
 use crate::harness::{Daemon, TestDir, USUAL};
 
-/// What it says, on both outputs.
+/// Its output: standard output and standard error.
 fn page(daemon: &Daemon, options: &[&str]) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     let socket = format!("unix://{}", daemon.socket().display());

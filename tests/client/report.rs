@@ -1,5 +1,5 @@
-//! `ipcctl report` and `ipcctl top`: this machine's figures reach the daemon, also after it comes back; and viewers
-//! see those of all machines.
+//! `ipcctl report` and `ipcctl top`: this machine's figures reach the daemon, also after the daemon was away; and viewers see those
+//! of all machines.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -37,7 +37,7 @@ fn latest(daemon: &Daemon, host: &str) -> Option<Value> {
     serde_json::from_slice(&client.hear_rest()).ok()
 }
 
-/// Ended when the test is.
+/// Ended together with the test.
 struct Reporter(Child);
 
 impl Drop for Reporter {
@@ -151,7 +151,7 @@ fn hostile_daemon_cannot_control_the_terminal() {
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), "ipcctl: [2Jgone\n".into()));
 }
 
-/// A daemon that two machines have reported to.
+/// A daemon with reports of two machines.
 fn reported() -> Daemon {
     let daemon = daemon();
     let mut client = daemon.tcp(STATS);

@@ -1,5 +1,5 @@
-//! `ipcctl watch` and `ipcctl top` on a real terminal: what happens is seen as it happens, and can be looked back at; and a
-//! daemon that goes away is waited for.
+//! `ipcctl watch` and `ipcctl top` on a real terminal: events appear as they happen, and one can scroll back; a daemon that is gone
+//! is waited for.
 
 mod sizes;
 
@@ -23,12 +23,12 @@ fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) ->
     pty
 }
 
-/// Whether a row begins so.
+/// Whether this row begins with this text.
 fn is_at(screen: &vt100::Screen, row: usize, text: &str) -> bool {
     rows(screen)[row].starts_with(text)
 }
 
-/// A client that asks for all these numbers once, and has its answers.
+/// A client that requests all these products once, and has the replies.
 fn ask(daemon: &Daemon, numbers: std::ops::Range<u32>) -> Client {
     let mut client = daemon.tcp(MULTIPLY);
     for number in numbers {
@@ -58,7 +58,7 @@ fn hint_is_coloured_or_bold_with_a_word_without_colour() {
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");
-    // It reads its input: unread input would be another mistake.
+    // It reads its input, because unread input would be another mistake.
     let mut browser = daemon.tcp(MULTIPLY);
     browser.say("GET / HTTP/1.1\r\n");
     browser.hear(not_http("multiply"));
@@ -106,7 +106,7 @@ fn watch_prints_plain_or_coloured_lines_without_keys() {
         });
         pty.see("ipcctl: Watching: all");
         daemon.tcp(MULTIPLY).say("3,14 2\n");
-        // One line, on two rows.
+        // One line of text on two rows.
         let text = "  hint: '3,14' ";
         pty.see(text);
         let (style, is_screen) = {
@@ -152,7 +152,7 @@ fn scrolled_back_view_keeps_its_place_at_any_size() {
     assert!(first[0].ends_with(" -- watching: all") && first[1].ends_with("  opened"), "{first:?}");
     let below: usize = first[22].split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((100..1000).contains(&below), "{first:?}");
-    // At another size the last visible line stays visible.
+    // With another size, the last visible line stays visible.
     let last = first[21].clone();
     pty.resize(12, 160);
     pty.wait_for("the same line at the bottom", |screen| {
@@ -199,7 +199,7 @@ fn filter_is_edited_and_invalid_one_shows_the_daemons_error() {
     pty.see("filter>");
     pty.press("service=chess\r");
     pty.see(" unknown service: 'chess' (known: multiply, ");
-    // Nothing has changed, and the typed text is still available.
+    // Nothing has changed, and the typed text is still there.
     ask(&daemon, 1..2);
     pty.see("reply '1.0'");
     pty.press("/\x1b[A");
@@ -212,7 +212,7 @@ fn filter_is_edited_and_invalid_one_shows_the_daemons_error() {
     daemon.tcp(HELLO).say("hi\n");
     let rows = pty.see("  message 'hi'");
     assert_eq!(count(&rows, "reply '2.0'"), 0, "{rows:?}");
-    // It begins with the filter that counts; Esc leaves it.
+    // It begins with the filter in use; Esc leaves it.
     pty.press("f");
     pty.see("filter> service=hello peer=127.");
     pty.press("\x1b");
@@ -287,7 +287,7 @@ fn watched_text_cannot_control_the_terminal() {
              {{\"event\":\"{orders}\",\"endpoint\":\"{orders}\",\"peer\":\"{orders}\",\"text\":\"{orders}\"}}\n\
              Error: \x1b[2J{orders}\n"
         );
-        // A server that sends before it is asked is taken for a service that greets.
+        // A server that sends first is taken for a service that greets.
         assert_ne!(stream.read(&mut [0; 64]).unwrap(), 0);
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
@@ -315,7 +315,7 @@ fn top_sorts_machines_and_follows_the_terminal_size() {
     top.wait_for("the busiest first", |screen| rows_of(screen, "by cpu", "wild"));
     machines.say("{\"host\":\"new one\"}\n");
     top.see("3 machines");
-    // There is room for all: nothing goes out of sight.
+    // There is room for all rows: none goes out of sight.
     top.press("jjjs");
     top.wait_for("the first in its place", |screen| rows_of(screen, "by memory", "calm"));
     top.resize(4, 100);
@@ -341,7 +341,7 @@ fn age(screen: &vt100::Screen) -> Option<u64> {
     rows(screen)[1].rsplit(' ').next()?.strip_suffix('s')?.parse().ok()
 }
 
-/// Whether the screen says so below, and this machine is the first.
+/// Whether the screen has this status below and this machine first.
 fn rows_of(screen: &vt100::Screen, status: &str, first: &str) -> bool {
     let rows = rows(screen);
     count(&rows, status) == 1 && rows[1].starts_with(first)
@@ -359,7 +359,7 @@ fn curve_starts_with_the_history_and_grows_with_reports() {
     let mut top = PtySession::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
     let is_curve = |curve: &str| format!(" {curve} ");
     top.see(&is_curve("▁▅█"));
-    // Looks alone do not make it longer.
+    // Looking at the screen does not make the interval longer.
     top.wait_for("a second later", |screen| age(screen) >= Some(1));
     top.see(&is_curve("▁▅█"));
     report(30);
@@ -381,7 +381,7 @@ fn top_resumes_after_the_daemon_returns() {
     daemon.stop();
     top.see("no daemon there; next try in ");
     top.see(" s, Enter: now | 1 machine, by host");
-    // Known reports stay, and their age grows.
+    // Known reports stay on the screen, and their age grows.
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
     let command = test_dir.command();
     let daemon = test_dir.start(command);
@@ -398,7 +398,7 @@ fn top_resumes_after_the_daemon_returns() {
 
 #[test]
 fn reconnecting_clients_do_not_delay_the_daemons_stop() {
-    // Longer than a test has patience.
+    // Longer than any test waits.
     let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
     let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));
     let place = mux(&daemon);
@@ -406,7 +406,7 @@ fn reconnecting_clients_do_not_delay_the_daemons_stop() {
     let [chat, talk, watch, top] = [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(pty);
     chat.see("you are in the room as ann");
     talk.see("your lines go to your partner");
-    watch.see("watch | all | "); // its beginning may have scrolled away while the others work
+    watch.see("watch | all | "); // its beginning may scroll away while the other screens work
     top.see("0 machines");
     daemon.stop();
     for mut pty in [chat, talk, watch, top] {

@@ -1,5 +1,5 @@
-//! The status report is what docs/status.schema.json says, and true: of every service, of connections in every state, of
-//! errors by kind, and of ten thousand connections piece by piece while others are served.
+//! The status report matches docs/status.schema.json and the facts: for every service, for connections in every state, for errors
+//! by kind, and for ten thousand connections, piece by piece, while others are served.
 
 use crate::harness::{BESIDE, CHAT, Client, Daemon, GREETING, MULTIPLY, TALK, USUAL, not_http, wait_until};
 use rustix::process::Signal;
@@ -53,7 +53,7 @@ fn connections<'r>(report: &'r Value, name: &str, state: &str) -> Vec<&'r Value>
     all.filter(|one| one["service"] == name && one["state"] == state).collect()
 }
 
-/// Asks until a service has so many connections in a state.
+/// Waits until a service has this many connections in a state.
 fn wait_for(daemon: &Daemon, name: &str, state: &str, count: usize) -> Value {
     wait_until(&format!("{count} of {name} {state}"), || {
         let report = report(daemon);
@@ -131,7 +131,7 @@ fn each_connection_is_listed_with_its_state() {
     daemon.stop();
 }
 
-/// A client that asks again and again and reads when it likes: while its questions wait, the daemon has not finished.
+/// A client that sends request after request and reads when it likes. While its requests wait, the daemon has not finished.
 struct Asker(Client);
 
 impl Asker {
@@ -220,7 +220,7 @@ fn http_client_lingers_until_it_has_read_its_error() {
 fn queued_bytes_of_a_nonreader_are_reported() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(MULTIPLY);
-    // More requests than all buffers on the way take: this ends when the daemon does.
+    // More requests than all buffers on the way hold: this ends when the daemon does.
     let writer = std::thread::spawn(move || while client.try_say(&b"5 10\n".repeat(10_000)) {});
     let mut before = 0;
     wait_until("the same number of bytes waits twice", || {
@@ -315,7 +315,7 @@ fn status_reports_resources_and_the_last_reload() {
     assert!(used < first["memory_max"].as_u64().unwrap());
     let descriptors = first["descriptors"].as_u64().expect("a number");
     let now = daemon.descriptors() as u64;
-    assert!(descriptors.abs_diff(now) <= 3, "{descriptors}, {now}"); // for the member and the viewer
+    assert!(descriptors.abs_diff(now) <= 3, "{descriptors}, {now}"); // the member and the viewer
     assert!(first["descriptors_max"].as_u64().unwrap() > descriptors);
     assert_eq!((&first["log_lines_dropped"], &first["last_reload"]), (&0.into(), &Value::Null));
     for (config, ok) in [("[multiply]\nlisten = 5\n", false), (USUAL, true)] {
@@ -341,7 +341,7 @@ fn bytes_behind_a_choice_count_for_the_chosen_service() {
         let services = report["services"].as_array().unwrap();
         services.iter().find(|one| one["service"] == service).unwrap().clone()
     };
-    // The line ends of a request count as well, except the one that ended a selection.
+    // The line ends of a request count as well, except the one that ended the selection of the service.
     let (multiply, mux) =
         (of("multiply")["bytes_in"].as_u64().unwrap(), of("mux")["bytes_in"].as_u64().unwrap());
     assert!((9..=10).contains(&multiply), "{multiply}");

@@ -1,4 +1,4 @@
-//! The client on a real terminal: the screen as a person sees it, and the terminal after the end.
+//! The client on a real terminal: the screen as a person sees it, and the terminal afterwards.
 
 mod jobs;
 mod room;
@@ -29,12 +29,12 @@ fn two_members_see_each_message_once() {
     ann.see("bob: and aloud");
     ann.see_once("ann: hello bob");
     ann.see_once("psst");
-    // A name has its colour, the same on both screens; and it differs from that of the message.
+    // A name has the same colour on both screens, and the message has another one.
     let colour = |pty: &PtySession, column: u16| {
         let shown = pty.shown.0.lock().unwrap();
         let screen = shown.parser.screen();
         let row = screen.rows(0, 80).position(|row| row.contains("ann: hello")).unwrap();
-        // Behind the time of day.
+        // The name follows the time of day.
         screen.cell(u16::try_from(row).unwrap(), 6 + column).unwrap().fgcolor()
     };
     assert_eq!(colour(&ann, 0), colour(&bob, 0));
@@ -63,7 +63,7 @@ fn edited_line_is_unaffected_by_arriving_lines() {
     ann.press("\r");
     ann.see("ann: hello world!");
     ann.see_typed("", 0);
-    // Wide and combining characters take the columns that they take.
+    // Wide and combining characters take their columns.
     ann.press("字e\u{301}字\x7f");
     ann.see_typed("字e\u{301}", 3);
     ann.press("\x15once more\x17twice");
@@ -72,7 +72,7 @@ fn edited_line_is_unaffected_by_arriving_lines() {
     ann.see_typed("hello world!", 12);
     ann.press("\x1b[B");
     ann.see_typed("once twice", 10);
-    // Ctrl-D deletes as long as there is something.
+    // Ctrl-D deletes while there is text.
     ann.press("\x01\x04");
     ann.see_typed("nce twice", 0);
     ann.press("\x0b\x1b[200~pasted\nin two lines\x1b[201~");
@@ -92,7 +92,7 @@ fn earlier_lines_can_be_scrolled_at_any_size() {
     ann.press("\x1b[5~");
     ann.see("| 20 more below | ");
     ann.wait_for("a page further up", |screen| rows(screen)[20].ends_with(" bob: line 79"));
-    // New lines do not push it away.
+    // New lines do not push it off the screen.
     bob.say("news\n");
     ann.see("| 22 more below, 1 new | ");
     ann.wait_for("the same", |screen| rows(screen)[20].ends_with(" bob: line 79"));
@@ -108,7 +108,7 @@ fn earlier_lines_can_be_scrolled_at_any_size() {
     ann.wait_for("it is broken at white space", |screen| {
         rows(screen)[2..4] == ["bob: a sentence that", "is wider than this"]
     });
-    // Narrow beyond use, but alive.
+    // Too narrow to be useful, but it still runs.
     ann.resize(1, 3);
     ann.press("xyz");
     ann.wait_for("the end of what is typed", |screen| screen.contents() == "yz");
@@ -188,7 +188,7 @@ fn taken_name_gets_a_number() {
 struct Line {
     port: u16,
     near: std::sync::mpsc::Receiver<TcpStream>,
-    /// The daemon's side stays.
+    /// The daemon's side, which stays connected.
     far: std::sync::mpsc::Receiver<TcpStream>,
 }
 
@@ -223,13 +223,13 @@ fn member_regains_its_name_after_a_broken_connection() {
         PtySession::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     bob.hear("ann has joined the chat!\n");
-    // It tells its key once the room is known for ipcd's: before the first of these is back, and so before the second comes.
+    // It sends its key once it knows that the room is ipcd's: before the first line is back, and so before the second arrives.
     for said in ["one", "two"] {
         ann.press(&format!("{said}\r"));
         ann.see(&format!("ann: {said}"));
         bob.hear(format!("ann: {said}\n"));
     }
-    // The client notices it, and the daemon does not: bytes to it are on their way for ever.
+    // The client notices the break, and the daemon does not: bytes to the client stay unacknowledged.
     let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
     near.shutdown(std::net::Shutdown::Write).unwrap();
     ann.see("trying again until the daemon is back");
@@ -241,7 +241,7 @@ fn member_regains_its_name_after_a_broken_connection() {
     ann.press("\x04");
     assert!(ann.end().0.success());
     bob.hear("ann has left the chat.\n");
-    // Another member of that name is not confused with it.
+    // It is not confused with another member of that name.
     let other = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
     other.see("you are in the room as bob-2");
     daemon.stop();
@@ -290,7 +290,7 @@ fn peer_bytes_cannot_control_the_terminal() {
     let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("bob: ]0;owned[31mred[2Jc5mend");
     ann.press("\x04");
-    // No farewell comes here, and the client does not wait long for one.
+    // No farewell arrives here, and the client does not wait for it for long.
     let (status, bytes) = ann.end();
     assert!(status.success());
     assert_no_control_sequences(&bytes);

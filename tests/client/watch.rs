@@ -1,15 +1,15 @@
-//! A watcher sees the activity of connections, and each classic mistake of a first client in words, with every form of
-//! filter. A slow watcher misses events, learns how many, and delays nobody.
+//! A watcher sees the activity of connections, and each classic mistake of a first client in words, with every form of filter. A
+//! slow watcher misses events, is told how many, and delays nobody.
 
 use crate::harness::{BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, USUAL, wait_until};
 use serde_json::Value;
 
-/// At the end it does not wait for clients that a test keeps open.
+/// A daemon that does not wait, at its end, for clients that a test keeps open.
 fn daemon() -> Daemon {
     Daemon::with(&format!("[limits]\nshutdown_grace = \"200ms\"\n{USUAL}{BESIDE}"))
 }
 
-/// A watcher that has had its confirmation.
+/// A watcher that has received its confirmation.
 fn watcher(daemon: &Daemon, filter: &str) -> Client {
     let mut watcher = daemon.unix();
     watcher.say(format!("watch\n{filter}\n"));
@@ -30,7 +30,7 @@ fn hear_of(watcher: &mut Client, what: &str) -> Vec<String> {
     }
 }
 
-/// The next event of a name, as JSON.
+/// The next event with this name, as JSON.
 fn next(watcher: &mut Client, name: &str) -> Value {
     loop {
         let line = watcher.hear_line();
@@ -42,7 +42,7 @@ fn next(watcher: &mut Client, name: &str) -> Value {
     }
 }
 
-/// The next hint at a mistake.
+/// The next hint about this mistake.
 fn hint(watcher: &mut Client, mistake: &str) -> String {
     let event = next(watcher, "hint");
     let text = event["text"].as_str().unwrap().to_owned();
@@ -93,8 +93,8 @@ fn unread_reply_hint_explains_the_reset() {
     let mut watcher = watcher(&daemon, "service=multiply json");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");
-    next(&mut watcher, "reply"); // it has been answered
-    drop(client); // and has not read that
+    next(&mut watcher, "reply"); // the reply was sent
+    drop(client); // without reading the reply
     let text = hint(&mut watcher, "unread");
     assert!(
         text.starts_with("it closed before it had read the result, ")
@@ -126,7 +126,7 @@ fn unterminated_request_hint_names_newlines() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
-    client.say("5 * "); // and the rest never comes
+    client.say("5 * "); // the rest never comes
     let text = hint(&mut watcher, "unfinished");
     assert!(
         text.starts_with("'5 * ' has no newline and is not a complete request: end each message"),
@@ -147,7 +147,7 @@ fn unfinished_line_hint_names_newlines() {
 
 #[test]
 fn single_read_hint_names_the_second_reply() {
-    // A gap long enough for the client to leave in.
+    // A gap in which the client has time to leave.
     let daemon = Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
@@ -174,7 +174,8 @@ fn raw_client_leaving_between_two_replies_gets_the_same_hint() {
 
 #[test]
 fn half_closed_client_that_reads_on_gets_no_hint() {
-    // As `printf '5 10' | nc -N` does, over TCP and over the Unix socket.
+    // As `printf '5 10'
+    // nc -N` does it, over TCP and over the Unix socket.
     let daemon = Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
     for mut client in [daemon.tcp(MULTIPLY), daemon.unix()] {
@@ -253,7 +254,7 @@ fn datagram_is_shown_with_its_reply_and_mistake() {
         (&event["text"], &event["peer"]),
         (&"3,14 2".into(), &socket.local_addr().unwrap().to_string().into())
     );
-    // An error is alone, without the acknowledgement.
+    // An error comes without the acknowledgement.
     assert_eq!(next(&mut watcher, "reply")["text"], "Error: not a number: '3,14'");
     hint(&mut watcher, "comma");
     daemon.stop();
@@ -328,7 +329,7 @@ fn watchers_see_the_same_events_but_not_each_other() {
     };
     let (one, other) = (what(&one), what(&other));
     assert!(one.ends_with(&other), "{one:?} {other:?}");
-    // The first saw the second arrive, and none of the second's events.
+    // The first watcher saw the second one arrive, and none of the second one's events.
     let of_second: Vec<&String> = one[..one.len() - other.len()].iter().collect();
     assert!(of_second.last().unwrap().ends_with("chose watch"), "{of_second:?}");
     daemon.stop();
@@ -357,7 +358,7 @@ fn slow_watcher_learns_its_loss_while_multiply_continues() {
 #[test]
 fn watchers_are_limited_and_a_leaving_one_frees_its_place() {
     let daemon = daemon();
-    let places = ipcd::engine::limits::WATCHERS_MAX / 4; // for one user
+    let places = ipcd::engine::limits::WATCHERS_MAX / 4; // the share of one user
     let mut watchers: Vec<Client> = (0..places).map(|_| watcher(&daemon, "all")).collect();
     let mut late = daemon.unix();
     late.say("watch\nall\n");
@@ -393,7 +394,7 @@ fn watcher_is_never_idle_but_is_without_a_filter() {
     idle.hear_end();
     drop(idle);
     let mut client = daemon.tcp(MULTIPLY);
-    client.hear("Error: idle for 2 s\n"); // as long as the watcher was silent
+    client.hear("Error: idle for 2 s\n"); // the watcher was silent for as long
     hear_of(&mut watcher, "closed: idle for too long");
     daemon.stop();
 }

@@ -1,11 +1,11 @@
-//! The `cargo test` commands that the gate runs and the pages show: a filter that fits no test would pass and test nothing.
+//! The `cargo test` commands in the gate and in the documents: a filter without a matching test would pass and test nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::promises::{root, tests_in};
 
-/// The files whose commands are checked: the gate, the pages, and the comments of test programs.
+/// The files whose commands are checked: the gate, the documents, and the comments of test programs.
 fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         [".ci/run", "README.md", "CONTRIBUTING.md"].map(|file| root().join(file)).into();
@@ -16,7 +16,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Calls something for each file in a folder, at any depth.
+/// Calls a function for each file in a folder, at any depth.
 fn below(folder: &Path, found: &mut dyn FnMut(&Path)) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -42,7 +42,7 @@ fn paths(folder: &Path) -> Vec<String> {
     paths
 }
 
-/// A command's selection: its program (`--test NAME` or `--lib`), and the filters of its tests.
+/// What a command selects: its program (`--test NAME` or `--lib`), and the filters for its tests.
 struct Selection<'a> {
     program: Option<&'a str>,
     is_lib: bool,
@@ -80,7 +80,7 @@ impl<'a> Selection<'a> {
 /// The commands of a text: from `cargo test` to the end of the line, of the quotation or of the list of commands.
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().filter(|line| !line.contains('{')); // no names that a program fills in
+    let lines = joined.lines().filter(|line| !line.contains('{')); // leaves out commands with a placeholder
     let starts = lines.filter_map(|line| line.split_once("cargo test").map(|(_, rest)| rest.to_owned()));
     starts
         .map(|rest| rest.split(['`', '"', '\'', ';', '|', '>', '#', ')']).next().unwrap().to_owned())

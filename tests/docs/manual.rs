@@ -1,4 +1,4 @@
-//! The manual and the program agree: options, signals, exit statuses, variables and memory here; keys and defaults,
+//! The manual and the program agree: options, signals, exit statuses, variables and memory in this file; keys and defaults,
 //! sentences and example dialogues in the files below.
 
 mod configuration;
@@ -23,10 +23,10 @@ const IPCD_TOML: &str = include_str!("../../man/ipcd.toml.5");
 const PROTOCOL: &str = include_str!("../../man/ipcd-protocol.7");
 const IPCCTL: &str = include_str!("../../man/ipcctl.1");
 
-/// SWITCH: the client. It turns itself on: as soon as there is such a binary, Cargo sets the variable.
+/// Cargo sets this variable if the client is built.
 const IPCCTL_BINARY: Option<&str> = option_env!("CARGO_BIN_EXE_ipcctl");
 
-/// The exit statuses that README.md and the manual promise, independent of the source.
+/// The exit statuses that README.md and the manual promise, repeated here.
 const STATUSES: &[u8] = &[0, 1, 2, 69, 78];
 
 // ---- reading pages
@@ -47,7 +47,7 @@ fn help(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The long options in a help text: an option's line begins with it, or with the short one.
+/// The long options in a help text: an option's line begins with it, or with its short form.
 fn options_of_help(help: &str) -> BTreeSet<String> {
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let name = |line: &str| {
@@ -124,7 +124,7 @@ fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
 fn manual_states_the_default_memory_sum() {
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let lines: Vec<&str> = IPCD.lines().collect();
-    // The description follows its number. The compiler may choose the sizes of tables, within bounds.
+    // The number precedes its description. The compiler may choose the sizes of tables, within bounds.
     let is_told = |name: &str, bytes: usize| {
         lines.windows(2).any(|pair| {
             let number = pair[0].strip_prefix(".It Li \"").and_then(|rest| rest.strip_suffix(" MiB\""));
@@ -168,7 +168,7 @@ fn client_manual_lists_exactly_its_options_and_commands() {
     let general = help(ipcctl, &[]);
     let listed = general.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| line.starts_with("  "));
-    // The continuation of a description is indented further.
+    // A continued description is indented further.
     let names =
         listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
     let commands: BTreeSet<String> = set(names.filter(|name| *name != "help"));
@@ -184,7 +184,7 @@ fn client_manual_lists_exactly_its_options_and_commands() {
 
 const PAGES: &[&str] = &["ipcd.8", "ipcd.toml.5", "ipcd-protocol.7", "ipcd-mechanisms.7", "ipcctl.1"];
 
-/// Runs a program on each page; it must say nothing.
+/// Runs a program on each page; it must print nothing.
 fn says_nothing(program: &str, arguments: &[&str], null: bool) {
     for page in PAGES {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(page);

@@ -1,4 +1,4 @@
-//! docs/faults.md and SECURITY.md, and the tests that they name, say the same.
+//! docs/faults.md and SECURITY.md agree with the tests that they name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn pages_name_only_existing_tests() {
     }
 }
 
-/// In the order of the page: attacker, aim, bound, test.
+/// The columns are in the page's order: attacker, aim, bound, test.
 #[test]
 fn every_threat_has_its_test() {
     let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();

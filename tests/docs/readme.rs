@@ -1,9 +1,9 @@
-//! The README's tour, as a reader would type it: every command gives what the README shows.
+//! The README's tour, as a reader types it: every command prints what the README shows.
 //!
-//! In the section below, each block marked `console` is run in order. `$ COMMAND` is typed into one bash, in a second
-//! terminal; the lines after it, up to the next `$ `, are all that it says. `$ cargo run --release` starts the daemon in the
-//! first terminal, and the lines after it are in its log. In a block marked `console two`, `alice$ COMMAND` opens a terminal of
-//! alice's, `alice> TEXT` is what she types, and `alice< TEXT` the line she sees next.
+//! In the section below, each block marked `console` runs in order. `$ COMMAND` is typed into one bash, in a second terminal; the
+//! lines after it, up to the next `$ `, are its whole output. `$ cargo run --release` starts the daemon in the first terminal, and
+//! the lines after it are in its log. In a block marked `console two`, `alice$ COMMAND` opens a terminal for Alice, `alice> TEXT`
+//! is what she types, and `alice< TEXT` is the line that she sees next.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, read_to_string};
@@ -19,18 +19,18 @@ use tempfile::TempDir;
 const SECTION: &str = "A two-minute tour";
 const START: &str = "cargo run --release";
 
-/// Set where the tour has the network and the runtime directory to itself.
+/// Set if the tour has the network and the runtime directory to itself.
 const ALONE: &str = "IPCD_TEST_IS_ALONE";
 
 /// The end of a command's output, which no command of the tour writes.
 const END: u8 = 0x1e;
 
-/// One thing to do, and the expected output.
+/// A step and its expected output.
 #[derive(Debug, PartialEq)]
 enum Step {
     /// The daemon starts, with these lines in its log.
     Start(Vec<String>),
-    /// A command, and all that it says.
+    /// A command and its whole output.
     Command(String, Vec<String>),
     /// Opens a terminal with this command.
     Opens(String, String),
@@ -128,10 +128,9 @@ fn tour_matches_a_real_run() {
     tour.stop();
 }
 
-/// Runs this test again, in a network and a runtime directory that no other daemon uses; `None`: that is not permitted
-/// here.
+/// Runs this test again, in a network and a runtime directory that no other daemon uses; `None`: that is not permitted here.
 fn in_a_world_of_its_own() -> Option<Command> {
-    // As root the socket is under /run; other users have a directory of their own, and stay the same user.
+    // Root's socket is under /run. Other users have a directory of their own, and stay the same user.
     let (flags, prepare): (&[&str], _) = match geteuid().is_root() {
         true => (&["--net", "--mount"], "ip link set lo up && mount -t tmpfs tmpfs /run"),
         false => (&["--user", "--map-current-user", "--keep-caps", "--net"], "ip link set lo up"),
@@ -159,18 +158,18 @@ struct Tour {
     directory: TempDir,
     daemon: Option<Program>,
     bash: Program,
-    /// Commands reach the shell through a descriptor of their own, so that its standard input is that of the commands:
-    /// a terminal's, on which nobody types.
+    /// Commands reach the shell through a descriptor of their own. So its standard input is that of the commands: a terminal, on
+    /// which nobody types.
     commands: File,
     people: BTreeMap<String, Program>,
 }
 
 impl Tour {
     fn new() -> Tour {
-        let directory = tempfile::tempdir().unwrap(); // mode 0700, as a runtime directory is
+        let directory = tempfile::tempdir().unwrap(); // mode 0700, like a runtime directory
         let pipe = directory.path().join("commands");
         mkfifoat(CWD, &pipe, Mode::from_raw_mode(0o600)).unwrap();
-        // Both ways, so that neither side waits for the other to open it.
+        // Opened for both, so that neither side waits for the other to open it.
         let commands = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         let read_all =
             "while IFS= read -r -u 9 line; do eval \"$line\" 9<&- 2>&1; printf '\\036'; done 9<\"$1\"";
@@ -193,7 +192,7 @@ impl Tour {
             Step::Command(typed, lines) => {
                 writeln!(self.commands, "{typed}").unwrap();
                 let said = String::from_utf8(self.bash.hear_until(END)).unwrap();
-                // A terminal shows no CR, and begins the next prompt after a last line without LF just the same.
+                // A terminal shows no CR, and the next prompt follows a last line without LF.
                 let said = said.replace("\r\n", "\n");
                 let said: Vec<&str> = said.lines().collect();
                 assert_eq!(said, *lines, "`{typed}` says (left) something else than in the README (right)");
@@ -227,12 +226,12 @@ impl Tour {
     }
 }
 
-/// Common to all terminals of the tour: the directory of the README, our programs, and a runtime directory.
+/// What all terminals of the tour have: the README's directory, our programs, and a runtime directory.
 fn settle(command: &mut Command, directory: &TempDir) {
     let programs = Path::new(env!("CARGO_BIN_EXE_ipcd")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", path);
-    command.env("XDG_RUNTIME_DIR", directory.path()); // where a daemon of root does not look
+    command.env("XDG_RUNTIME_DIR", directory.path()); // root's daemon does not use it
 }
 
 #[test]

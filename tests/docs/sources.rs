@@ -1,15 +1,15 @@
-//! The sources keep to their form: how long a file is, and the name of a test.
+//! The sources keep their form: the length of files, and the names of tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Characters. A longer name is no name but a paragraph.
+/// Characters in a test's name. A longer name is a paragraph.
 const NAME_MAX: usize = 70;
 
-/// Lines. In a longer file, a reader has forgotten the beginning at its end.
+/// Lines in a file. A reader of a longer one has forgotten its beginning.
 const FILE_LINES_MAX: usize = 520;
 
-/// Half of the files have fewer lines.
+/// The most lines of the shorter half of all files.
 const FILE_LINES_MEDIAN_MAX: usize = 200;
 
 /// Every Rust file that the project maintains.

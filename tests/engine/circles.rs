@@ -1,5 +1,5 @@
-//! No two files import each other, and there is no circle of files. Each import counts for the file that defines the
-//! name: a file that only re-exports names is in no circle.
+//! No two files import each other, and there is no circle of files. An import counts for the file that defines the name, so a file
+//! that only re-exports names is in no circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn module_of(path: &Path) -> Module {
     let mut module: Module =
         path.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     if module[0] == "bin" {
-        module.remove(1); // ipcctl
+        module.remove(1); // this is `ipcctl`
     }
     if ["mod", "main"].contains(&module.last().unwrap().as_str()) && module.len() > 1 {
         module.pop();
@@ -76,7 +76,7 @@ impl File {
                 }
             }
         }
-        // The path of a visibility, `pub(in PATH)`, imports nothing.
+        // The path of a visibility, `pub(in PATH)`, is not an import.
         let pieces = body.split("pub(in ").enumerate();
         let body: String = pieces
             .map(|(number, piece)| if number == 0 { piece } else { piece.split_once(')').unwrap().1 })
@@ -90,7 +90,7 @@ impl File {
 struct Files(BTreeMap<Module, File>);
 
 impl Files {
-    /// The module that a path leads into from `from`, and the name that is asked for there.
+    /// The module to which a path leads from `from`, and the name that it takes from there.
     fn find(&self, from: &Module, path: &str) -> Option<(Module, Option<String>)> {
         let mut path = segments(path);
         let first = path.first()?.clone();
@@ -121,7 +121,7 @@ impl Files {
         }
         let is_relative = !["crate", "ipcd", "self", "super"].contains(&first.as_str());
         if is_relative && module.len() == outset {
-            return None; // of another crate, or in scope: then its `use` counts
+            return None; // it is in another crate, or in scope through a `use` that counts
         }
         Some((module, path.first().cloned()))
     }

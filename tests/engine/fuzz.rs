@@ -1,5 +1,5 @@
-//! The committed inputs of the fuzzer still break no claim, and neither do many random mutants of each. `cargo
-//! +nightly fuzz run CLAIM` searches for more.
+//! The committed inputs of the fuzzer break no claim, and neither do many random mutants of them. `cargo +nightly fuzz run CLAIM`
+//! searches for more.
 
 use std::fs;
 use std::mem;
@@ -17,11 +17,11 @@ const MUTANTS: u64 = 3000;
 /// The same for claims about TLS, each of which is a handshake or several.
 const MUTANTS_OF_RECORDS: u64 = 500;
 
-/// The claims that a program without shared rooms does not have.
+/// The claims about shared rooms.
 const OF_NATS: [&str; 2] =
     ["server_is_heard_the_same_at_every_cut", "uplink_keeps_its_bounds_whatever_a_server_says"];
 
-/// The claims that a program without TLS does not have.
+/// The claims about TLS.
 const OF_TLS: [&str; 2] =
     ["changed_records_never_say_what_was_not_said", "strange_records_are_refused_the_same_at_every_cut"];
 
@@ -37,7 +37,7 @@ fn inputs(claim: &str) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// A number that looks like chance and is the same each time (splitmix64).
+/// A pseudorandom number (splitmix64).
 fn next(state: &mut u64) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -45,7 +45,7 @@ fn next(state: &mut u64) -> usize {
     (mixed ^ (mixed >> 31)) as usize
 }
 
-/// The input with some bytes changed, left out, doubled or put in.
+/// The input with some bytes changed, removed, repeated or added.
 fn mutant(input: &[u8], state: &mut u64) -> Vec<u8> {
     const INTERESTING: &[u8] = b"\n\r \x000-{}\"[]=:/\xff";
     let mut bytes = input.to_vec();

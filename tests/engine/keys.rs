@@ -1,5 +1,5 @@
-//! Every key of the configuration has its effect: for each key, and each service in whose table it may stand, a scene that
-//! ends differently with it. A key or a service that is not in the table here fails by name.
+//! Every configuration key has its effect: for each key, and each service in whose table it may be, a scene that ends differently
+//! with it. A key or service that is missing here fails by name.
 
 mod page;
 mod scenes;
@@ -14,7 +14,7 @@ use ipcd::engine::service::Service;
 use scenes::{SCENES, Scene};
 use stage::Stage;
 
-/// The services for which a scene runs, for a key in the table of that name: under `[limits]` all of them.
+/// The services for which a scene runs, for a key in the table of that name; under `[limits]`, all of them.
 fn cast(scene: &Scene, table: &str) -> Vec<Service> {
     let may_have = |service: &Service| config::keys().contains(&(service.name(), scene.key));
     match Service::named(table) {
@@ -32,7 +32,7 @@ fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     config::without_effect(key, service)
 }
 
-/// Whether this build knows an endpoint on which the key has an effect: only TLS has names.
+/// Whether this build knows an endpoint on which the key has an effect: names need TLS.
 fn is_playable(key: &str) -> bool {
     cfg!(feature = "tls") || key != "allow_names"
 }
@@ -65,7 +65,7 @@ fn each_key_takes_effect_in_every_table_that_allows_it() {
             }
         }
     }
-    // Under [limits] and in the table of at least one service everything has been played.
+    // Every key was tested under [limits] and in the table of at least one service.
     let unplayed = config::keys().into_iter().filter(|place| is_playable(place.1) && !played.contains(place));
     for (table, key) in unplayed {
         let service = Service::named(table).expect(table);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The imports that are allowed. A name with `::` allows only that part.
+/// The allowed imports. A name with `::` allows only that part.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["daemon", "os_error", "usage"]),
     (
@@ -70,7 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["engine::allow::names"]),
 ];
 
-/// Everything that would make the engine depend on more than its arguments: crates, modules, and types by their own name.
+/// Everything that would make the engine depend on more than its arguments: crates, modules, and types by name.
 const IMPURE: &[&str] = &[
     "mio",
     "rustix",
@@ -101,7 +101,7 @@ const IMPURE: &[&str] = &[
     "RandomState",
 ];
 
-/// Everything that would let the reactor know the content.
+/// Names that would mean that the reactor knows the content.
 const SERVICES: &[&str] = &["chat", "multiply", "greeting", "Chat", "Multiply", "Greeting", "Mux"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -189,7 +189,7 @@ fn reactor_transport_and_wire_know_no_service() {
     }
 }
 
-/// Places that write JSON that no person ever sees: the record of a restart.
+/// Files that write JSON which no person sees: the record of a restart.
 const JSON_FOR_NOBODY: &str = "src/engine/record/piece.rs";
 
 #[test]
@@ -208,7 +208,7 @@ fn visible_json_is_written_in_one_place() {
     assert_eq!(writers, ["src/engine/json.rs", JSON_FOR_NOBODY]);
 }
 
-/// The most lines of code with `unsafe` in it: a reader must be able to read all of it at once.
+/// The most lines of code with `unsafe`, so that a reader can read all of it at once.
 const UNSAFE_LINES_MAX: usize = 400;
 
 #[test]
@@ -232,10 +232,10 @@ fn unsafe_code_is_in_one_place_with_reasons() {
     assert!((1..=UNSAFE_LINES_MAX).contains(&lines), "{lines}");
 }
 
-/// Files that may say which service they mean: each has a part of one service that no other has. `*`: any service.
+/// Files that may say which service they mean, because they have a part of that service only. `*`: any service.
 const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/service/", &["*"]),
-    ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux", "Page"]), // keys that one service alone has
+    ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux", "Page"]), // keys of one service only
     ("src/config/listen.rs", &["Chat", "Mux"]),
     ("src/config/names.rs", &["Mux"]),
     ("src/config/defaults.rs", &["Mux"]),
@@ -253,7 +253,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/session/multiply.rs", &["Multiply"]),
     ("src/engine/session/mux.rs", &["Mux"]),
     ("src/engine/session/page.rs", &["Page", "Mux"]),
-    ("src/engine/session/restart.rs", &["Hello"]), // as records were written before
+    ("src/engine/session/restart.rs", &["Hello"]), // the form of earlier records
     ("src/engine/session/stats.rs", &["Stats"]),
     ("src/engine/session/talk.rs", &["Talk"]),
     ("src/engine/session/watching.rs", &["Watch", "Multiply"]),
@@ -351,7 +351,8 @@ fn service_is_its_file_dialogues_and_words() {
         let file = format!("src/engine/service/{service}.rs");
         let text = read(file.clone()).unwrap_or_else(|_| panic!("{service} has no {file}"));
         assert!(text.contains("pub const FACTS: Facts"), "{file} says nothing of {service}");
-        // The answers of two are never the same twice: tests/client has their dialogues. The page's are in tests/protocol/page.
+        // The reports of these services differ from one to the next: tests/client has their dialogues. Those of the page are in
+        // tests/protocol/page.
         let has_dialogues = ["status", "watch", "page"].contains(&service.name())
             || dialogues.contains(&format!("Service::{service:?}"));
         assert!(has_dialogues, "{service} has no dialogue in tests/protocol/conversations/table.rs");

@@ -1,4 +1,4 @@
-//! The map in `src/lib.rs` names every part of the source, and nothing that is not there.
+//! The map in `src/lib.rs` names every part of the source, and nothing else.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,7 +51,8 @@ fn map_names_each_part_of_the_source_and_nothing_else() {
     assert_eq!(invented(&lacking, &parts), ["begin.rs"]);
 }
 
-/// Each is linked with the whole library: a folder in `tests` is one, and the unit tests of the library and of ipcctl are two.
+/// Each is linked with the whole library: a folder in `tests` is one program, and the unit tests of the library and of ipcctl are
+/// two.
 #[test]
 fn test_programs_are_at_most_twelve() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

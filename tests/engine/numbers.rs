@@ -1,6 +1,6 @@
-//! The daemon's numbers against the ones of this machine's python3: every answer the same, byte for byte.
+//! The daemon's numbers against those of this machine's python3: every answer is the same, byte for byte.
 //!
-//! `IPCD_NUMBER_CASES` asks for another number of cases than a million, `IPCD_NUMBER_SEED` for other ones.
+//! `IPCD_NUMBER_CASES` sets another number of cases than a million, `IPCD_NUMBER_SEED` another choice of cases.
 
 mod cases;
 
@@ -16,7 +16,7 @@ use ipcd::engine::number::{self, Operator};
 const CASES: u64 = 1_000_000;
 const SEED: u64 = 20_250_101;
 
-/// Mismatches shown before the rest is only counted.
+/// Mismatches that are shown; the others are only counted.
 const SHOWN_MAX: usize = 10;
 
 /// CPython's answers to the lines `left operator right`.
@@ -66,7 +66,7 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// The answers of python3, one a line. Through files: with two pipes, each side could wait for the other.
+/// python3's answers, one a line. They go through files: with two pipes, each side could wait for the other.
 fn ask_python(questions: &str) -> String {
     let mut input = tempfile::tempfile().expect("a temporary file");
     input.write_all(questions.as_bytes()).expect("room for the questions");
@@ -124,7 +124,7 @@ fn numbers_match_python_in_reading_arithmetic_and_writing() {
     );
 }
 
-/// Which digits there are depends on the version of Unicode: those that this python3 knows are asked about, ours may be more.
+/// Which digits there are depends on the version of Unicode: this checks those that this python3 knows, and ours may be more.
 #[test]
 #[ignore = "needs python3"]
 fn digits_and_white_space_of_all_scripts_match_python() {

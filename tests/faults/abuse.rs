@@ -1,5 +1,5 @@
-//! Random abuse of a daemon by clients: one function for each kind, which need not get any reply.
-//! Each ends soon by itself, whatever happens to its connections.
+//! Random abuse of a daemon by clients: one function for each kind. It need not get any reply, and ends soon by itself, whatever
+//! happens to its connections.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -57,7 +57,7 @@ fn connected(domain: Domain, kind: Type, address: &SockAddr, wait: Duration) -> 
     let socket = Socket::new(domain, kind, None).unwrap();
     socket.set_write_timeout(Some(wait)).unwrap();
     socket.set_read_timeout(Some(wait)).unwrap();
-    // The queue of a Unix socket may be full, and an endpoint may just be closed: then this client stays outside.
+    // The backlog of a Unix socket may be full, and an endpoint may just be closing: then this client does not connect.
     socket.connect(address).ok()?;
     Some(socket)
 }
@@ -75,7 +75,7 @@ fn mux(daemon: &Daemon) -> Option<Socket> {
     unix(daemon, "ipcd.sock", Type::STREAM)
 }
 
-/// Anywhere where one can connect.
+/// Connects to any endpoint.
 fn anywhere(daemon: &Daemon, chance: &mut Chance) -> Option<Socket> {
     match chance.below(PORTS.len() + SOCKETS.len()) {
         number if number < PORTS.len() => tcp(daemon, PORTS[number]),
@@ -90,7 +90,7 @@ fn say(mut socket: &Socket, words: impl AsRef<[u8]>) -> bool {
     socket.write_all(words.as_ref()).is_ok()
 }
 
-/// Reads up to so many bytes, until nothing comes.
+/// Reads up to this many bytes, until nothing comes.
 fn hear(mut socket: &Socket, most: usize) -> Vec<u8> {
     let (mut heard, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     while heard.len() < most {
@@ -102,7 +102,7 @@ fn hear(mut socket: &Socket, most: usize) -> Vec<u8> {
     heard
 }
 
-/// Goes away as a process does that is killed, or in the middle of something, or politely.
+/// Ends like a process that is killed, or in the middle of something, or properly.
 fn go(socket: Socket, chance: &mut Chance) {
     match chance.below(3) {
         0 => drop(socket.set_linger(Some(Duration::ZERO))),
@@ -120,7 +120,7 @@ fn resets(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// Byte after byte, and away in the middle of a message.
+/// Sends byte after byte, and closes in the middle of a message.
 fn slow_writers(daemon: &Daemon, chance: &mut Chance) {
     let mut writers: Vec<Socket> = (0..50).filter_map(|_| anywhere(daemon, chance)).collect();
     for byte in b"12345 67890 123".iter().take(1 + chance.below(15)) {
@@ -141,7 +141,7 @@ fn endless_line(daemon: &Daemon, chance: &mut Chance) {
     go(socket, chance);
 }
 
-/// Thousands of requests at once; some of the replies are read.
+/// Sends thousands of requests at once, and reads some of the replies.
 fn firehose(daemon: &Daemon, chance: &mut Chance) {
     let Some(socket) = tcp(daemon, MULTIPLY) else { return };
     say(&socket, "123456 7890\n".repeat(1 + chance.below(20_000)));
@@ -163,7 +163,7 @@ fn half_closed(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// They ask, and read nothing.
+/// Sends requests and reads nothing.
 fn stopped_readers(daemon: &Daemon, chance: &mut Chance) {
     let readers: Vec<Socket> = (0..20).filter_map(|_| anywhere(daemon, chance)).collect();
     for reader in &readers {
@@ -174,14 +174,14 @@ fn stopped_readers(daemon: &Daemon, chance: &mut Chance) {
     readers.into_iter().for_each(|reader| go(reader, chance));
 }
 
-/// One in the room under this name, a line client, if there is room.
+/// A member with this name, as a line client, if there is room.
 fn member(daemon: &Daemon, chance: &mut Chance, name: impl AsRef<[u8]>) -> Option<Socket> {
     let socket =
         if chance.below(3) == 0 { unix(daemon, "chat.sock", Type::STREAM)? } else { tcp(daemon, CHAT)? };
     say(&socket, [name.as_ref(), b"\n"].concat()).then_some(socket)
 }
 
-/// In the middle of a message.
+/// Members that are killed in the middle of a message.
 fn killed_members(daemon: &Daemon, chance: &mut Chance) {
     let salt = chance.next();
     let members: Vec<Socket> = (0..30)
@@ -205,7 +205,7 @@ fn deaf_room(daemon: &Daemon, chance: &mut Chance) {
         if !say(&speaker, &line) {
             break;
         }
-        hear(&speaker, 1); // keeps a little of it away from its own backlog
+        hear(&speaker, 1); // reads a little, because of its own backlog
     }
     deaf.into_iter().for_each(|member| go(member, chance));
     go(speaker, chance);
@@ -271,7 +271,7 @@ fn noise(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// One that sends datagrams; on a Unix socket perhaps without a name, to which nothing can be answered.
+/// A client that sends datagrams; on a Unix socket perhaps without an address, so that it gets no answer.
 fn sender(daemon: &Daemon, chance: &mut Chance) -> Option<Socket> {
     if chance.below(2) == 0 {
         let port = chance.pick(&[MULTIPLY, GREETING, HELLO]);
@@ -283,7 +283,7 @@ fn sender(daemon: &Daemon, chance: &mut Chance) -> Option<Socket> {
     if chance.below(2) == 0 {
         let own = daemon.directory.path().join(format!("own.{}", chance.next()));
         socket.bind(&SockAddr::unix(&own).unwrap()).unwrap();
-        // Its name goes before it does, sometimes before the answer.
+        // Its socket file is removed before it ends, sometimes before the answer.
         std::fs::remove_file(own).unwrap();
     }
     socket.connect(&address).ok()?;
@@ -305,7 +305,7 @@ fn datagrams(daemon: &Daemon, chance: &mut Chance) {
     }
 }
 
-/// Hundreds of requests by a client that reads no answer, until there is no room for more.
+/// Hundreds of requests from a client that reads no answer, until there is no room for more.
 fn unread_replies(daemon: &Daemon, chance: &mut Chance) {
     let own = daemon.directory.path().join(format!("own.{}", chance.next()));
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).unwrap();
@@ -321,7 +321,7 @@ fn unread_replies(daemon: &Daemon, chance: &mut Chance) {
     udp.into_iter().for_each(|udp| (0..300).for_each(|_| drop(udp.send(b"5 10"))));
 }
 
-/// Writers and readers of FIFOs that come and go, also in the middle of a line.
+/// Writers and readers of FIFOs, which come and go, also in the middle of a line.
 fn fifos(daemon: &Daemon, chance: &mut Chance) {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     for _ in 0..20 {
@@ -345,10 +345,10 @@ pub fn queue_names(daemon: &Daemon) -> [String; 2] {
     ["", "-room"].map(|end| format!("/ipcd-{}{end}", daemon.ip))
 }
 
-/// Writers and readers of message queues who come and go, and who read for others.
+/// Writers and readers of message queues, which come and go, and also read what is meant for others.
 fn queues(daemon: &Daemon, chance: &mut Chance) {
     for _ in 0..20 {
-        // They stay.
+        // The queues stay.
         let queues = std::mem::ManuallyDrop::new(Queues(queue_names(daemon)[chance.below(2)].clone()));
         let words = chance.pick(&["5 10", "", "\n", "x\x1b[2J", "9 9\n9 9", "{quit}", "GET / HTTP/1.1"]);
         (0..chance.below(30)).for_each(|_| _ = queues.try_say(words));
@@ -402,8 +402,8 @@ fn reports(daemon: &Daemon, chance: &mut Chance) {
 
 const REFUSED: &str = "Error: too many connections, try again later\n";
 
-/// No abuse: a client that asks correctly; it gets the right answer, or is refused for lack of room.
-/// Returns whether it was answered.
+/// No abuse: a client that sends a correct request. It gets the right reply, or is refused for lack of room. Returns whether it got
+/// a reply.
 pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
     let (a, b) = (chance.below(100_000), chance.below(100_000));
     let (asked, reply) = match chance.below(3) {
@@ -426,7 +426,7 @@ pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
         match (&socket).read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => heard.extend_from_slice(&buffer[..count]),
-            // A client refused for want of descriptors gets no lingering close.
+            // A client that is refused for lack of descriptors gets no lingering close.
             Err(error)
                 if error.kind() == ErrorKind::ConnectionReset && REFUSED.as_bytes().starts_with(&heard) =>
             {

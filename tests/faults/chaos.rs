@@ -1,5 +1,5 @@
-//! One fault after another, and several at once, in an order that the seed chooses: on every kind of endpoint, by
-//! every kind of client, and by the owner of the machine.
+//! One fault after another, and several at once, in an order that the seed chooses: on every kind of endpoint, by every kind of
+//! client, and by the machine's administrator.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -37,14 +37,14 @@ listen = ["tcp://{ip}:33001"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// Threads that each abuse the daemon in one way after another, all at the same time.
+/// Threads that abuse the daemon at the same time, each in one way after another.
 const ROGUES: u64 = 4;
 
 /// A port that is in use, at the daemon's address.
 const TAKEN: u16 = 7001;
 
-/// The memory that stays after everything at once: tables that have grown, the room's history, the machines' reports,
-/// and pieces of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
+/// The memory that stays after everything at once: tables that have grown, the room's history, the machines' reports, and fragments
+/// of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 fn descriptors_allowed(fixture: &Fixture, count: u64) {
@@ -53,7 +53,7 @@ fn descriptors_allowed(fixture: &Fixture, count: u64) {
     prlimit(Some(Pid::from_raw(fixture.pid()).unwrap()), Resource::Nofile, new).unwrap();
 }
 
-/// Another configuration, good or bad, that leaves the healthy clients their endpoints.
+/// Another configuration, valid or not, in which the healthy clients keep their endpoints.
 fn reload(fixture: &Fixture, chance: &mut Chance) {
     for _ in 0..1 + chance.below(3) {
         match chance.below(7) {
@@ -103,9 +103,9 @@ fn to_the_process(fixture: &Fixture, chance: &mut Chance) -> &'static str {
     }
 }
 
-/// Every service answers on every kind of endpoint.
+/// Checks that every service answers on every kind of endpoint.
 fn everything_serves(fixture: &Fixture) {
-    // An earlier reload may still be running, with another file: this one is recognized by an endpoint of its own.
+    // An earlier reload may still be running, with another file. This one is recognized by an endpoint of its own.
     let last = fixture.directory.path().join("last.sock");
     let own = format!("[talk]\nlisten = [\"unix://{}\", ", last.display());
     for config in [&EVERYTHING.replace("[talk]\nlisten = [", &own), EVERYTHING] {
@@ -139,12 +139,12 @@ fn everything_serves(fixture: &Fixture) {
     let mut member = fixture.tcp(CHAT);
     member.say("the last\n/me was here\n");
     while member.hear_line() != "* the last was here" {}
-    // A rogue may have left a line without an end in the FIFO: it ends here.
+    // Ends a line that an abuser may have left unfinished in the FIFO.
     std::fs::write(file("chat.in"), "\nfrom the FIFO\n").unwrap();
     while member.hear_line() != "chat: from the FIFO" {}
     let [queues, room] = queue_names(fixture).map(Queues);
     queues.say("77 11");
-    while queues.next() != "847.0" {} // behind the replies that rogues left unread
+    while queues.next() != "847.0" {} // after the replies that abusers left unread
     room.say("from the queue");
     while !member.hear_line().ends_with(": from the queue") {}
     std::mem::forget([queues, room]);
@@ -166,18 +166,18 @@ fn random_faults_never_disturb_the_healthy_client() {
         .expect_in_log("cannot accept now")
         .expect_in_log("endpoint errors")
         .expect_in_log("missing or replaced; recreating it")
-        .expect_in_log("mode and group are unchanged: no such file") // removed just before a reload
+        .expect_in_log("mode and group are unchanged: no such file") // a file was removed just before a reload
         .expect_in_log("no file descriptor left")
         .expect_in_log("too many open files")
         .expect_in_log("more lines suppressed");
-    let _queues = queue_names(&fixture).map(Queues); // removed at the end, with whatever rogues left in them
+    let _queues = queue_names(&fixture).map(Queues); // removed at the end, with everything that abusers left in them
     let _taken = TcpListener::bind((fixture.ip, TAKEN)).unwrap();
     let beside = Healthy::of(fixture.unix(), fixture.pid());
     let end = Instant::now() + Duration::from_secs(seconds);
     let [served, refused] = [const { AtomicUsize::new(0) }; 2];
     let done: Mutex<BTreeMap<&str, usize>> = Mutex::default();
     let count = |what: &'static str| *done.lock().unwrap().entry(what).or_default() += 1;
-    // Threads do not wait for each other: the seed fixes only the order within each.
+    // Threads do not wait for each other: the seed decides only the order within each.
     std::thread::scope(|scope| {
         for rogue in 0..ROGUES {
             let (fixture, count) = (&fixture, &count);

@@ -1,5 +1,5 @@
-//! The fixture of a fault: a daemon, a healthy client beside the fault, and the state that must be as before when it
-//! is over.
+//! The fixture of a fault: a daemon, a healthy client beside the fault, and the state that must be as before when the fault is
+//! over.
 
 use std::ops::Deref;
 use std::sync::Mutex;
@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 pub use crate::harness::healthy::{Healthy, Wait, owed, step_back};
 use crate::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 
-/// Longer than the healthy client ever waits for its reply, even if ten other tests share two processors. Its waits
-/// are printed: they are the result, and this bound only finds a loop that stood still. Not counted: the wait for a
-/// processor.
+/// Longer than the healthy client ever waits for its reply, even if ten other tests share two processors. Its waits are printed as
+/// the result; this bound only finds a loop that hangs. Waits for a processor do not count.
 const HEALTHY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Resident memory that may stay with the allocator after a fault.
 pub const MEMORY_KEPT_BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// The extent of a fault: small, or with `IPCD_FAULTS=full` as large as the catalogue says.
+/// How much of a fault: a little, or with `IPCD_FAULTS=full` as much as the catalogue says.
 pub fn effort<T>(little: T, full: T) -> T {
     if is_full() { full } else { little }
 }
@@ -30,13 +29,13 @@ pub fn is_full() -> bool {
     }
 }
 
-/// A whole number in the environment, or this one.
+/// A whole number from the environment, or this one.
 pub fn number(name: &str, usual: u64) -> u64 {
     let Ok(text) = std::env::var(name) else { return usual };
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number"))
 }
 
-/// Repeatable random choices: `IPCD_SEED` chooses them, and the salt tells uses apart.
+/// Repeatable random choices: `IPCD_SEED` chooses them, and the salt distinguishes uses.
 pub struct Chance(u64);
 
 impl Chance {
@@ -61,7 +60,7 @@ impl Chance {
     }
 }
 
-/// The healthy client's waits, and in brackets those without waits for a processor.
+/// The healthy client's waits and, in brackets, those without waits for a processor.
 pub fn figures(waits: Vec<Wait>) -> String {
     let at = |times: fn(&Wait) -> Duration| {
         let mut times: Vec<Duration> = waits.iter().map(times).collect();
@@ -102,7 +101,7 @@ impl Fixture {
     pub fn on(daemon: Daemon) -> Fixture {
         let healthy = Healthy::of(daemon.tcp(MULTIPLY), daemon.pid());
         let descriptors = daemon.descriptors();
-        // One-time allocations happen before the measurement.
+        // One-time allocations must happen before the measurement.
         drop(Client::member(&daemon, "first"));
         answered(&mut daemon.unix());
         let mut again = Client::member(&daemon, "second");
@@ -124,19 +123,19 @@ impl Fixture {
         }
     }
 
-    /// Something in warnings and errors that this fault is right to make.
+    /// Text in warnings and errors that this fault may cause.
     pub fn expect_in_log(mut self, text: &'static str) -> Fixture {
         self.expected.push(text);
         self
     }
 
-    /// As much memory may stay, where a fault leaves more behind that does not grow with it.
+    /// The memory that may stay after a fault, if it leaves more that does not grow with it.
     pub fn keep_at_most(mut self, bytes: usize) -> Fixture {
         self.kept_bytes_max = bytes;
         self
     }
 
-    /// The daemon stands still for this time; the healthy client's wait for it is not counted.
+    /// Stops the daemon for this time. The healthy client's wait for it does not count.
     pub fn stand_still(&self, span: Duration) {
         let begun = Instant::now();
         self.daemon.freeze();
@@ -145,22 +144,22 @@ impl Fixture {
         self.still.lock().unwrap().push((begun, Instant::now()));
     }
 
-    /// The periods in which the daemon was stopped on purpose.
+    /// The periods in which the daemon was stopped.
     pub fn stood_still(&self) -> Vec<(Instant, Instant)> {
         self.still.lock().unwrap().clone()
     }
 
-    /// Resident memory beyond the initial one, in bytes.
+    /// Resident memory beyond that at the beginning, in bytes.
     pub fn grown(&self) -> usize {
         self.daemon.resident_bytes().saturating_sub(self.resident)
     }
 
-    /// The healthy client has had no error, and says how long it waited; everything else has gone.
+    /// Checks that the healthy client has had no error, reports its waits, and waits until everything else is gone.
     fn settle(&mut self, row: &str) -> usize {
         let healthy = self.healthy.take().expect("it ends once");
         let waits = healthy.waits_but_for(&self.stood_still());
         let worst = waits.iter().map(|wait| wait.owed).max().expect("it has asked at least once");
-        // A connection, and the healthy client's own, which has just ended.
+        // Without the healthy client's own connection, which has just ended.
         let begun = self.descriptors - 1;
         wait_until("every descriptor is back", || (self.daemon.descriptors() == begun).then_some(()));
         let kept = self.grown();
@@ -170,8 +169,7 @@ impl Fixture {
         kept
     }
 
-    /// The end of a fault: everything is as before, the daemon stops when asked, and its log contains nothing
-    /// unexpected.
+    /// The end of a fault: everything is as before, the daemon stops when asked, and its log has nothing unexpected.
     pub fn end(mut self, row: &str) {
         self.settle(row);
         let expected = std::mem::take(&mut self.expected);

@@ -1,4 +1,4 @@
-//! The life of the process under load: stopped, killed, started twice, reloaded in a storm, restarted, frozen.
+//! The life of the process under load: stopped, killed, started twice, reloaded many times, restarted, frozen.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ fn stop_under_load_answers_every_received_request() {
     }
     let waits = healthy.end();
     let worst = *waits.last().unwrap();
-    // Each has several requests under way when the signal comes.
+    // Each has several requests on the way when the signal comes.
     for (client, replies) in &mut busy {
         let mut requests = String::new();
         for _ in 0..1 + chance.below(20) {
@@ -143,7 +143,7 @@ fn start_after_a_kill_serves() {
     test_dir.write_config(&with_fifo.replace("[multiply]\nlisten = [", &pairs));
     for _ in 0..rounds {
         let mut early = Helper(test_dir.command().stderr(Stdio::null()).spawn().unwrap());
-        // Not to wait for something: the moment of the kill is what varies, from before the first endpoint to after the last.
+        // This does not wait for anything: the time of the kill varies, from before the first endpoint to after the last.
         std::thread::sleep(Duration::from_micros(chance.below(12_000) as u64));
         early.0.kill().unwrap();
         early.0.wait().unwrap();
@@ -159,7 +159,7 @@ fn start_after_a_kill_serves() {
         test_dir =
             TestDir { directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()), ip };
     }
-    // Whenever it was killed, the next one knows which queues are its own.
+    // Whenever it was killed, the next one knows which queues it owns.
     let command = test_dir.command();
     test_dir.start(command).stop();
     assert_eq!(queues.names(), [""; 0]);
@@ -175,7 +175,7 @@ fn exactly_one_of_two_simultaneous_starts_wins() {
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         if round % 2 == 1 {
-            drop(UnixListener::bind(test_dir.socket()).unwrap()); // both find a stale one
+            drop(UnixListener::bind(test_dir.socket()).unwrap()); // both find a stale socket
         }
         let mut both = [0, 1].map(|_| Helper(test_dir.command().stderr(Stdio::piped()).spawn().unwrap()));
         let loser = wait_until("one gives up", || {
@@ -200,7 +200,7 @@ fn exactly_one_of_two_simultaneous_starts_wins() {
     ));
 }
 
-/// The manager keeps the listening sockets and, over the restart, the connections.
+/// The manager keeps the listening sockets and, during the restart, the connections.
 #[test]
 fn restarts_under_a_manager_refuse_and_reset_nobody() {
     let rounds = effort(10, 1_000);
@@ -272,15 +272,15 @@ fn suspended_daemon_times_nobody_out() {
         "[limits]\nmessage_timeout = \"{timeout}\"\nidle_timeout = \"{timeout}\"\n{USUAL}"
     ));
     let mut begun: Vec<Client> = (0..clients).map(|_| daemon.tcp(MULTIPLY)).collect();
-    // All at once, not one after another: a busy machine takes its time for each turn.
+    // All at once, because on a busy machine each takes its time.
     begun.iter_mut().for_each(|client| client.say("5 10\n5 "));
     begun.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
     let mut alice = Client::member(&daemon, "alice");
     daemon.freeze();
-    // Not to wait for something, but to let time pass: longer than every timeout.
+    // This does not wait for anything: more time than every timeout must pass.
     std::thread::sleep(Duration::from_millis(pause));
     daemon.thaw();
-    answered(&mut daemon.tcp(MULTIPLY)); // it has had its turn before the others continue
+    answered(&mut daemon.tcp(MULTIPLY)); // it is served before the others continue
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));
     begun.iter_mut().for_each(|client| client.say("10\n"));
     begun.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
@@ -312,7 +312,7 @@ fn wall_clock_jump_ends_no_session() {
     set("+0");
     let mut command = test_dir.command();
     command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
-    // The daemon lives by the monotonic clock; only the wall clock moves, as an administrator or NTP moves it.
+    // The daemon uses the monotonic clock; only the wall clock changes, as an administrator or NTP sets it.
     command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let clock = clock.clone();
     let fixture = Fixture::on(test_dir.start(command));

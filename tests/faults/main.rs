@@ -1,7 +1,7 @@
-//! The catalogue of faults that docs/faults.md promises to survive: in each a healthy client goes on beside the fault,
-//! and descriptors, memory and log are as before when it is over.
+//! The catalogue of faults in docs/faults.md. Beside each fault a healthy client continues, and afterwards descriptors, memory and
+//! log are as before.
 //!
-//! A little of each runs with all tests. As much as the catalogue says, with what was measured:
+//! A little of each runs with all tests. This runs as much as the catalogue says, and prints the measurements:
 //!
 //! `IPCD_FAULTS=full IPCD_SEED=1 cargo test --release --test faults -- --include-ignored --nocapture --test-threads=1`
 

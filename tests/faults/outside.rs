@@ -17,7 +17,7 @@ use crate::harness::{Daemon, MULTIPLY, PATIENCE, TestDir, USUAL, wait_until};
 
 const SHIPPED: [&str; 2] = [include_str!("../../etc/ipcd.toml"), include_str!("../../etc/classroom.toml")];
 
-/// A configuration as no hand would leave it.
+/// A configuration with random damage.
 fn mutated(chance: &mut Chance) -> Vec<u8> {
     let mut bytes =
         chance.pick(&SHIPPED).replace("\n#", if chance.below(2) == 0 { "\n" } else { "\n#" }).into_bytes();
@@ -60,7 +60,7 @@ fn mutated(chance: &mut Chance) -> Vec<u8> {
     bytes
 }
 
-/// Each line of an error has a place, and nothing in it drives a terminal.
+/// Each line of an error has a position, and no terminal obeys anything in it.
 #[track_caller]
 fn has_a_place(file: &Path, line: &str) {
     let place = line.strip_prefix(&format!("{}:", file.display())).unwrap_or_else(|| panic!("{line:?}"));
@@ -84,7 +84,7 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let file = fixture.directory.path().join("mutated.toml");
     for _ in 0..count {
         let bytes = mutated(&mut chance);
-        // A new file: one that is cut and written again is waited for by some file systems until it is on the disk.
+        // A new file: if one is truncated and written again, some file systems wait until it is on the disk.
         let _ = std::fs::remove_file(&file);
         std::fs::write(&file, &bytes).unwrap();
         let (read, took) = owed(None, || Config::read(&file));
@@ -98,7 +98,7 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
         longest = longest.max(took);
     }
     assert!(longest < Duration::from_secs(1), "{longest:?}");
-    // The same by the program itself, and by one that runs.
+    // The same mutants, read by the program itself and by a running daemon.
     for _ in 0..effort(20, 500) {
         std::fs::write(&file, mutated(&mut chance)).unwrap();
         let mut check = Command::new(env!("CARGO_BIN_EXE_ipcd"));
@@ -118,7 +118,7 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let mut control = fixture.unix();
     control.say("control\n");
     for _ in 0..effort(20, 2_000) {
-        // Only text that is not TOML: a valid mutant would rightly close endpoints.
+        // Only text that is not TOML: a valid mutant would close endpoints, and rightly so.
         let mut bytes = mutated(&mut chance);
         bytes.extend_from_slice(b"\n[[[\n");
         std::fs::write(fixture.directory.path().join("ipcd.toml"), bytes).unwrap();
@@ -174,7 +174,7 @@ fn non_configuration_is_refused_at_once_even_on_reload() {
     fixture.end("a FIFO, a directory, 1 GiB, a loop of links in the configuration's place");
 }
 
-/// A million mistakes: most are counted, few are logged, and nobody waits.
+/// After a million mistakes, most are counted, few are logged, and nobody waits.
 #[test]
 fn flood_of_mistakes_is_counted_not_logged() {
     let count = effort(50_000, 1_000_000);
@@ -231,7 +231,7 @@ fn blocked_log_costs_only_lines() {
     sleeper.wait().unwrap();
 }
 
-/// Descriptors of every wrong kind, none of which may be taken for an endpoint.
+/// No descriptor of a wrong kind is taken for an endpoint.
 #[test]
 fn wrong_descriptor_is_never_taken_for_an_endpoint() {
     use crate::harness::manager::Manager;
@@ -266,7 +266,7 @@ fn wrong_descriptor_is_never_taken_for_an_endpoint() {
         let fresh = Daemon::usual();
         wait_until("nothing is kept of what was handed over", || {
             let (ours, usual) = (daemon.descriptors(), fresh.descriptors());
-            (ours <= usual + 2).then_some(()) // the healthy client, and the way to the manager
+            (ours <= usual + 2).then_some(()) // the healthy client, and the socket to the manager
         });
         healthy.end();
         wait_until("each descriptor of no use has its warning", || {
@@ -278,7 +278,7 @@ fn wrong_descriptor_is_never_taken_for_an_endpoint() {
     }
 }
 
-/// A manager that does not listen, or does not read, is none of the daemon's clients' concern.
+/// If a manager does not listen, or does not read, the daemon's clients do not notice.
 #[test]
 fn deaf_or_missing_manager_delays_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -308,7 +308,7 @@ fn deaf_or_missing_manager_delays_nothing() {
     drop(receiver);
 }
 
-/// Datagrams of every wrong kind, and forged datagrams that make two daemons write to each other.
+/// Datagrams of every wrong kind, and forged datagrams that would make two daemons answer each other.
 #[test]
 fn datagrams_get_at_most_one_reply_and_loops_end() {
     let config =
@@ -331,7 +331,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             }
             2 => {
                 let noise: Vec<u8> = (0..chance.below(40)).map(|_| chance.next() as u8 & 0x1f).collect();
-                // Its own words, as they would come from another daemon: no answer.
+                // Words of the daemon itself, as another daemon would send them: there is no answer.
                 socket.send_to(&[b"Error: ", &noise[..]].concat(), to).unwrap();
             }
             3 => drop(socket.send_to(b"Data received", to).unwrap()),
@@ -344,7 +344,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             }
         }
     }
-    // As root, with the other daemon's address as the sender's; each would answer the other for ever.
+    // As root, with the other daemon's address as the sender's: each might answer the other for ever.
     if rustix::process::geteuid().is_root() {
         for (from, to) in [
             (other.address(MULTIPLY), fixture.address(MULTIPLY)),
@@ -353,21 +353,21 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             spoof(from, to, b"5 10");
         }
     }
-    // Nothing is on its way any more when both are idle: the next two answers are those to the next request.
+    // When both are idle, nothing is on the way: the next two answers belong to the next request.
     socket.send_to(b"2 3", to).unwrap();
     for reply in ["Data received", "6.0"] {
         let count = socket.recv(&mut buffer).unwrap();
         assert_eq!(std::str::from_utf8(&buffer[..count]), Ok(reply));
     }
     let ticks = (fixture.cpu_ticks(), other.cpu_ticks());
-    // Time must pass: the two daemons are observed while nobody asks anything.
+    // Time must pass: the two daemons are observed while nobody sends a request.
     std::thread::sleep(Duration::from_millis(500));
     assert!(fixture.cpu_ticks() - ticks.0 < 10 && other.cpu_ticks() - ticks.1 < 5, "they go on answering");
     other.stop();
     fixture.end("datagrams: empty, 65,507 bytes, its own words, spoofed");
 }
 
-/// A datagram that another has not sent.
+/// Sends a datagram with a forged sender.
 fn spoof(from: std::net::SocketAddr, to: std::net::SocketAddr, payload: &[u8]) {
     let (std::net::SocketAddr::V4(from), std::net::SocketAddr::V4(to)) = (from, to) else { panic!("IPv4") };
     let raw = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(255.into())).unwrap();

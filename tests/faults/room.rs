@@ -1,4 +1,4 @@
-//! The room among members that stop, die, or say what no terminal should hear.
+//! The room with members that stop, die, or send what no terminal should receive.
 
 use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use super::fixture::{Chance, Fixture, effort, step_back};
 use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, is_sanitized, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Members that are processes of their own: to be stopped or killed as real ones are.
+/// Members that are processes of their own, to be stopped or killed like real ones.
 struct Crowd(Vec<Child>);
 
 impl Crowd {
@@ -40,7 +40,8 @@ impl Drop for Crowd {
     }
 }
 
-/// A member's input up to the last message: messages of the speaker in order, and how often each other member left.
+/// A member's input up to the last message: checks that the speaker's messages are in order, and counts how often each other member
+/// left.
 fn hear_to_the_end(client: &mut Client) -> (usize, HashMap<String, usize>) {
     let (mut next, mut left) = (0, HashMap::new());
     loop {
@@ -67,7 +68,7 @@ fn too_slow(daemon: &Daemon) -> u64 {
     services.iter().find(|service| service["service"] == "chat").unwrap()["too_slow"].as_u64().unwrap()
 }
 
-/// Waits until so many are in the room, the speaker among them.
+/// Waits until this many members are in the room, including the speaker.
 fn wait_for_members(speaker: &mut Client, count: usize) {
     wait_until("everybody is in", || {
         speaker.say("/who\n");
@@ -75,19 +76,19 @@ fn wait_for_members(speaker: &mut Client, count: usize) {
     });
 }
 
-/// Asserts that each of the crowd has left, and once.
+/// Asserts that each of the crowd has left exactly once.
 fn assert_each_left_once(left: &HashMap<String, usize>, count: usize) {
     let all_once = (0..count).all(|number| left.get(&format!("p{number}")) == Some(&1));
     assert!(all_once && left.len() == count, "each has left once: {left:?}");
 }
 
-/// The wait that one in a hundred exceeds.
+/// The wait that only one in a hundred exceeds.
 fn p99(mut waits: Vec<Duration>) -> Duration {
     waits.sort();
     waits[waits.len() * 99 / 100]
 }
 
-/// The speaker says its `nth` line and waits for its echo; how many members left before it.
+/// The speaker sends its `nth` line and waits for it to come back; returns how many members left before it.
 fn say_and_hear(speaker: &mut Client, nth: usize, waits: &mut Vec<Duration>) -> usize {
     let text = format!("{nth} {}", "z".repeat(1000));
     let asked = Instant::now();
@@ -103,7 +104,7 @@ fn say_and_hear(speaker: &mut Client, nth: usize, waits: &mut Vec<Duration>) -> 
     }
 }
 
-/// Sends `signal` to half of twice `count` members during a broadcast.
+/// Sends `signal` to half of twice `count` members during a conversation.
 fn half_of_the_room(count: usize, signal: Signal) {
     let fixture = Fixture::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
     let crowd = Crowd::join(&fixture, count);
@@ -131,7 +132,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
             left += say_and_hear(speaker, said, waits);
             said += 1;
             grown = grown.max(fixture.resident_bytes().saturating_sub(before));
-            // Its pace: a room that is talked in, not a flood.
+            // This is the speed of the speaker: a conversation, not a flood.
             sleep(Duration::from_millis(4));
             left
         };
@@ -141,7 +142,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
         crowd.signal(signal);
         let mut rest = 200;
         while rest > 0 {
-            // They leave when they are too far behind, or at once; and then the room continues for a while.
+            // They leave when they are too far behind, or at once. Then the conversation goes on for a while.
             rest -= usize::from(say(&mut speaker, &mut waits[1]) >= count);
             assert!(waits[1].len() < 20_000, "they never leave");
         }
@@ -153,7 +154,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
         assert_eq!(*messages, said);
         assert_each_left_once(left, count);
     });
-    // One log for all, and for each that is too slow the line begun and its last words.
+    // One log for all and, for each member that is too slow, the rest of a line and its last message.
     let bound = (8 << 20) + count * 16 * 1024;
     assert!(grown < bound || is_sanitized(), "{grown} bytes more");
     let [before, after] = waits.map(p99);
@@ -213,7 +214,7 @@ pub(super) const CORPUS: &[&str] = &[
     "\u{d7ff}\u{e000}\u{10ffff}",
 ];
 
-/// Whether a terminal, or a reader of lines, takes it for something other than a character on its screen.
+/// Whether a terminal, or a reader of lines, takes it for anything other than a displayed character.
 fn is_dangerous(character: char) -> bool {
     let is_bidi = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (character.is_control() && character != '\t') || is_bidi || matches!(character, '\u{2028}' | '\u{2029}')
@@ -236,7 +237,7 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
     let mut chance = Chance::new(3);
     let mut said: Vec<Vec<u8>> = CORPUS.iter().map(|text| text.as_bytes().to_vec()).collect();
     for byte in 0x80..=0x9f {
-        said.push(vec![b'x', byte, b'm']); // C1 as one byte: not UTF-8
+        said.push(vec![b'x', byte, b'm']); // C1 as one byte, which is not UTF-8
     }
     for _ in 0..effort(300, 20_000) {
         let pieces = (0..1 + chance.below(4)).map(|_| chance.pick(CORPUS)).collect::<String>();
@@ -250,9 +251,9 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
     let mut count = 0;
     for bytes in &said {
         count += 1;
-        // As a name, as a message, as a request, in talk, and where nobody asked for anything.
+        // As a name, a message, a request, in talk, and where no message is expected.
         if count % 16 == 0 {
-            // A client whose first message has a NUL ends all messages with one.
+            // A client whose first message has a NUL ends all messages with NUL.
             let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
             let mut named = fixture.tcp(CHAT);
             named.say([&bytes[..], &b"\n{quit}\n"[..]].concat());

@@ -1,4 +1,4 @@
-//! One connection, or ten thousand, can do nothing to the others.
+//! Neither one connection nor ten thousand can disturb the others.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -35,7 +35,7 @@ fn repeated_connect_and_reset_leaks_nothing() {
             });
         }
     });
-    // Behind all that wait to be accepted; what the kernel still holds would be accepted at the stop.
+    // After all clients in the backlog; otherwise the daemon would accept the rest when it stops.
     answered(&mut fixture.tcp(MULTIPLY));
     drop(Client::member(&fixture, "last"));
     fixture.end(&format!("{} connections reset", 4 * each));
@@ -57,7 +57,7 @@ fn slow_writers_time_out_and_one_that_finishes_is_answered() {
         scope
             .spawn(|| {
                 step_back();
-                // One byte a second each, until told to stop; the last byte in time is an LF.
+                // Each sends one byte a second, until told to stop; the last byte in time is an LF.
                 for second in 1..seconds {
                     std::thread::sleep(
                         (begun + Duration::from_secs(second)).saturating_duration_since(Instant::now()),
@@ -93,7 +93,7 @@ fn endless_line_gets_an_error_and_no_memory() {
     let mut most = 0;
     let chunk = vec![b'1'; 1 << 20];
     let mut sent = 0;
-    // The rest is read and dropped until the line ends or has taken too long.
+    // The rest is read and dropped, until the line ends or has taken too long.
     while sent < bytes {
         client.say(&chunk);
         sent += chunk.len();
@@ -150,7 +150,7 @@ fn reply_arrives_whole_while_the_client_still_sends() {
                     let mut stream = TcpStream::connect(fixture.address(HELLO)).unwrap();
                     stream.set_read_timeout(Some(PATIENCE)).unwrap();
                     stream.write_all(b"Hello from client\n").unwrap();
-                    // More than it will ever read, sent while it answers and closes.
+                    // More than the daemon will ever read, sent while it answers and closes.
                     for _ in 0..4 {
                         stream.write_all(&[b'x'; 8192]).unwrap();
                     }
@@ -184,7 +184,7 @@ fn client_that_never_closes_is_bounded_by_lingering() {
     fixture.end(&format!("{count} never closed, gone {took:.1?} after the last was told"));
 }
 
-/// Each batch of events contains closes, and right after them new clients that get the same places.
+/// Each batch of events has closes and, right after them, new clients in the same slots.
 #[test]
 fn reused_slot_never_gets_its_predecessors_bytes() {
     let (rounds, batch) = effort((40, 250), (4_000, 250));
@@ -195,10 +195,10 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
     let mut old: Vec<(usize, TcpStream)> = Vec::new();
     let mut serial = 0;
     for _ in 0..rounds {
-        // All of this waits in the kernel, and comes as one batch.
+        // All of this waits in the kernel, and arrives as one batch.
         fixture.freeze();
         for (number, stream) in old.drain(..) {
-            // Half of them with requests whose answers reach nobody.
+            // Half of them have sent requests, whose answers reach nobody.
             if number % 2 == 0 {
                 let _ = (&stream).write_all(format!("{number} 1\n{number} 1\n").as_bytes());
             }
@@ -261,7 +261,7 @@ fn foreign_protocol_gets_one_error_and_is_closed() {
     fixture.end("hellos of other protocols");
 }
 
-/// From the freeing of descriptors until the last of two hundred in the queue is served.
+/// The longest time from the freeing of descriptors until the last of two hundred in the backlog is served.
 const FREED_MAX: Duration = Duration::from_millis(150);
 
 #[test]

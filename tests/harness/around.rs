@@ -18,7 +18,7 @@ use super::{Client, Daemon, Log, TestDir, wait_until};
 pub struct Helper(pub Child);
 
 impl Helper {
-    /// Runs Python, which says `ready` when it is.
+    /// Runs Python code, which prints `ready` when it is ready.
     pub fn python(code: &str, arguments: &[&str]) -> Helper {
         let mut command = Command::new("python3");
         command.args(["-c", &format!("{code}\nprint('ready', flush=True)\nimport time\ntime.sleep(600)")]);
@@ -30,7 +30,7 @@ impl Helper {
         helper
     }
 
-    /// One that listens on a TCP address.
+    /// A process that listens on a TCP address.
     pub fn on_tcp(ip: impl ToString, port: u16) -> Helper {
         Helper::python(
             "import socket, sys; s = socket.create_server((sys.argv[1], int(sys.argv[2])))",
@@ -52,7 +52,7 @@ impl Helper {
         )
     }
 
-    /// As an error names it.
+    /// The process as an error names it.
     pub fn shown(&self) -> String {
         let pid = self.0.id();
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
@@ -67,7 +67,7 @@ impl Drop for Helper {
     }
 }
 
-/// Runs a command that soon ends by itself.
+/// Runs a command that ends by itself soon.
 #[track_caller]
 pub fn outcome(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -89,7 +89,7 @@ pub fn failure(command: &mut Command, status: i32) -> String {
     untimed_lines(&stderr)
 }
 
-/// Whether a process has ended. One that init has yet to wait for has: when that happens is init's own business.
+/// Whether a process has ended. It counts as ended while init has not waited for it yet, because that is up to init.
 pub fn has_ended(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     // The state follows the name, which is in parentheses and can contain any (proc_pid_stat(5)).
@@ -121,7 +121,7 @@ pub fn may_unshare() -> bool {
     may
 }
 
-/// Whether this user may become another; if not, a message says so.
+/// Whether this user may become another; prints a message if not.
 pub fn is_root() -> bool {
     let is = rustix::process::geteuid().is_root();
     if !is {
@@ -130,8 +130,7 @@ pub fn is_root() -> bool {
     is
 }
 
-/// Does something as another user, in a thread of its own: for the kernel, only that thread has the other user. Needs
-/// root.
+/// Does something as another user, in its own thread: for the kernel, only that thread belongs to the other user. Needs root.
 pub fn as_user<T: Send>(uid: u32, gid: u32, act: impl FnOnce() -> T + Send) -> T {
     let change = || {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -144,7 +143,7 @@ pub fn as_user<T: Send>(uid: u32, gid: u32, act: impl FnOnce() -> T + Send) -> T
 }
 
 impl TestDir {
-    /// Names of all that is in the directory.
+    /// The names of all files in the directory.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).unwrap();
         let mut names: Vec<String> =
@@ -157,7 +156,7 @@ impl TestDir {
         self.directory.path().join("ipcd.sock")
     }
 
-    /// Starts ipcd without looking at its output, and waits until clients can connect.
+    /// Starts ipcd without reading its output, and waits until clients can connect.
     pub fn start_unheard(self, mut command: Command, stderr: Stdio, port: u16) -> Daemon {
         let child = command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
         let log = Arc::new(Log::default());
@@ -170,8 +169,8 @@ impl TestDir {
     /// The command that starts ipcd as another user, with access to the directory.
     pub fn command_as(&self, uid: u32) -> Command {
         let program = self.directory.path().join("ipcd");
-        // By another process: a program that another test starts at the same time would inherit our file, open for
-        // writing, and the kernel would not run it (execve(2), ETXTBSY).
+        // Another process copies it: if this one did, a program started by another test at that time would inherit our file, open
+        // for writing, and the kernel would refuse to run it (execve(2), ETXTBSY).
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ipcd")).arg(&program).status().unwrap();
         assert!(copied.success(), "{copied}");
         fs::set_permissions(self.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -193,7 +192,7 @@ impl Daemon {
         });
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
@@ -210,7 +209,7 @@ impl Client {
         self.heard.remove(0)
     }
 
-    /// The next line that has this text in it, without its LF.
+    /// The next line that contains this text, without its LF.
     #[track_caller]
     pub fn hear_line_with(&mut self, text: &str) -> String {
         loop {
@@ -236,7 +235,7 @@ impl Client {
     }
 }
 
-/// A connection from an address of this machine's.
+/// A connection from one of this machine's addresses.
 pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&std::net::SocketAddr::new(address.into(), 0).into()).expect("an address of loopback");
@@ -244,7 +243,7 @@ pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
     Client::of(socket.into())
 }
 
-/// A port that is free on every address, and that the kernel never assigns by itself (ip_local_port_range, ip(7)).
+/// A port that is free on every address, and that the kernel does not assign by itself (ip_local_port_range, ip(7)).
 pub fn free_port() -> u16 {
     let seed = TestDir::new().ip.octets();
     let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;

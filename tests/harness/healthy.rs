@@ -1,4 +1,4 @@
-//! The healthy client, H: during every fault it sends a hundred requests a second, and each is answered.
+//! The healthy client: during every fault it sends a hundred requests a second, and each is answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 
 use super::Client;
 
-/// Between two requests of the healthy client: a hundred a second.
+/// The time between two requests: a hundred a second.
 const PACE: Duration = Duration::from_millis(10);
 
-/// Other processes have priority: we measure the daemon's delay, not that of the test's own threads.
+/// Gives other processes priority: we measure the daemon's delay, not that of the test's threads.
 pub fn step_back() {
     let _ = rustix::process::setpriority_process(None, 10);
 }
 
-/// A hundred requests a second on one connection, each answered rightly, until it is asked.
+/// Sends a hundred requests a second on one connection, and checks every reply, until it is ended.
 pub struct Healthy {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Wait>>,
 }
 
-/// For one reply.
+/// The wait for one reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     asked: Instant,
     pub whole: Duration,
-    /// Without the time for which the daemon, or this client, could have run and was given no processor.
+    /// The part of it in which the daemon, or this client, did not wait for a processor.
     pub owed: Duration,
 }
 
-/// How long something took, without the time for which this thread, or that process, could have run and was given no processor.
+/// How long something took, without the time in which this thread, or that process, waited for a processor.
 pub fn owed<T>(daemon: Option<i32>, act: impl FnOnce() -> T) -> (T, Duration) {
     let daemon = daemon.map(|pid| pid.to_string());
     let both = || queued("thread-self") + daemon.as_deref().map_or(Duration::ZERO, queued);
@@ -51,7 +51,7 @@ impl Healthy {
         Healthy::with(client, None)
     }
 
-    /// The same client, which knows the daemon's process.
+    /// The same, for a daemon with this process id.
     pub fn of(client: Client, daemon: i32) -> Healthy {
         Healthy::with(client, Some(daemon.to_string()))
     }
@@ -82,14 +82,14 @@ impl Healthy {
         Healthy { over, thread }
     }
 
-    /// Ends it: no error, and every wait for a reply, the shortest first.
+    /// Ends it. There was no error; returns the waits for all replies, the shortest first.
     pub fn end(self) -> Vec<Duration> {
         let mut waits: Vec<Duration> = self.waits_but_for(&[]).iter().map(|wait| wait.whole).collect();
         waits.sort();
         waits
     }
 
-    /// The same without waits during which the daemon was stopped on purpose.
+    /// The same, without waits during which the daemon was stopped on purpose.
     pub fn waits_but_for(self, still: &[(Instant, Instant)]) -> Vec<Wait> {
         self.over.store(true, Ordering::Relaxed);
         let mut waits = self.thread.join().expect("the healthy client had no error");

@@ -1,16 +1,16 @@
-//! A test that a busy machine keeps from running is late: what was promised to a client that is in time is not promised to it.
+//! A test may be too late because the machine is busy. Then a promise to clients that are in time does not apply to it.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::{Client, PATIENCE, Stream, show};
 
-/// How often a waiting client looks at the clock.
+/// How often a waiting client checks the time.
 const STEP: Duration = Duration::from_millis(5);
 
 impl Client {
-    /// Expects one recv() to return exactly this. The daemon sends its messages to a raw client a `gap` apart: only a client
-    /// that was kept from calling recv() for that long may find the next one behind it.
+    /// Expects one recv() to return exactly this. The daemon sends its messages to a raw client a `gap` apart, so the client may
+    /// find the next message in the same recv() only if it could not call recv() for that long.
     #[track_caller]
     pub fn recv_message(&mut self, message: &str, gap: Duration) {
         if self.heard.is_empty() {
@@ -25,7 +25,7 @@ impl Client {
                 }
                 assert!(begun.elapsed() < PATIENCE, "expected {message:?}, got nothing");
             };
-            // It came after this, and so did the next one, a gap later.
+            // The message came after this, and the next one a gap later.
             let is_late = step.elapsed() >= gap;
             self.since = step;
             self.set_read_timeout(PATIENCE);

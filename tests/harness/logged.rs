@@ -1,6 +1,6 @@
-//! Log lines, and the time that they begin with where no journal adds one.
+//! Log lines, and the time at their beginning, which is there if no journal adds one.
 
-/// The time as it is in a file: `2026-11-28T16:12:57.123+01:00`, each digit a 9.
+/// The form of the time in a file: `2026-11-28T16:12:57.123+01:00`, each digit as a 9.
 const SHAPE: &str = "9999-99-99T99:99:99.999+99:99 ";
 
 /// Whether a line begins with a time and its offset (RFC 3339).
@@ -15,12 +15,13 @@ pub fn untimed(line: &str) -> &str {
     if is_timed(line) { &line[SHAPE.len()..] } else { line }
 }
 
-/// The same of all lines of a text.
+/// The text with every line's time removed.
 pub fn untimed_lines(text: &str) -> String {
     text.split_inclusive('\n').map(untimed).collect()
 }
 
-/// No error ends with Rust's "(os error 2)", which says nothing to a person. Checked for each daemon's log and each ipcctl.
+/// Checks that no error ends with Rust's "(os error 2)", which tells a person nothing. Called for each daemon's log and each
+/// ipcctl.
 #[track_caller]
 pub fn assert_without_numbers(text: &str) {
     assert!(!text.contains("(os error "), "{text}");

@@ -1,4 +1,4 @@
-//! A service manager for tests: receives a daemon's messages, stores descriptors, and hands them to the next daemon.
+//! A service manager for tests. It receives a daemon's messages, stores descriptors, and passes them to the next daemon.
 
 use std::collections::HashMap;
 use std::io::IoSliceMut;
@@ -44,7 +44,7 @@ impl Manager {
 
     /// The command that starts ipcd under this manager, with `descriptors` from 3 on.
     pub fn command(&self, test_dir: &TestDir, descriptors: Vec<(String, OwnedFd)>) -> Command {
-        // LISTEN_PID is the process's own id, which only the process itself knows before it becomes ipcd.
+        // LISTEN_PID must be the process's own id, which only the process itself knows before it becomes ipcd.
         self.command_by("export LISTEN_PID=$$; exec \"$@\"", test_dir, descriptors)
     }
 
@@ -127,5 +127,5 @@ fn receive(socket: &UnixDatagram, heard: &Mutex<Heard>) {
     } else if text.contains("FDSTOREREMOVE=1") {
         heard.store.retain(|(other, _)| *other != name);
     }
-    heard.messages.push(text); // a BARRIER's descriptor has been closed by now
+    heard.messages.push(text); // by now a BARRIER's descriptor is closed
 }

@@ -1,5 +1,5 @@
-//! A real ipcd in a directory of its own, on loopback addresses of its own, ended when the test is done.
-#![allow(dead_code)] // each test file uses its part
+//! A real ipcd in a directory of its own, on loopback addresses of its own, ended with the test.
+#![allow(dead_code)] // each test file uses a part
 
 pub mod around;
 pub mod buffer;
@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything may take before a test fails: much longer than it ever takes.
+/// The longest that anything may take before a test fails: much longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The services on their usual ports, at an address of the test's own, and the Unix socket; `{ip}` and `{dir}` are filled in.
+/// The services on their usual ports, at the test's own address, and the Unix socket; `{ip}` and `{dir}` are filled in.
 pub const USUAL: &str = r#"
 [multiply]
 listen = ["tcp://{ip}:65432"]
@@ -41,7 +41,7 @@ listen = ["tcp://{ip}:33000"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// The services of a course beside [`USUAL`].
+/// The other services of a course, in addition to [`USUAL`].
 pub const BESIDE: &str = r#"
 [hello]
 listen = ["tcp://{ip}:8080"]
@@ -58,7 +58,7 @@ pub const HELLO: u16 = 8080;
 pub const TALK: u16 = 5000;
 pub const STATS: u16 = 33001;
 
-/// The error of a service for an HTTP client, in a form that the client shows.
+/// A service's error for an HTTP client, as such a client shows it.
 pub fn not_http(service: &str) -> String {
     let sentence = format!("this port speaks {service}, not HTTP\n");
     let length = sentence.len();
@@ -82,7 +82,7 @@ struct Log {
     changed: Condvar,
 }
 
-/// The surroundings of a daemon: everything but the process.
+/// The surroundings of a daemon: everything except the process.
 pub struct TestDir {
     pub directory: tempfile::TempDir,
     pub ip: Ipv4Addr,
@@ -94,7 +94,7 @@ impl TestDir {
         TestDir { directory: tempfile::tempdir().unwrap(), ip: process::address() }
     }
 
-    /// Fills in `{ip}` and `{dir}`.
+    /// Replaces `{ip}` and `{dir}`.
     pub fn fill(&self, text: &str) -> String {
         let directory = self.directory.path().to_str().unwrap();
         text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory)
@@ -108,7 +108,7 @@ impl TestDir {
         std::fs::write(self.config_file(), self.fill(text)).unwrap();
     }
 
-    /// The command that starts ipcd with the configuration written last.
+    /// The command that starts ipcd with the last written configuration.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
         command.arg("--config").arg(self.config_file()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
@@ -122,7 +122,7 @@ impl TestDir {
         self.start(command)
     }
 
-    /// Starts ipcd under a service manager that hands these descriptors over.
+    /// Starts ipcd under a service manager that passes these descriptors.
     pub fn start_with(
         self,
         manager: &manager::Manager,
@@ -132,10 +132,10 @@ impl TestDir {
         self.start(command)
     }
 
-    /// Starts a command that ends in ipcd, and waits until it is ready.
+    /// Starts a command that becomes ipcd, and waits until it is ready.
     pub fn start(self, mut command: Command) -> Daemon {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(command); // and its descriptors
+        drop(command); // this closes its descriptors
         let log = Arc::new(Log::default());
         let (stderr, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
         std::thread::spawn(move || {
@@ -155,17 +155,17 @@ impl TestDir {
 }
 
 impl Daemon {
-    /// One with the usual services.
+    /// A daemon with the usual services.
     pub fn usual() -> Daemon {
         Daemon::with(USUAL)
     }
 
-    /// One with this configuration.
+    /// A daemon with this configuration.
     pub fn with(config: &str) -> Daemon {
         TestDir::new().serve(config)
     }
 
-    /// One that logs every message as well.
+    /// The same, which also logs every message.
     pub fn talkative(config: &str) -> Daemon {
         let test_dir = TestDir::new();
         test_dir.write_config(config);
@@ -186,11 +186,11 @@ impl Daemon {
         self.directory.path().join("ipcd.sock")
     }
 
-    /// Writes another configuration; SIGHUP makes it count.
+    /// Writes another configuration, which applies after SIGHUP.
     pub fn write_config(&self, text: &str) {
         let directory = self.directory.path().to_str().unwrap();
         let text = text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory);
-        // In one step: a reload that is running reads the old file or the new one.
+        // In one step: a running reload reads the old file or the new one.
         let (new, file) =
             (self.directory.path().join("ipcd.toml.new"), self.directory.path().join("ipcd.toml"));
         std::fs::write(&new, text).unwrap();
@@ -219,7 +219,7 @@ impl Daemon {
         self.wait_for_log_since(0, text)
     }
 
-    /// The same, among the lines from number `since` on.
+    /// The same, from line number `since` on.
     pub fn wait_for_log_since(&self, since: usize, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.log.lines.lock().unwrap();
@@ -242,7 +242,7 @@ impl Daemon {
         })
     }
 
-    /// SIGTERM, and a clean end.
+    /// Sends SIGTERM, and checks that it ends properly; returns the log.
     pub fn stop(mut self) -> Vec<String> {
         self.signal(Signal::TERM);
         let status = self.wait();
@@ -263,7 +263,7 @@ impl Daemon {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// Processor time used so far, in clock ticks (10 ms each).
+    /// Processor time used so far, in clock ticks of 10 ms.
     pub fn cpu_ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -288,7 +288,7 @@ pub fn is_sanitized() -> bool {
     std::env::var_os("IPCD_SANITIZED").is_some()
 }
 
-/// Waits for something that is looked for again and again, with a deadline.
+/// Calls a function until it finds something, with a deadline.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -300,20 +300,20 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Either kind of stream.
+/// A stream of either kind.
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// A client that knows what it expects.
+/// A client that compares what it receives.
 #[derive(Debug)]
 pub struct Client {
     pub stream: Stream,
-    /// Received and not yet expected.
+    /// Received bytes that were not expected yet.
     heard: Vec<u8>,
-    /// When it last sent something, or asked for what it received last.
+    /// The time when it last sent something, or began to wait for what it received last.
     since: Instant,
 }
 
@@ -331,18 +331,18 @@ impl Client {
         Client::on(Stream::Unix(stream))
     }
 
-    /// On a connection that is there already.
+    /// On an open TCP connection.
     pub fn of(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Client::on(Stream::Tcp(stream))
     }
 
-    /// On any connection, its timeout set.
+    /// On any open connection, whose timeout this sets.
     pub fn on(stream: Stream) -> Client {
         Client { stream, heard: Vec::new(), since: Instant::now() }
     }
 
-    /// The same connection for another thread, with nothing heard yet.
+    /// The same connection for another thread, without the bytes received so far.
     pub fn share(&self) -> Client {
         Client::on(match &self.stream {
             Stream::Tcp(stream) => Stream::Tcp(stream.try_clone().unwrap()),
@@ -350,7 +350,7 @@ impl Client {
         })
     }
 
-    /// Sends it all, in one call if the kernel takes it.
+    /// Sends all of it, in one call if the kernel accepts that.
     #[track_caller]
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         self.since = Instant::now();
@@ -370,17 +370,17 @@ impl Client {
         .is_ok()
     }
 
-    /// Will send nothing more.
+    /// Ends its input; it can still receive.
     pub fn half_close(&mut self) {
         let outcome = match &self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
-        // The other end may be gone already; its bytes can still be read.
+        // The other end may be gone; its bytes can still be read.
         assert!(outcome.is_ok() || outcome.is_err_and(|error| error.kind() == ErrorKind::NotConnected));
     }
 
-    /// One recv(1024), as in the classroom's clients: the received bytes, or none at end of file.
+    /// One recv(1024), as in the clients of courses: the received bytes, or none at end of file.
     #[track_caller]
     pub fn recv(&mut self) -> Vec<u8> {
         let mut buffer = [0; 1024];
@@ -436,9 +436,9 @@ impl Client {
         }
     }
 
-    /// Reads whatever comes, until nothing more can.
+    /// Reads until nothing more can come.
     pub fn hear_until_gone(&mut self) {
-        // Without a time limit of its own: the daemon ends the connection.
+        // No timeout here: the daemon ends the connection.
         match &self.stream {
             Stream::Tcp(stream) => stream.set_read_timeout(None),
             Stream::Unix(stream) => stream.set_read_timeout(None),
@@ -455,7 +455,7 @@ impl Client {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
-    /// A member of the room: connects, gives a name as a line client, and receives the welcome.
+    /// A member of the room: connects, sends a name as a line client, and receives the welcome.
     pub fn member(daemon: &Daemon, name: &str) -> Client {
         let mut client = daemon.tcp(CHAT);
         client.say(format!("{name}\n"));
@@ -465,7 +465,7 @@ impl Client {
     }
 }
 
-/// Asks something on a connection of its own, to know that the daemon has handled the others so far.
+/// A connection on which a request shows that the daemon has handled all others so far.
 pub struct Probe(Client);
 
 impl Probe {
@@ -473,8 +473,8 @@ impl Probe {
         Probe(daemon.tcp(MULTIPLY))
     }
 
-    /// Returns once the daemon has read everything that was sent to it before this call: connections are served in
-    /// order of readiness, and accepting and reading take a turn each.
+    /// Returns once the daemon has read everything that was sent to it before this call. Connections are served in order of
+    /// readiness, and accepting and reading take a turn each.
     #[track_caller]
     pub fn wait(&mut self) {
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! A client that sends and receives packets: on a sequenced-packet socket, or datagrams.
+//! A client that sends and receives packets, on a sequenced-packet socket or as datagrams.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -34,7 +34,7 @@ impl Packets {
         Packets::of(socket)
     }
 
-    /// On a `unixgram` endpoint, with a name of its own.
+    /// On a `unixgram` endpoint, with an address of its own.
     pub fn gram(path: &Path, own: &Path) -> Packets {
         let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).unwrap();
         socket.bind(&SockAddr::unix(own).unwrap()).unwrap();
@@ -47,12 +47,12 @@ impl Packets {
         assert_eq!((&self.socket).write(packet.as_ref()).unwrap(), packet.as_ref().len());
     }
 
-    /// Whether the other end still takes packets.
+    /// Sends a packet, and returns whether the other end accepted it.
     pub fn try_say(&self, packet: &[u8]) -> bool {
         (&self.socket).write(packet).is_ok()
     }
 
-    /// The next packet; on a connection an empty one is its end.
+    /// The next packet; on a connection, an empty one is the end.
     #[track_caller]
     pub fn recv(&self) -> Vec<u8> {
         let mut buffer = vec![0; 70_000];
@@ -71,7 +71,7 @@ impl Packets {
         self.hear("");
     }
 
-    /// Every packet up to the end, an LF behind each.
+    /// Every packet up to the end, each with an LF after it.
     #[track_caller]
     pub fn hear_rest(&self) -> Vec<u8> {
         let mut heard = Vec::new();
@@ -88,7 +88,7 @@ impl Packets {
         }
     }
 
-    /// That nothing has come; only for what must have come by now if it comes at all.
+    /// Expects that nothing has come. Only for what must have arrived by now if it comes at all.
     #[track_caller]
     pub fn hear_nothing(&self) {
         self.socket.set_nonblocking(true).unwrap();

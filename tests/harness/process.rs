@@ -1,4 +1,4 @@
-//! Shared by all tests of a process: its addresses, and its limit of open files.
+//! What all tests of a process share: its addresses, and its limit on open files.
 
 use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Addresses of one process: more than it has tests, by far.
+/// Addresses of one process: many more than it has tests.
 const BLOCK: u32 = 4096;
 
-/// Blocks in 127.1.0.0 to 127.254.255.255; what people use by hand is in 127.0.0.0/16.
+/// Blocks in 127.1.0.0 to 127.254.255.255; people use addresses in 127.0.0.0/16.
 const BLOCKS: u32 = 254 * (0x1_0000 / BLOCK);
 
-/// The addresses of this process, for as long as it runs.
+/// The addresses of this process, while it runs.
 struct Block {
     first: Ipv4Addr,
     taken: AtomicU32,
@@ -22,8 +22,8 @@ struct Block {
 }
 
 impl Block {
-    /// An address that no other process uses. An abstract name reserves it: the kernel frees the name when the process
-    /// ends, and each network namespace, which has a loopback of its own, has its own names.
+    /// Reserves addresses that no other process uses, with an abstract socket name. The kernel frees the name when the process
+    /// ends. A network namespace has its own loopback, and its own names.
     fn claim() -> Block {
         let (first, count) = (std::process::id(), BLOCKS);
         for number in (0..count).map(|step| (first + step) % count) {
@@ -49,13 +49,13 @@ pub fn address() -> Ipv4Addr {
     Ipv4Addr::from_bits(block.first.to_bits() + number)
 }
 
-/// Held by a test that opens files by the thousand: two of them at once could be more than the process may have.
+/// Held by a test that opens thousands of files: two at the same time could exceed the limit.
 pub fn by_the_thousand() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Raises the limit of open files, which many tests share. Child processes inherit it.
+/// Raises the limit on open files, which many tests share. Child processes inherit it.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();

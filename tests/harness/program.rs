@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// How long anything may take before a test fails: much longer than it ever takes.
+/// The longest that anything may take before a test fails: much longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The programs that tests run, and the Debian packages they come from.
+/// The programs that tests run, and their Debian packages.
 const PACKAGES: [(&str, &str); 25] = [
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -42,7 +42,7 @@ const PACKAGES: [(&str, &str); 25] = [
     ("Xvfb", "xvfb"),
 ];
 
-/// A running program; it is killed when the test is done with it.
+/// A running program, which is killed at the end of the test.
 pub struct Program {
     name: String,
     begun: Instant,
@@ -61,7 +61,7 @@ pub struct Finished {
     pub took: Duration,
 }
 
-/// A program's output, collected by a thread of its own.
+/// A program's output, collected by another thread.
 #[derive(Clone, Default)]
 struct Heard(Arc<(Mutex<Said>, Condvar)>);
 
@@ -81,7 +81,7 @@ impl Heard {
                 let count = match source.read(&mut buffer) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     Ok(count) => count,
-                    Err(_) => 0, // EIO: a terminal's last user is gone
+                    Err(_) => 0, // EIO: the terminal's last user has closed it
                 };
                 let (said, changed) = &*writer.0;
                 let mut said = said.lock().unwrap();
@@ -96,7 +96,7 @@ impl Heard {
         heard
     }
 
-    /// Waits until `look` finds something in the output; `Err`: the output at the end of the program or of the time.
+    /// Waits until `look` finds something in the output; `Err`: all output, at the end of the program or the time.
     fn wait<T>(&self, mut look: impl FnMut(&mut Said) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + PATIENCE;
         let (said, changed) = &*self.0;
@@ -131,7 +131,7 @@ impl Program {
         Program { name, begun, child, input, output, errors }
     }
 
-    /// Starts it in a terminal of its own, which echoes typed characters and writes CR LF, as terminals do.
+    /// Starts it in its own terminal, which echoes typed characters and writes CR LF, as terminals do.
     #[track_caller]
     pub fn in_terminal(mut command: Command) -> Program {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -158,7 +158,7 @@ impl Program {
         program.finish()
     }
 
-    /// Types something, or pipes it in. A program that is gone already hears nothing.
+    /// Types something, or writes it to the pipe. A program that has ended does not receive it.
     #[track_caller]
     pub fn say(&mut self, text: &str) {
         let written = self.input.as_mut().expect("its input is closed").write_all(text.as_bytes());
@@ -171,7 +171,7 @@ impl Program {
         self.input = None;
     }
 
-    /// Expects exactly this next.
+    /// Expects exactly this output next.
     #[track_caller]
     pub fn hear(&mut self, expected: &str) {
         let expected = expected.as_bytes();
@@ -223,13 +223,13 @@ impl Program {
         self.child.id() as i32
     }
 
-    /// Waits for its end; returns the output that no step has expected yet.
+    /// Waits for its end; returns the output that was not expected yet.
     #[track_caller]
     pub fn finish(&mut self) -> Finished {
         let all = |heard: &Heard| heard.wait(|said| said.ended.then(|| std::mem::take(&mut said.bytes)));
         let output = all(&self.output).unwrap_or_else(|rest| panic!("{} does not end: {rest}", self.name));
         let errors = all(&self.errors).unwrap_or_else(|rest| panic!("{} does not end: {rest}", self.name));
-        let status = self.child.wait().unwrap(); // it has closed both, so that this is for a moment
+        let status = self.child.wait().unwrap(); // it has closed both outputs, so it ends in a moment
         Finished {
             status,
             output: String::from_utf8_lossy(&output).into_owned(),

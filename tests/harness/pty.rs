@@ -1,4 +1,4 @@
-//! ipcctl on a terminal of its own, as a person sees it. Only for tests with the feature `tui`.
+//! ipcctl on its own terminal, as a person sees it. Only for tests with the feature `tui`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::harness::{Daemon, wait_until};
 
-/// How long anything may take to appear: keys and signals go through three processes.
+/// The longest that anything may take to appear: keys and signals pass through three processes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// ipcctl on a terminal of its own, and the terminal's contents.
@@ -33,7 +33,7 @@ pub struct Shown {
     bytes: Vec<u8>,
 }
 
-/// The comparable part of a terminal's settings.
+/// The part of a terminal's settings that can be compared.
 fn settings(termios: &Termios) -> String {
     format!("{termios:?}")
 }
@@ -59,7 +59,7 @@ impl PtySession {
         PtySession::of(command, |_| {})
     }
 
-    /// ipcctl alone, which owns the terminal, without a shell.
+    /// ipcctl without a shell; it owns the terminal.
     pub fn session(arguments: &[&str]) -> PtySession {
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(env!("CARGO_BIN_EXE_ipcctl")).args(arguments);
@@ -116,7 +116,7 @@ impl PtySession {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until the screen is as wanted, and returns its rows.
+    /// Waits until the screen meets this condition, and returns its rows.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
@@ -150,7 +150,7 @@ impl PtySession {
     pub fn see_typed(&self, text: &str, column: u16) {
         self.wait_for(&format!("{text:?} typed, and the cursor at {column}"), |screen| {
             let height = screen.size().0.get();
-            // The keys are below it, if there is room for them.
+            // The keys are listed below it, if there is room for them.
             let typed = if height >= 10 { height - 2 } else { height - 1 };
             rows(screen)[usize::from(typed)].trim_end() == format!("> {text}").trim_end()
                 && screen.cursor_position() == (typed, column + 2)
@@ -160,7 +160,7 @@ impl PtySession {
     pub fn resize(&self, height: u16, width: u16) {
         self.shown.0.lock().unwrap().parser.screen_mut().set_size(extent(height), extent(width));
         tcsetwinsize(&self.master, size(height, width)).unwrap();
-        // The kernel signals the terminal's foreground group; this one has no session of its own.
+        // The kernel signals the terminal's foreground group; this ipcctl has no session of its own.
         self.signal(Signal::WINCH);
     }
 
@@ -168,7 +168,7 @@ impl PtySession {
         kill_process(Pid::from_raw(self.child.id() as i32).unwrap(), signal).unwrap();
     }
 
-    /// Waits for the end; the terminal is as before.
+    /// Waits for the end, and checks that the terminal is as before.
     #[track_caller]
     pub fn end(mut self) -> (ExitStatus, Vec<u8>) {
         let status = wait_until("ipcctl ends", || self.child.try_wait().unwrap());
@@ -215,12 +215,12 @@ pub fn mux(daemon: &Daemon) -> String {
     format!("unix://{}", daemon.socket().display())
 }
 
-/// How often a text is on the screen.
+/// How many times a text is on the screen.
 pub fn count(rows: &[String], text: &str) -> usize {
     rows.iter().filter(|row| row.contains(text)).count()
 }
 
-/// The terminal's output has none of the control sequences that a peer wrote.
+/// Checks that none of the control sequences that a peer sent was written to the terminal.
 #[track_caller]
 pub fn assert_no_control_sequences(bytes: &[u8]) {
     let bytes = String::from_utf8_lossy(bytes);

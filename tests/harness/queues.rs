@@ -1,4 +1,4 @@
-//! The far side of message queues: a client of a pair, under a name that no other test has.
+//! The clients' side of message queues: a pair, whose name no other test has.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use nix::sys::stat::Mode;
 
 use super::{show, wait_until};
 
-/// The name of a pair. Its queues are removed at the end, whatever happened.
+/// The name of a pair. Its queues are removed at the end, whatever happens.
 pub struct Queues(pub String);
 
 impl Queues {
@@ -23,7 +23,7 @@ impl Queues {
         mq_open(format!("{}{end}", self.0).as_str(), flags, Mode::empty(), None).ok().map(queue::owned)
     }
 
-    /// Creates one of the queues, as somebody else might.
+    /// Creates one of the queues, as another program might.
     pub fn make(&self, end: &str, messages: i64, bytes: i64, mode: Mode) {
         let attributes = MqAttr::new(0, messages, bytes, 0);
         let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL | MQ_OFlag::O_CLOEXEC;
@@ -39,7 +39,7 @@ impl Queues {
         [".in", ".out", ".lock"].into_iter().filter(|end| self.mode(end).is_some()).collect()
     }
 
-    /// The permissions of one of them.
+    /// The mode of one of them.
     pub fn mode(&self, end: &str) -> Option<u32> {
         let fd = self.open(end, MQ_OFlag::O_RDONLY)?;
         Some(rustix::fs::fstat(fd).unwrap().st_mode & 0o7777)
@@ -70,7 +70,7 @@ impl Queues {
         show(&wait_until("a message", || self.try_hear()))
     }
 
-    /// These messages come next from `.out`.
+    /// Expects these messages next from `.out`.
     #[track_caller]
     pub fn hear(&self, expected: &[&str]) {
         for message in expected {

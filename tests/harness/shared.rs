@@ -13,7 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::{PATIENCE, show, wait_until};
 
-/// The client's side, which sleeps until the daemon rings or is gone.
+/// The client's side. It sleeps until the daemon wakes it or is gone.
 pub struct Shared {
     pub rings: Rings,
     events: OwnedFd,
@@ -88,7 +88,7 @@ impl Shared {
         assert!(message.is_none(), "{:?}", message.map(|message| show(&message)));
     }
 
-    /// Every message up to the end, an LF behind each.
+    /// Every message up to the end, each with an LF after it.
     #[track_caller]
     pub fn hear_rest(&self) -> Vec<u8> {
         let messages = std::iter::from_fn(|| self.next());

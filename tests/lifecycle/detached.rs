@@ -17,7 +17,7 @@ fn answers(mut client: Client) {
 
 const CONFIG: &str = "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n";
 
-/// A daemon that is nobody's child.
+/// A daemon that is not a child of the test.
 struct Detached(Pid);
 
 impl Detached {
@@ -154,7 +154,7 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
     };
     told("log", "is ready");
 
-    // As logrotate(8) does it, once with a reload that succeeds and once with one that fails.
+    // As logrotate(8) does it: once with a reload that succeeds, and once with one that fails.
     for (old, config, outcome) in [("log.2", CONFIG, "reloaded: "), ("log.1", "[chat\n", "reload failed")] {
         test_dir.write_config(config);
         fs::rename(at("log"), at(old)).unwrap();
@@ -163,7 +163,7 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
         assert!(!fs::read_to_string(at(old)).unwrap().contains(outcome));
         assert_eq!(mode(&at("log")), 0o640);
     }
-    // If it cannot be opened, the log continues, and says so.
+    // If the new file cannot be opened, the log continues, and says so.
     fs::rename(at("log"), at("log.0")).unwrap();
     fs::create_dir(at("log")).unwrap();
     kill_process(daemon.0, Signal::HUP).unwrap();
@@ -181,7 +181,7 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
 fn failure_in_the_log_file_has_a_time() {
     let test_dir = TestDir::new();
     let log = test_dir.directory.path().join("log");
-    fs::write(&log, "").unwrap(); // there already, so that it stays
+    fs::write(&log, "").unwrap(); // it exists already, and so it stays
     test_dir.write_config("[multiply]\nlisten = 5\n");
     assert_eq!(start(&test_dir, "pid").status.code(), Some(78));
     let text = wait_until("it is written", || {
@@ -190,7 +190,7 @@ fn failure_in_the_log_file_has_a_time() {
     assert!(text.lines().all(is_timed), "{text}");
 }
 
-/// A process's user and groups, all of them, from proc_pid_status(5).
+/// All users and groups of a process, from proc_pid_status(5).
 fn identity(pid: Pid) -> [String; 4] {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
     ["Uid:", "Gid:", "Groups:", "CapPrm:"].map(|name| {
@@ -208,7 +208,7 @@ fn start_as(test_dir: &TestDir, user: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// A reload keeps files that only root could open, and cannot open more of them.
+/// Checks that a reload keeps files that only root could open, and cannot open more of them.
 fn assert_reload_keeps_low_port(test_dir: &TestDir, daemon: &Detached, log: &Path, config: &str) {
     test_dir.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
     kill_process(daemon.0, Signal::HUP).unwrap();
@@ -236,7 +236,7 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     let nobody = uzers::get_user_by_name(user).unwrap();
     let (uid, gid) = (nobody.uid(), nobody.primary_group_id());
     let groups: Vec<u32> = nobody.groups().unwrap().iter().map(uzers::Group::gid).collect();
-    // A port below 1024, and a directory in which that user may make a socket.
+    // A port below 1024, and a directory in which that user may create a socket.
     let sockets = test_dir.directory.path().join("sockets");
     fs::create_dir(&sockets).unwrap();
     std::os::unix::fs::chown(&sockets, Some(uid), Some(gid)).unwrap();
@@ -259,8 +259,8 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     }
     assert_eq!(shown, groups, "its groups, and none of root's");
     assert_eq!(capabilities.trim_start_matches('0'), "", "nothing of root's is left");
-    // The pid file stays root's: a program that stops its process must be able to trust it. The log is the daemon's to
-    // rotate.
+    // The pid file stays root's: a program that stops this process must be able to trust it. The log belongs to the daemon, which
+    // rotates it.
     assert_eq!((fs::metadata(&pid_file).unwrap().uid(), mode(&pid_file)), (0, 0o600));
     assert_eq!((fs::metadata(&log).unwrap().uid(), mode(&log)), (uid, 0o640));
     for name in ["s", "mux", "f.in", "f.out", "s.lock"] {
@@ -281,8 +281,8 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     assert!(!sockets.join("s").exists() && !sockets.join("mux").exists());
 }
 
-/// The directory of the log is that user's, and what lies there in the log's place is as well: root makes no file for it
-/// elsewhere, and writes into none.
+/// The directory of the log belongs to that user, and so does the file in the log's place. Root neither creates a file elsewhere
+/// for that user nor writes into one.
 #[test]
 fn root_follows_no_link_at_another_users_log_path() {
     if !is_root() {
@@ -342,7 +342,7 @@ fn start_without_descriptors_leaves_no_files() {
     let test_dir = TestDir::new();
     test_dir.write_config(CONFIG);
     for limit in 4..=7 {
-        // Without the descriptors that the runner of the tests may have passed on.
+        // Closes descriptors that the runner of the tests may have passed on.
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec "$@""#, "sh", "prlimit"]);
         command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
@@ -355,8 +355,7 @@ fn start_without_descriptors_leaves_no_files() {
     }
 }
 
-/// Failing calls in the starter, in the process between, or in the daemon, and how many of each one's first uses are
-/// tried.
+/// Calls that fail, in the starting process, in the one between, or in the daemon; and how many uses by each of them are tried.
 const FAILING: &[(&str, &str, usize)] = &[
     ("wait4", "ECHILD", 1),
     ("wait4", "EINTR", 1),
@@ -371,7 +370,7 @@ const FAILING: &[(&str, &str, usize)] = &[
     ("dup2,dup3", "EBUSY", 2),
 ];
 
-/// One start in which one call fails; returns the message.
+/// A start in which one call fails; returns the message.
 fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     let test_dir = TestDir::new();
     test_dir.write_config(&format!("{CONFIG}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
@@ -379,7 +378,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     let beside = tempfile::tempdir().unwrap();
     let said = beside.path().join("said");
     let mut command = Command::new("strace");
-    // With -D our child is the starter, and with -f the daemon is traced as well.
+    // With -D our child is the starting process, and with -f the daemon is traced as well.
     command.args(["-D", "-f", "-qq", "-esignal=none", "-o"]).arg(beside.path().join("trace"));
     command.arg(format!("-etrace={call}")).arg(format!("-einject={call}:error={errno}:when={when}"));
     command.arg(env!("CARGO_BIN_EXE_ipcd")).args(["--config", "ipcd.toml", "--daemon"]);
@@ -394,7 +393,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
         Detached::of(&at("pid")).stop();
     } else if said.contains("cannot find out whether the daemon is ready") {
         assert!(said.contains(&format!("see {}", at("log").display())), "{case}");
-        // It lives if it had said so before the starter was gone, and ends otherwise; the log says which.
+        // The daemon runs if it had reported success before the starting process was gone, and ends otherwise. The log says which.
         let mut asked = false;
         wait_until("the log says it", || {
             let log = fs::read_to_string(at("log")).unwrap_or_default();
@@ -408,18 +407,18 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     } else {
         assert!(!said.contains("already running"), "{case}");
         wait_until(&format!("nothing is left: {case}"), || {
-            // A pid file that could not be locked may be another's, and is left empty.
+            // A pid file that could not be locked may belong to another daemon, and is left empty.
             let is_gone = !at("pid").exists() || call == "flock" && fs::read(at("pid")).unwrap().is_empty();
             (!serves() && is_gone && !at("ipcd.sock").exists()).then_some(())
         });
     }
-    // The starter's first write is its message to the terminal.
+    // The starting process' first write is its message to the terminal.
     let (is_mute, lines) = ((call, when) == ("write", 1), said.matches('\n').count());
     assert!(lines == usize::from(!status.success()) || is_mute && lines == 0, "{case}");
     case
 }
 
-/// Whatever fails: a starter that reports success leaves a running daemon, and one that reports failure leaves nothing.
+/// Whatever fails: after a report of success the daemon runs, and after a report of failure nothing is left.
 #[test]
 fn starter_reports_every_failure() {
     if Command::new("strace").arg("-V").output().is_err() {

@@ -1,4 +1,4 @@
-//! The first minute with ipcd: started by hand, in a terminal.
+//! The first minute with ipcd, started by hand in a terminal.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -18,13 +18,13 @@ fn answers(mut client: Client) {
 const CONFIG: &str =
     "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
 
-/// A terminal that runs a shell command, of which the test gets the process id of ipcd, and which goes when it is dropped.
+/// A terminal with a shell command. The test learns the process id of ipcd, and the terminal is closed when this is dropped.
 struct Window(Child);
 
 impl Window {
     fn open(test_dir: &TestDir, shell: &str) -> (Window, Pid) {
-        // The environment of the tests themselves, for example under nohup, differs from that of a window's shell. And
-        // a window stays when nobody has its terminal open any more, which nohup's program has not.
+        // The environment of the tests, for example under nohup, is not that of a shell in a window. A window also needs a process
+        // that keeps its terminal open, which nohup's program does not do.
         const PYTHON: &str = "import os, pty, signal, sys\n\
             pid, terminal = pty.fork()\n\
             if pid == 0: signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
@@ -42,7 +42,7 @@ impl Window {
         (window, Pid::from_raw(owner.pid).unwrap())
     }
 
-    /// The terminal's window is closed: nobody has its other side open any more.
+    /// Closes the window: nobody has the terminal's other side open any more.
     fn close(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -75,12 +75,12 @@ fn told(test_dir: &TestDir, text: &str) -> String {
 
 #[test]
 fn closed_terminal_ends_a_foreground_daemon() {
-    // As the shell's child, and in the shell's place.
+    // As the shell's child, and in place of the shell.
     for shell in ["ipcd 2> LOG; true", "exec ipcd 2> LOG"] {
         let test_dir = TestDir::new();
         test_dir.write_config(CONFIG);
         let (window, pid) = Window::open(&test_dir, shell);
-        // As long as it exists, SIGHUP has its usual meaning.
+        // While the terminal exists, SIGHUP has its usual meaning.
         kill_process(pid, Signal::HUP).unwrap();
         told(&test_dir, "reloaded: ");
         answers(Client::tcp((test_dir.ip, MULTIPLY).into()));
@@ -101,14 +101,14 @@ fn nohup_daemon_outlives_its_terminal_and_reloads() {
     test_dir.write_config(CONFIG);
     let (window, pid) = Window::open(&test_dir, "exec nohup ipcd 2> LOG > /dev/null");
     window.close();
-    told(&test_dir, "reloaded: "); // the kernel said SIGHUP
+    told(&test_dir, "reloaded: "); // the kernel has sent SIGHUP
     answers(Client::tcp((test_dir.ip, MULTIPLY).into()));
     kill_process(pid, Signal::TERM).unwrap();
     wait_until("it ends", || has_ended(pid).then_some(()));
     assert!(!told(&test_dir, "stopped").contains("the terminal is gone"));
 }
 
-/// A daemon that is ready, or has failed to start, and its output so far.
+/// A daemon that is ready or has failed to start, and its output so far.
 fn started(command: &mut Command) -> (Helper, String) {
     let mut daemon = Helper(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();
@@ -121,12 +121,12 @@ fn started(command: &mut Command) -> (Helper, String) {
     (daemon, untimed_lines(&said))
 }
 
-/// The output of a start, which is ended when it is ready.
+/// The output of a start, which is ended once it is ready.
 fn ready(command: &mut Command) -> String {
     started(command).1
 }
 
-/// A start without configuration, in namespaces of its own, where `prepare` was run.
+/// A start without a configuration, in namespaces of its own, after `prepare`.
 fn default_start() -> (Command, &'static str) {
     let prepare =
         "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
@@ -142,7 +142,7 @@ fn every_built_in_tcp_endpoint_is_on_loopback() {
     }
     let (command, prepare) = default_start();
     let (daemon, said) = started(&mut in_namespaces(&["--net", "--mount"], prepare, &command));
-    // Addresses as proc_net_tcp(5) has them: of the namespace, in which nothing else listens.
+    // The addresses from proc_net_tcp(5), in a namespace where nothing else listens.
     let mut ports = Vec::new();
     for (table, loopback) in [("tcp", "0100007F"), ("tcp6", "00000000000000000000000001000000")] {
         let sockets = fs::read_to_string(format!("/proc/{}/net/{table}", daemon.0.id())).unwrap_or_default();
@@ -179,7 +179,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
              {open}info: ipcd {version} is ready\n"
         )
     );
-    // That advice, followed to the letter.
+    // Follows that advice literally.
     let test_dir = TestDir::new();
     let copy = fs::read_to_string("etc/classroom.toml").unwrap().replace("localhost", "0.0.0.0");
     fs::write(test_dir.config_file(), copy).unwrap();
@@ -190,7 +190,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
     ));
     assert!(advised.contains("info: others connect to 192.0.2.7: multiply at port 65432, "), "{advised}");
     assert!(!advised.contains("warning: "), "{advised}");
-    // And a second one says once that there is one, and names no file that is not there.
+    // A second daemon says once that one is running, and names no missing file.
     let both = format!(
         "{prepare}; \"$@\" 2> /dev/null & until \"$@\" --check > /dev/null && [ -S /run/ipcd/ipcd.sock ]; do sleep 0.05; done; sleep 0.2"
     );
@@ -274,7 +274,7 @@ fn localhost_is_found_under_the_machines_own_name() {
     }
     let test_dir = TestDir::new();
     test_dir.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n[greeting]\nlisten = [\"tcp://127.0.1.1:9999\", \"tcp://localhost:9998\"]\n");
-    // As Debian's installer writes it; and a resolver that would never answer.
+    // As Debian's installer writes it, with a resolver that never answers.
     let hosts = test_dir.directory.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost\n127.0.1.1 classroom.example classroom\n::1 localhost\n").unwrap();
     let resolver = test_dir.directory.path().join("resolv.conf");
@@ -303,7 +303,7 @@ fn localhost_is_found_under_the_machines_own_name() {
     daemon.stop();
 }
 
-/// The output of `--check`, and its errors.
+/// The output and the errors of `--check`.
 fn checked(command: &mut Command) -> (String, Vec<String>) {
     let output = outcome(command.arg("--check"));
     let said = String::from_utf8(output.stderr).unwrap();
@@ -370,7 +370,7 @@ fn reload_that_removes_the_mux_explains_the_consequence() {
     daemon.signal(Signal::HUP);
     daemon.wait_for_log("reloaded: ");
     assert!(daemon.wait_for_log("no endpoint under [mux]").starts_with("warning: "));
-    // As it says, SIGHUP still works.
+    // SIGHUP still works, as the message says.
     let since = daemon.log().len();
     daemon.write_config(CONFIG);
     daemon.signal(Signal::HUP);

@@ -1,5 +1,5 @@
-//! Sockets that another program holds for ipcd, and that block an endpoint: each is named with its unit and the
-//! remedy, and no message blames ipcd itself.
+//! Sockets that another program holds for ipcd, and that block an endpoint: each is named with its unit and the remedy, and no
+//! message blames ipcd.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 const UNIT: &str = "ipcd.socket";
 
-/// A directory, and a unit's listening socket at a port of this test alone: the tests beside it have wildcards too.
+/// A directory, and a unit's listening socket on a port of this test only, because other tests use wildcard addresses too.
 fn test_dir() -> (TestDir, Manager, TcpListener, u16) {
     let test_dir = TestDir::new();
     let manager = Manager::new(&test_dir);
@@ -27,7 +27,7 @@ fn held(fd: impl Into<OwnedFd>) -> Vec<(String, OwnedFd)> {
     vec![(UNIT.to_owned(), fd.into())]
 }
 
-/// As USUAL, with this endpoint for the chat.
+/// The usual services, with this endpoint for the chat.
 fn with_chat(endpoint: &str) -> String {
     USUAL.replace("tcp://{ip}:33000", endpoint)
 }
@@ -105,7 +105,7 @@ fn foreign_port_holder_beside_a_unit_is_named() {
     assert!(said.contains(&format!("address already in use (by {})", other.shown())), "{said}");
 }
 
-/// A daemon whose chat is on a unit's socket, of which a copy is held here, as a service manager does.
+/// A daemon whose chat uses a unit's socket. The test keeps a copy of it, as a service manager does.
 fn started() -> (Daemon, TcpListener, u16) {
     let (test_dir, manager, socket, port) = test_dir();
     test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
@@ -174,7 +174,7 @@ fn restart_with_a_wider_address_releases_the_stored_one() {
     assert!(before.wait().success());
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     test_dir.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
-    // The manager keeps its copies until it is told to forget them.
+    // The manager keeps its copies until the daemon removes them.
     let stored = manager.copy_stored();
     let after = test_dir.start_with(&manager, stored);
     alice.say("still here\n");
@@ -185,7 +185,7 @@ fn restart_with_a_wider_address_releases_the_stored_one() {
     after.stop();
 }
 
-// ---- another process's
+// ---- descriptors for another process
 
 #[test]
 fn foreign_descriptors_and_watchdog_are_reported_by_name() {
@@ -210,7 +210,7 @@ fn foreign_descriptors_and_watchdog_are_reported_by_name() {
     daemon.stop();
 }
 
-/// A daemon that is told with LISTEN_PIDFDID, as systemd 260 and later do, which process its descriptors are for.
+/// A daemon that learns from LISTEN_PIDFDID, as with systemd 260 and later, for which process its descriptors are.
 fn told_its_number(number: &str) -> (TestDir, Command, SocketAddr) {
     let (test_dir, manager, socket, port) = test_dir();
     test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
@@ -247,7 +247,7 @@ fn socket_inherited_for_another_process_is_not_blamed_on_ipcd() {
     }
     let (test_dir, manager, socket, port) = test_dir();
     test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
-    // As PrivatePIDs= does on systemd 257: the process is the first one of a namespace, and the number is another's.
+    // As with PrivatePIDs= on systemd 257: the process is the first one of a namespace, and the number belongs to another.
     let script = "export LISTEN_PID=$$; exec unshare --pid --fork --kill-child --mount-proc \"$@\"";
     let said = failure(&mut manager.command_by(script, &test_dir, held(socket)), 69);
     assert!(said.contains("but this is process 1: the 1 descriptors"), "{said}");

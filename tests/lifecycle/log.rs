@@ -1,4 +1,4 @@
-//! The log: one line for each event, whatever peers send, and whether or not it is read.
+//! The log: one line for each event, whatever peers send, and whether or not anybody reads it.
 
 use std::fs::File;
 use std::io::Read;
@@ -75,7 +75,7 @@ fn later_lines_of_a_member_carry_its_name() {
     alice.hear_rest();
     drop(alice);
     daemon.wait_for_log(&format!("{peer}[Ann B.] closed: the peer quit"));
-    // The next client in the same slot does not inherit her name.
+    // The next client in the same slot does not get her name.
     let other = daemon.tcp(CHAT);
     let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&other));
     drop(other);
@@ -90,7 +90,7 @@ fn peer_text_cannot_end_a_line_or_control_the_terminal() {
     greeted.say(b"Hi\x1b[2J\r\ninfo: forged\xff\xe2\x80\xae\n");
     greeted.hear_rest();
     drop(greeted);
-    // A hint names endpoints, and with them this directory.
+    // A hint names endpoints, with this directory in their paths.
     let longest = 300 + daemon.directory.path().as_os_str().len();
     let line = daemon.wait_for_log("says '");
     assert!(line.contains("says 'Hi\\u{1b}[2J"), "{line}");
@@ -113,7 +113,7 @@ trait ToError {
 }
 
 impl ToError for Client {
-    /// Hears an acknowledgement and one line with an error.
+    /// Receives an acknowledgement and one line with an error.
     #[track_caller]
     fn hear_rest_until_error(&mut self) {
         self.hear("Data received\nError: ");
@@ -187,7 +187,7 @@ fn flood_from_one_address_hides_no_other() {
                 expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));
             }
             let seen = daemon.log().len();
-            daemon.wait_for_log_since(seen, "more lines suppressed"); // another second
+            daemon.wait_for_log_since(seen, "more lines suppressed"); // the next second has begun
         }
         is_over.store(true, Ordering::Relaxed);
     });
@@ -210,7 +210,7 @@ fn two_hundred_arrivals_are_two_hundred_lines() {
     assert!(!daemon.stop().iter().any(|line| line.contains("more lines suppressed")));
 }
 
-/// Serves a good deal more than any buffer holds lines for.
+/// Serves requests with more log lines than any buffer holds.
 fn serves_on(daemon: &Daemon) {
     for _ in 0..3000 {
         let mut client = daemon.tcp(MULTIPLY);
@@ -245,7 +245,7 @@ fn unread_pipe_costs_only_lines() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         (File::from(reader), writer)
     };
-    // Full before the daemon says its first word.
+    // Full before the daemon writes its first line.
     let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
     rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
     while rustix::io::write(&writer, &[b'.'; 4096]).is_ok() {}
@@ -362,7 +362,7 @@ fn terminal_lines_begin_with_the_time_of_day() {
     assert!(wait_until("it ends", || shown.0.try_wait().unwrap()).success());
 }
 
-/// The user of multiply's port.
+/// The process that uses multiply's port.
 fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
     let error = ipcd::transport::owner::of_tcp((ip, MULTIPLY).into());
     error.expect("somebody listens").pid
@@ -377,14 +377,14 @@ fn journal_lines_begin_with_their_priority() {
         let file = File::create(&path).unwrap();
         let it = file.metadata().unwrap();
         let mut command = test_dir.command();
-        // The inode of another file: inherited by a process whose standard error was redirected.
+        // The inode of another file: the variable was inherited by a process whose standard error was redirected.
         command.env("JOURNAL_STREAM", format!("{}:{}", it.dev(), it.ino() + u64::from(!is_journal)));
         let daemon = test_dir.start_unheard(command, file.into(), MULTIPLY);
         answered(&mut daemon.tcp(MULTIPLY));
         let text = wait_until("it says so", || {
             std::fs::read_to_string(&path).ok().filter(|text| text.contains("connected"))
         });
-        // The journal has the time; in any other file each line begins with it.
+        // The journal has its own time; in any other file each line begins with it.
         for line in text.lines() {
             assert_eq!(line.starts_with("<6>"), is_journal, "{text}");
             assert_eq!(is_timed(line) && untimed(line).starts_with("info: "), !is_journal, "{text}");

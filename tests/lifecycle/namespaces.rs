@@ -1,5 +1,5 @@
-//! Clients outside the daemon's PID namespace: the kernel reports their user, but no process id. Each keeps its
-//! identity, and a user that the kernel does not identify has none.
+//! Clients outside the daemon's PID namespace: the kernel reports their user, but no process id. Each keeps its user, and a user
+//! that the kernel does not identify has no rights.
 
 use std::fs::{Permissions, set_permissions};
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
 
-/// The kernel's number for users that it does not identify, which is a real user on most systems.
+/// The kernel's number for users that it does not identify. On most systems it is also a real user.
 const NOBODY: u32 = 65_534;
 
 const LISTED: &str = r#"
@@ -31,7 +31,7 @@ listen = ["unix://{dir}/ipcd.sock"]
 struct Apart(Daemon);
 
 impl Drop for Apart {
-    /// Becoming another user has unbound it from `unshare`, whose end would be its own.
+    /// By becoming another user, it has separated itself from `unshare`, whose end would otherwise end it.
     fn drop(&mut self) {
         let children = format!("/proc/{pid}/task/{pid}/children", pid = self.0.pid());
         let children = std::fs::read_to_string(children).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Deref for Apart {
     }
 }
 
-/// One that `unshare` makes, with more options.
+/// A daemon that `unshare` starts with more options.
 fn apart(config: &str, ipcd: impl Fn(&TestDir) -> Command, options: &[&str]) -> Apart {
     let test_dir = TestDir::new();
     test_dir.write_config(config);
@@ -111,7 +111,7 @@ fn unmapped_user_matches_no_list_not_even_nobodys() {
     if !is_root() {
         return;
     }
-    // As PrivateUsers=yes: this user alone has a number, all others are 65534.
+    // As with PrivateUsers=yes: only this user has a number, and all others are 65534.
     let config = LISTED.replace("[64001]", "[65534]") + "allow_users = []\n";
     let daemon = apart(&config, TestDir::command, &["--user", "--map-root-user"]);
     let mut alice = as_user(ALICE, ALICE, || Client::unix(&daemon.directory.path().join("s")));

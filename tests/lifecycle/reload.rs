@@ -1,4 +1,4 @@
-//! A reload changes everything that the new configuration says, or nothing; and no client loses a message.
+//! A reload applies everything in the new configuration, or nothing; and no client loses a message.
 
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ fn reload(daemon: &Daemon, config: &str) -> Vec<String> {
     daemon.write_config(config);
     let since = daemon.log().len();
     daemon.signal(Signal::HUP);
-    // Whether it succeeded or failed; the line about its cause came before.
+    // Success or failure; a line about the cause comes before it.
     crate::harness::wait_until("the outcome is told", || {
         let told = |line: &String| line.starts_with("info: reloaded: ") || line.contains("reload failed");
         daemon.log()[since..].iter().any(told).then_some(())
@@ -33,7 +33,7 @@ fn good(daemon: &Daemon, config: &str) -> Vec<String> {
 #[track_caller]
 fn bad(daemon: &Daemon, config: &str) -> Vec<String> {
     let mut log = reload(daemon, config);
-    // A line about a connection may come late to the reader of the log.
+    // A line about a connection may reach the reader of the log late.
     log.retain(|line| line.starts_with("error: "));
     assert_eq!(log.last().unwrap(), "error: reload failed, nothing has changed", "{log:?}");
     log

@@ -1,4 +1,4 @@
-//! Under a service manager: the messages to it, the sockets it hands over, and connections that outlive a restart.
+//! Under a service manager: messages to it, sockets from it, and connections that outlive a restart.
 
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -16,7 +16,7 @@ fn test_dir(config: &str) -> TestDir {
     test_dir
 }
 
-/// The directory of the next process: the same address and configuration, so that it finds the same endpoints.
+/// The directory of the next process, with the same address and configuration, so that it finds the same endpoints.
 fn after(before: &Daemon) -> TestDir {
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     std::fs::copy(before.directory.path().join("ipcd.toml"), test_dir.config_file()).unwrap();
@@ -77,7 +77,7 @@ fn restart_under_a_manager_goes_unnoticed() {
     let stored = manager.stored();
     assert_eq!((stored["ipcd-connections"], stored["ipcd-record"], stored["ipcd-listener"]), (1, 1, 3));
 
-    // Sent while nobody serves; a connection made then waits in the queue.
+    // Sent while no daemon runs; a connection made in that time waits in the backlog.
     half.say("0\n");
     alice.say("anybody here?\n");
     let mut early = before.tcp(MULTIPLY);
@@ -190,12 +190,12 @@ fn inherited_sockets_match_by_address_and_the_rest_is_closed() {
     let mut mux = daemon.unix();
     mux.say("2 2\n");
     mux.hear("Data received\n4.0\n");
-    let mut chat = daemon.tcp(CHAT); // had no descriptor, and was opened
+    let mut chat = daemon.tcp(CHAT); // this endpoint had no descriptor, and was opened
     chat.hear("Greetings from the cave! Now type your name and press enter!\n");
     let warning = daemon.wait_for_log(&format!("tcp://{stray_address}: handed over by the service manager"));
     assert!(warning.starts_with("warning: ") && warning.contains("add it to a listen in"), "{warning}");
     daemon.wait_for_log("the descriptor x that was handed over is no socket; it is closed");
-    // A child that another test is just starting may hold a copy of the socket until it runs its own program.
+    // A child that another test is just starting may hold a copy of the socket until it executes its program.
     wait_until("a refused connection", || std::net::TcpStream::connect(stray_address).err());
     drop((waiting, mux, chat));
     let directory = daemon.directory.path().to_owned();

@@ -21,7 +21,7 @@ fn ipcd(arguments: &[&str]) -> Command {
     command
 }
 
-/// The one line that a failed start says, warnings aside.
+/// The only line that a failed start prints, apart from warnings.
 #[track_caller]
 fn refused(test_dir: &TestDir, status: i32) -> String {
     let text = failure(&mut test_dir.command(), status);
@@ -170,7 +170,7 @@ fn all_endpoints_in_use_are_reported_together() {
     let healthy = [Healthy::on(daemon.tcp(MULTIPLY)), Healthy::on(daemon.unix())];
     let mut again = ipcd(&["--config", daemon.directory.path().join("ipcd.toml").to_str().unwrap()]);
     let said = failure(&mut again, 69);
-    // All of them by one other ipcd: that is one thing to say.
+    // Another ipcd has all of them, which is reported once.
     let file = daemon.directory.path().join("ipcd.toml");
     assert_eq!(
         said,
@@ -181,7 +181,7 @@ fn all_endpoints_in_use_are_reported_together() {
             file.display()
         )
     );
-    // The errors of all endpoints are listed, each of them, when another program has one.
+    // If another program has some, the errors of all endpoints are listed.
     let other = TestDir::new();
     let owner = Helper::on_tcp(other.ip, MULTIPLY);
     std::fs::write(

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
 const ASKED_FOR_A_NAME: &str = "Greetings from the cave! Now type your name and press enter!\n";
 
-/// A client that has begun: it has been answered once.
+/// A client with a session that has begun: it has received one reply.
 fn begun(daemon: &Daemon) -> Client {
     let mut client = daemon.tcp(MULTIPLY);
     answered(&mut client);
@@ -22,7 +22,7 @@ fn answered(client: &mut Client) {
     client.hear("Data received\n50.0\n");
 }
 
-/// Ends the daemon, and says how long that took.
+/// Waits for the daemon's end, and returns how long it took.
 fn ended_after(daemon: &mut Daemon, begun: Instant) -> Duration {
     let status = daemon.wait();
     let took = begun.elapsed();
@@ -200,7 +200,7 @@ fn sigpipe_is_ignored_and_sigusr1_logs_a_summary() {
     for _ in 0..20 {
         let mut client = daemon.tcp(MULTIPLY);
         client.say("5 10\n".repeat(2000));
-        drop(client); // with replies unread: a reset
+        drop(client); // closes with unread replies, which is a reset
     }
     let mut client = begun(&daemon);
     let _member = Client::member(&daemon, "alice");
@@ -245,7 +245,7 @@ fn stop_finishes_a_partly_written_reply() {
     stream.shutdown(Shutdown::Write).unwrap();
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).unwrap();
-    // A request that was cut at the end of the kernel's buffer is still a request, with another result or an error.
+    // A request that is cut at the end of the kernel's buffer is still a request, with another result or an error.
     let whole = sent / 5;
     assert!(
         heard.starts_with("Data received\n50.0\n".repeat(whole).as_bytes()),

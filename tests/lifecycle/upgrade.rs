@@ -1,5 +1,5 @@
-//! An upgrade from ipcd 0.1.0: the record of connections that it wrote, a JSON text in which every byte is a number, is still
-//! read, and the connections go on. So is its configuration.
+//! An upgrade from ipcd 0.1.0: its record of connections, a JSON text in which every byte is a number, can still be read, and the
+//! connections continue. Its configuration is valid too.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::harness::{CHAT, Client, MULTIPLY, STATS, TALK, TestDir};
 use ipcd::host::fd_bundle;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
-/// As 0.1.0 wrote it, except for the numbers of the descriptors, which are in braces, and the address.
+/// A record of 0.1.0, except for the numbers of the descriptors, which are in braces, and the address.
 const RECORD: &str = include_str!("upgrade/record-0.1.0.json");
 
 /// Every key that 0.1.0 knew, with its default.
@@ -44,7 +44,7 @@ fn connections_from_0_1_0_continue_after_the_upgrade() {
     let test_dir = TestDir::new();
     test_dir.write_config(CONFIG);
     let manager = Manager::new(&test_dir);
-    // The ends that the old daemon had, and those of its clients.
+    // The descriptors of the old daemon, and those of its clients.
     let listener = TcpListener::bind((test_dir.ip, 0)).unwrap();
     let mut body = test_dir.fill(RECORD);
     let mut kept: Vec<OwnedFd> = Vec::new();
@@ -64,7 +64,7 @@ fn connections_from_0_1_0_continue_after_the_upgrade() {
     let daemon = test_dir.start_with(&manager, stored);
     daemon.wait_for_log("8 connections from before the restart continue");
     let [ann, bob, half, talker, stats, deaf, mux, fresh] = &mut clients;
-    bob.hear("ann: are you there?"); // was queued for it
+    bob.hear("ann: are you there?"); // this line was queued for it
     ann.say("here I am\n");
     ann.hear("ann: here I am\n");
     bob.hear("ann: here I am");

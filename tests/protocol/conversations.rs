@@ -1,5 +1,5 @@
-//! One table of dialogues, held with the engine and with a real daemon, over TCP and over the Unix socket: whole, cut
-//! at every byte, and byte by byte.
+//! One table of dialogues, held with the engine and with a real daemon, over TCP and over the Unix socket: whole, cut at every
+//! byte, and byte by byte.
 
 pub mod daemon;
 mod hints;
@@ -53,14 +53,14 @@ fn fifo_requests_are_answered_at_every_cut_and_never_end() {
     assert!(stage.open[fifo.index as usize]);
 }
 
-/// Alice's messages in the room and her input, without the request for her name: a FIFO called `alice` has its name.
+/// Alice's messages in the room and her input, without the request for her name: a FIFO called `alice` has a name already.
 fn in_the_room_by_fifo(table: &[Dialogue]) -> Vec<Dialogue> {
     let named = format!("{CAVE}{WELCOME}");
     let of_a_fifo = |dialogue: &Dialogue| {
         let hears = dialogue.hears.strip_prefix(named.as_bytes())?;
         let said = dialogue.sends.strip_prefix(b"alice\n")?;
-        let ends = String::from_utf8_lossy(hears).contains("{quit}"); // it never leaves
-        // There are no commands here: a line with a slash at its beginning is sent unchanged.
+        let ends = String::from_utf8_lossy(hears).contains("{quit}"); // a FIFO never leaves
+        // A FIFO has no commands: a line that begins with a slash is sent unchanged.
         let commands = said.split(|byte| *byte == b'\n').any(|line| line.trim_ascii().starts_with(b"/"));
         let sends = [said, &b"\n"[..]].concat();
         (!ends && !commands).then(|| Dialogue { sends, hears: hears.to_vec(), ..dialogue.clone() })
@@ -97,7 +97,7 @@ fn room_lines_from_a_fifo_are_heard_at_every_cut() {
     assert!(stage.open[fifo.index as usize]);
 }
 
-/// Sends lines as messages; the messages that come of it, as lines.
+/// Sends lines as messages; returns the replies as lines.
 fn in_messages(stage: &mut Stage, queues: ConnectionId, sends: &[u8]) -> Vec<u8> {
     let index = queues.index as usize;
     stage.sent[index].clear();
@@ -183,7 +183,7 @@ fn classroom_client_gets_two_messages_in_two_recvs_200_times() {
         let start = Instant::now();
         client.say("5 10");
         let first = client.recv();
-        // The promise is to a client that calls recv() within the gap; this process may have been too late.
+        // This applies to a client that calls recv() within the gap. This process may have been too late.
         if start.elapsed() < Duration::from_millis(20) {
             assert_eq!(first, b"Data received");
             assert_eq!(client.recv(), b"50.0");

@@ -1,5 +1,5 @@
-//! Datagrams over UDP and Unix sockets: one is a message, each message of its answer is one, and no sender is waited
-//! for.
+//! Datagrams over UDP and Unix sockets: each is a message, each message of its answer is a datagram, and the daemon waits for no
+//! sender.
 
 mod addresses;
 mod floods;
@@ -35,8 +35,8 @@ fn udp(daemon: &Daemon, port: u16) -> Packets {
     Packets::udp(daemon.address(port))
 }
 
-/// The number of drops of a service in the log's status, which leaves out unused services. Another status after it
-/// shows that it is complete.
+/// How many datagrams a service has dropped, according to the status in the log, which leaves out unused services. A second status
+/// shows that the first one is complete.
 fn dropped(daemon: &Daemon, service: &str) -> u64 {
     let first = daemon.log().len();
     daemon.signal(Signal::USR1);
@@ -133,7 +133,7 @@ fn replies_without_buffer_space_are_dropped_counted_and_isolated() {
     deaf.set_nonblocking(true).unwrap();
     let other = named(&daemon, "multiply", "other");
     for _ in 0..50 {
-        // The daemon's own queue holds few; it is emptied, and the answers to it are not.
+        // The daemon's own queue is short. The daemon empties it, but nobody reads the answers.
         wait_until("room for a request", || deaf.send_to(b"5 10", gram(&daemon, "multiply")).ok());
         other.say("6 7");
         other.hear("Data received");
@@ -173,7 +173,7 @@ fn flood_with_unread_replies_delays_nobody() {
         }
     });
     let mut client = daemon.tcp(MULTIPLY);
-    // A sender's share is used up, so that the flood is under way.
+    // A sender's share is used up, which shows that the flood is on its way.
     wait_until("the flood", || (dropped(&daemon, "multiply") > 0).then_some(()));
     for _ in 0..500 {
         client.say("6 7\n");
@@ -189,7 +189,7 @@ fn reply_leaves_from_the_address_the_request_was_sent_to() {
     for (endpoint, own, other) in [("0.0.0.0", "127.0.0.1", "127.0.0.77"), ("[::]", "[::1]", "[::1]")] {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         if endpoint == "[::]" && UdpSocket::bind("[::1]:0").is_err() {
-            continue; // a machine without IPv6
+            continue; // this machine has no IPv6
         }
         let daemon = Daemon::with(&format!("[multiply]\nlisten = [\"udp://{endpoint}:{port}\"]\n"));
         let client = UdpSocket::bind(format!("{own}:0")).unwrap();
@@ -205,8 +205,8 @@ fn reply_leaves_from_the_address_the_request_was_sent_to() {
 #[test]
 fn two_daemons_aimed_at_each_other_fall_silent() {
     let (one, other) = (Daemon::with(CONFIG), Daemon::with(CONFIG));
-    // A request that seems to come from the other daemon: sent from its port, with SO_REUSEPORT out of the question, by
-    // a Unix socket's name.
+    // A request that seems to come from the other daemon. It uses a Unix socket's name; SO_REUSEPORT on the daemon's port is
+    // impossible.
     let forged = gram(&one, "hello");
     let elsewhere = one.directory.path().join("elsewhere");
     std::fs::rename(&forged, &elsewhere).unwrap();
@@ -216,8 +216,8 @@ fn two_daemons_aimed_at_each_other_fall_silent() {
     for service in ["multiply", "hello", "greeting"] {
         forger.send_to(b"5 10", gram(&other, service)).unwrap();
     }
-    // Each answer reached the first daemon, which recognizes its own words, and answered only the bare result, to the
-    // forged sender, itself: that has an end too.
+    // Each answer reached the first daemon, which recognized its own words. It answered only the bare result, to the forged sender,
+    // itself: that also ends.
     wait_until("dropped words", || (dropped(&one, "hello") >= 3).then_some(()));
     let client = udp(&one, HELLO);
     client.say("hi");
@@ -290,7 +290,7 @@ fn datagrams_survive_stop_and_restart() {
     drop(control_ready);
     drop(client);
 
-    // Sockets that the service manager keeps are matched by address.
+    // Sockets from the service manager are matched by address.
     let udp_socket = UdpSocket::bind((before.ip, MULTIPLY)).unwrap();
     let path = before.directory.path().join("multiply.gram");
     let gram_socket = UnixDatagram::bind(&path).unwrap();

@@ -1,4 +1,4 @@
-//! FIFO endpoints: writers come and go, and readers need not be there.
+//! FIFO endpoints: writers come and go, and there need not be a reader.
 
 mod files;
 mod room;
@@ -19,7 +19,7 @@ listen = ["fifo://{dir}/multiply"]
 listen = ["tcp://{ip}:33000", "fifo://{dir}/chat"]
 "#;
 
-/// The far ends of a FIFO: a writer, and a reader with a deadline.
+/// The other ends of a FIFO pair: a writer, and a reader with a deadline.
 struct Far {
     input: PathBuf,
     output: File,
@@ -37,7 +37,7 @@ impl Far {
         OpenOptions::new().write(true).open(&self.input).unwrap()
     }
 
-    /// A writer comes, writes, and goes.
+    /// Opens the FIFO, writes, and closes it.
     fn say(&self, text: impl AsRef<[u8]>) {
         self.writer().write_all(text.as_ref()).unwrap();
     }
@@ -63,7 +63,7 @@ impl Far {
         assert_eq!(show(&heard), show(expected.as_bytes()));
     }
 
-    /// Lines up to and with one that is this.
+    /// Reads lines up to this one.
     #[track_caller]
     fn hear_up_to(&mut self, last: &str) -> Vec<String> {
         let end = format!("{last}\n");
@@ -90,7 +90,7 @@ fn requests_are_answered_line_by_line() {
     let mut far = at(&directory(&daemon), "multiply");
     far.say("5 10\n\r\n 10 / 4\r\n");
     far.hear("Data received\n50.0\nData received\n2.5\n");
-    // In pieces, and by two writers; other protocols are not detected.
+    // In pieces, and by two writers. Other protocols are not detected.
     far.say("5 ");
     far.say("x\nGET / HTTP/1.1\n");
     far.hear("Data received\nError: not a number: 'x'\n");
@@ -147,7 +147,7 @@ fn concurrent_writers_lose_nothing() {
     daemon.stop();
 }
 
-/// How often the process went to sleep: each time it had been woken for something.
+/// How often the process went to sleep, and so how often it was woken.
 fn naps(daemon: &Daemon) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap();
@@ -162,7 +162,7 @@ fn daemon_sleeps_after_all_writers_and_readers_left() {
         far.say("5 10\n");
         far.hear("Data received\n50.0\n");
     }
-    far.say("1 1\n"); // nobody will read this one
+    far.say("1 1\n"); // nobody will read the reply
     drop(far);
     let before = wait_until("it sleeps", || {
         let first = naps(&daemon);
@@ -181,9 +181,9 @@ fn newest_unread_replies_are_kept() {
     let mut far = at(&directory(&daemon), "multiply");
     let mut writer = far.writer();
     for number in 0..50_000 {
-        writer.write_all(format!("{number} 1\n").as_bytes()).unwrap(); // waits for the daemon if it must
+        writer.write_all(format!("{number} 1\n").as_bytes()).unwrap(); // this may wait for the daemon
     }
-    // A session that answers nevertheless: the requests were accepted although nobody read.
+    // The session still works: it accepted the requests although nobody read.
     writer.write_all(b"7 ^ 7\n").unwrap();
     let lines = far.hear_up_to("Error: unknown operator: '^' (known: + - * / // % **)");
     assert_eq!(
@@ -191,7 +191,7 @@ fn newest_unread_replies_are_kept() {
         ["Data received", "0.0", "Data received", "1.0"],
         "what is in the pipe comes first"
     );
-    // In the bytes that the backlog kept, every line is whole, and the last ones are there.
+    // In the bytes that the backlog has kept, every line is whole, and the last ones are there.
     let numbers: Vec<f64> = lines.iter().filter_map(|line| line.parse().ok()).collect();
     assert!(
         lines
@@ -236,7 +236,7 @@ fn unfinished_line_times_out_and_the_next_starts_afresh() {
     far.hear("Error: message not finished after 0.2 s\n");
     far.say("5 10\n");
     far.hear("Data received\n50.0\n");
-    // The rest of a line that is too long is not waited for longer either.
+    // The rest of an overlong line has the same timeout.
     far.say("9".repeat(5000));
     far.hear("Error: message longer than 4096 bytes\n");
     std::thread::sleep(std::time::Duration::from_millis(600));

@@ -1,4 +1,4 @@
-//! Which kind of client it is: the table of the contract row by row, on real connections and in real time.
+//! The detection of the kind of client: the table in ipcd-protocol(7) row by row, on real connections and in real time.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ const SECOND: Duration = Duration::from_secs(1);
 const CAVE: &str = "Greetings from the cave! Now type your name and press enter!";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
 
-/// One with a `raw_gap` of [`GAP`] and whatever else `limits` says.
+/// A daemon with a `raw_gap` of [`GAP`], and these `limits`.
 fn daemon(limits: &str) -> Daemon {
     Daemon::with(&format!("[limits]\nraw_gap = \"60ms\"\n{limits}\n{USUAL}"))
 }
 
-/// One with a `raw_gap` so long that this process is hardly ever kept from calling recv() in it.
+/// A daemon with a `raw_gap` so long that this process can nearly always call recv() in it.
 fn unhurried() -> Daemon {
     Daemon::with(&format!("[limits]\nraw_gap = \"250ms\"\n{USUAL}"))
 }
 
 const UNHURRIED: Duration = Duration::from_millis(250);
 
-/// Expects these, a recv() each.
+/// Expects these messages, each in one recv().
 #[track_caller]
 fn recv_each(client: &mut Client, messages: &[&str]) {
     messages.iter().for_each(|message| client.recv_message(message, GAP));
@@ -91,7 +91,7 @@ fn each_further_burst_restarts_the_gap_and_stays_a_message() {
     let gap = Duration::from_millis(300);
     let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}"));
     let mut probe = Probe::new(&daemon);
-    // On a busy machine the second burst may come a gap after the first: then it tries again.
+    // On a busy machine the second burst may come more than a gap after the first. Then this tries again.
     let mut client = wait_until("the second burst comes within the gap", || {
         let (mut client, first) = (daemon.tcp(MULTIPLY), Instant::now());
         client.say("5 10");
@@ -136,7 +136,7 @@ fn request_in_pieces_is_raw_once_complete_and_silent() {
     let daemon = daemon("");
     let mut probe = Probe::new(&daemon);
     for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
-        // On a busy machine this test itself may not run for a second: then it tries again.
+        // On a busy machine this test itself may not run for a second. Then it tries again.
         wait_until("the pieces are answered within a second", || {
             let mut client = daemon.tcp(MULTIPLY);
             for piece in pieces {
@@ -192,7 +192,7 @@ fn raw_client_becomes_a_line_client_when_a_burst_ends_with_lf() {
     client.say("3 4\n");
     client.hear("Data received\n12.0\n");
     client.say("5 6");
-    std::thread::sleep(3 * GAP); // it is no message before its LF comes
+    std::thread::sleep(3 * GAP); // it is a message only when its LF has come
     hear_nothing(&mut client);
     client.say("\n");
     client.hear("Data received\n30.0\n");
@@ -212,7 +212,7 @@ fn line_end_in_a_second_send_waits_for_no_delayed_ack() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     let Stream::Tcp(stream) = &client.stream else { panic!("a TCP client was expected") };
-    stream.set_nodelay(false).unwrap(); // the kernel keeps the second send back until the first is acknowledged
+    stream.set_nodelay(false).unwrap(); // the kernel holds the second send until the first one is acknowledged
     let mut exchange = || {
         let start = Instant::now();
         client.say("5 10");
@@ -220,7 +220,7 @@ fn line_end_in_a_second_send_waits_for_no_delayed_ack() {
         client.hear("Data received\n50.0\n");
         start.elapsed()
     };
-    exchange(); // the first is never kept back
+    exchange(); // the first send is never held
     wait_until("one is answered before the kernel's 40 ms", || {
         (exchange() < Duration::from_millis(20)).then_some(())
     });
@@ -346,7 +346,7 @@ fn service_chosen_by_a_raw_client_is_raw() {
     client.say("5 10");
     recv_each(&mut client, &["Data received", "50.0"]);
 
-    // The choice comes while the help is still being told.
+    // The selection comes while the help is still being sent.
     let mut client = daemon.unix();
     client.say("help");
     client.recv_message("multiply", GAP);
@@ -356,7 +356,7 @@ fn service_chosen_by_a_raw_client_is_raw() {
     client.hear(rest + CAVE);
 }
 
-/// Bursts come at their own pace; the client reads at once, or slowly but within the gap.
+/// Bursts come at their own pace. The client reads at once, or slowly but within the gap.
 fn no_two_replies_share_a_recv(reading_pause: Duration) {
     const MESSAGES: usize = 8;
     let daemon = unhurried();
@@ -373,7 +373,7 @@ fn no_two_replies_share_a_recv(reading_pause: Duration) {
     });
     for number in 1..=MESSAGES {
         client.say(format!("1 {number}"));
-        probe.wait(); // it was read: the next one is a burst of its own
+        probe.wait(); // it was read, so the next one is another burst
         std::thread::sleep(Duration::from_millis(1 + (number as u64 * 7) % 50));
     }
     listener.join().unwrap();
@@ -398,7 +398,7 @@ fn burst_right_after_a_result_is_acknowledged_a_gap_later() {
     for number in 1..5 {
         recv_each(&mut client, &["Data received"]);
         let Stream::Tcp(stream) = &client.stream else { unreachable!() };
-        stream.peek(&mut [0]).unwrap(); // the result has arrived, and nobody has read it
+        stream.peek(&mut [0]).unwrap(); // waits until the result has arrived, without reading it
         client.say(format!("1 {}", number + 1));
         probe.wait();
         recv_each(&mut client, &[&format!("{number}.0")]);

@@ -1,4 +1,4 @@
-//! Connections that the daemon's loop makes: each attempt has its outcome, told once.
+//! Connections that the daemon's loop makes: each attempt has one outcome.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -18,14 +18,14 @@ use ipcd::transport::connection::Connection;
 
 use crate::harness;
 
-/// Long enough for whatever has to come, on a machine that has other things to do.
+/// Long enough for everything, even on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
 
 fn reactor() -> Reactor {
     Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).unwrap()
 }
 
-/// Turns until one attempt has its outcome.
+/// Runs turns until an attempt has its outcome.
 fn outcome(reactor: &mut Reactor, attempt: Attempt) -> io::Result<Connection> {
     let deadline = reactor.now() + LONG;
     loop {
@@ -49,7 +49,7 @@ fn any_port() -> SocketAddr {
     SocketAddr::from((harness::process::address(), 0))
 }
 
-/// A listener with a full queue, the connections that fill it, and a directory to remove.
+/// A listener with a full backlog, the connections that fill it, and a directory to remove.
 fn full_unix_listener() -> (UnixListener, PathBuf, Vec<OwnedFd>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
@@ -130,7 +130,7 @@ fn unanswered_attempt_ends_at_its_deadline() {
     let tcp = TcpListener::bind(any_port()).unwrap();
     rustix::net::listen(&tcp, 0).unwrap();
     let tcp_place = ResolvedEndpoint::Tcp(tcp.local_addr().unwrap());
-    // One fills the queue; to any further one the kernel does not answer.
+    // One connection fills the backlog; the kernel does not answer any further one.
     let _filler = try_to(tcp_place.clone()).unwrap();
     for place in [ResolvedEndpoint::Unix(path), tcp_place] {
         let mut reactor = reactor();

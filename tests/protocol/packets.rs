@@ -1,4 +1,4 @@
-//! Sequenced-packet sockets: each packet is one message, whatever is in it, and so is each reply.
+//! Sequenced-packet sockets: each packet is one message, whatever it contains, and so is each reply.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use ipcd::engine::message::Transport;
 use ipcd::engine::service::Service;
 use rustix::process::Signal;
 
-/// The services, each on a sequenced-packet socket too.
+/// The services, each also on a sequenced-packet socket.
 const CONFIG: &str = r#"
 [multiply]
 listen = ["tcp://{ip}:65432", "unixseq://{dir}/multiply.seq"]
@@ -41,7 +41,7 @@ fn each_packet_is_a_request_and_each_reply_a_packet() {
         ("5 10", "50.0"),
         ("5 10\n", "50.0"),
         ("5 10\r\n", "50.0"),
-        ("5\n10", "50.0"), // an LF within is white space
+        ("5\n10", "50.0"), // an LF inside is white space
         ("5", "Error: expected two numbers, for example: 5 10"),
         ("1 / 0", "Error: division by zero"),
     ] {

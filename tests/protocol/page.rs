@@ -1,4 +1,4 @@
-//! Browsers, and what calls itself one: HTTP and WebSockets with a real daemon.
+//! Browsers, and programs that claim to be one: HTTP and WebSockets with a real daemon.
 
 mod tokens;
 
@@ -22,11 +22,11 @@ pub fn upgrade(service: &str, fields: &str) -> String {
     )
 }
 
-/// What opens it.
+/// The answer that opens it.
 pub const OPENED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// A frame as a server sends it.
+/// A frame in the form in which a server sends it.
 pub fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {
@@ -44,7 +44,7 @@ pub fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The same as a client sends it: masked.
+/// A frame in the form in which a client sends it: masked.
 pub fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = server_frame(first, payload);
@@ -280,7 +280,7 @@ fn slow_and_long_heads_end_in_time() {
     slow.say("GET / HTTP/1.1\r\nHost: loc");
     long.say(format!("GET /{} HTTP/1.1\r\n", "x".repeat(17_000)));
     fields.say(format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000)));
-    // Neither costs anybody else anything.
+    // Neither affects anyone else.
     let mut healthy = opened(&daemon, "multiply");
     say(&mut healthy, "5 10");
     hear(&mut healthy, "Data received");
@@ -341,7 +341,7 @@ fn pipelined_flood_is_answered_in_order_and_costs_nobody_else_anything() {
             writer.say(format!("GET /no{number} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"));
         }
     });
-    // It reads nothing meanwhile, and so is not read from for long.
+    // It reads nothing, so it is soon not read from either.
     let mut healthy = opened(&daemon, "multiply");
     for _ in 0..100 {
         say(&mut healthy, "5 10");

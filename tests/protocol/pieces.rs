@@ -1,12 +1,12 @@
-//! First programs that send without line ends, or in pieces, many times in a row beside others that take all the
-//! processors: none gets a wrong answer, and none gets two messages in one recv() that is called in time.
+//! Beginners' programs that send without line ends, or in pieces, many times in a row while other threads use all processors: none
+//! gets a wrong reply, and none gets two messages in one recv() that is called in time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Daemon, MULTIPLY, Stream, show};
 
-/// Bursts closer than this belong together, and so far apart are two replies.
+/// Bursts closer than this belong together, and two replies are this far apart.
 const GAP: Duration = Duration::from_millis(20);
 
 /// A program that sends like this, its input, and the number of its recv() calls.
@@ -66,8 +66,8 @@ const PROGRAMS: [Program; 12] = [
     },
 ];
 
-/// One run; whether it counts: a program that the machine has kept from its next send, or its recv(), for as long as the gap
-/// is promised nothing.
+/// Runs a program once; returns whether the run counts. If the machine has delayed the program's next send or recv() by a whole
+/// gap, no promise applies.
 fn run(daemon: &Daemon, program: &Program) -> bool {
     let mut client = daemon.tcp(MULTIPLY);
     let Stream::Tcp(stream) = &client.stream else { panic!("a TCP client was expected") };
@@ -77,7 +77,7 @@ fn run(daemon: &Daemon, program: &Program) -> bool {
     if program.sends.len() > 1 && start.elapsed() >= GAP {
         return false;
     }
-    // The acknowledgement may have gone out before a string's NUL came.
+    // The acknowledgement may have been sent before a string's NUL arrived.
     for message in program.hears {
         if program.is_one_by_one {
             let first = start.elapsed();
@@ -101,7 +101,7 @@ fn hears_nothing_more(client: &mut Client, name: &str) {
     assert_eq!(show(&client.hear_rest()), "", "{name}");
 }
 
-/// Each program so many times, while other threads take all the processors.
+/// Runs each program this many times while other threads use all processors.
 fn run_all(times: usize) {
     let daemon = Daemon::usual();
     let is_done = AtomicBool::new(false);
@@ -133,7 +133,7 @@ fn run_all(times: usize) {
     daemon.stop();
 }
 
-/// The busy threads end with the test, in every case.
+/// Ends the busy threads with the test, whatever happens.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {

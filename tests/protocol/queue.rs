@@ -20,7 +20,7 @@ fn requests_are_answered_message_by_message() {
     for (request, reply) in [
         ("5 10", "50.0"),
         ("10 / 4\r\n", "2.5"),
-        ("5 10\0", "50.0"), // as C sends a string
+        ("5 10\0", "50.0"), // a string in C
         ("5\n10", "50.0"),
         ("5 x", "Error: not a number: 'x'"),
         ("5", "Error: expected two numbers, for example: 5 10"),
@@ -29,7 +29,7 @@ fn requests_are_answered_message_by_message() {
         queues.say(request);
         queues.hear(&["Data received", reply.trim_end()]);
     }
-    // What is empty is no message; what is too long gets an error, and does no harm to the next.
+    // An empty message is ignored. An overlong one gets an error, and does not affect the next.
     ["", "\n", " \0"].iter().for_each(|nothing| queues.say(nothing));
     queues.say("9".repeat(101));
     queues.say("6 7");

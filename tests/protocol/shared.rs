@@ -1,4 +1,4 @@
-//! Shared memory: a Unix socket hands out two rings, in which each message is one and so is each reply.
+//! Shared memory: a Unix socket passes two rings, in which each message is one and so is each reply.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -48,7 +48,7 @@ fn each_message_is_a_request_and_each_reply_a_message() {
     client.say("9".repeat(4097));
     client.hear("Error: message longer than 4096 bytes");
     for _ in 0..10_000 {
-        client.say("2 3"); // more than the ring holds, unless its replies are kept until they are read
+        client.say("2 3"); // more than the ring holds; the daemon keeps the replies until they are read
     }
     for _ in 0..10_000 {
         client.hear("Data received");
@@ -89,7 +89,7 @@ fn client_that_breaks_its_memory_is_told_and_nobody_else_notices() {
     let rings = &client.rings;
     let [memory, ..] = rings.descriptors();
     let words = SharedWords::map(memory, 1024).unwrap();
-    words[0].store(70_000, Ordering::Release); // the total of words written
+    words[0].store(70_000, Ordering::Release); // the total number of written words
     rustix::io::write(rings.descriptors()[2], &1_u64.to_ne_bytes()).unwrap();
     client.hear(
         "Error: a position in the shared memory is outside the ring; add as many words as the message has",
@@ -109,7 +109,7 @@ fn client_that_does_not_read_is_not_read_from_and_holds_up_nobody() {
     let (other, client) = (connect(&daemon, "multiply"), connect(&daemon, "multiply"));
     let mut asked = 0;
     let mut is_stuck = false;
-    // Until the daemon has not read for a few turns: its replies fill the other ring, and its queue.
+    // Until the daemon has not read for a few turns, because its replies fill the other ring and its queue.
     while asked < 100_000 && !is_stuck {
         while client.try_say("5 10") {
             asked += 1;
@@ -207,7 +207,7 @@ fn person_on_the_socket_sees_what_it_is_and_daemon_sleeps() {
 #[test]
 fn too_many_connections_are_told_in_the_memory() {
     let daemon = Daemon::with(&CONFIG.replace("[multiply]\n", "[multiply]\nmax_connections = 1\n"));
-    // One, and those that are kept for the daemon's own user.
+    // One place, and those that are kept for the daemon's own user.
     let _first: Vec<Shared> = (0..1 + PLACES_KEPT).map(|_| connect(&daemon, "multiply")).collect();
     let second = connect(&daemon, "multiply");
     second.hear("Error: too many connections, try again later");

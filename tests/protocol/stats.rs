@@ -1,4 +1,4 @@
-//! Machines report themselves, and others ask how they are: as students' programs do it, many at once, and with bounds.
+//! Machines report figures, and others request them: as students' programs do it, many at once, and with bounds.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -11,7 +11,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// One connection of a line client, and one reply at a time.
+/// A connection of a line client that receives one reply at a time.
 struct Asker(BufReader<std::net::TcpStream>);
 
 impl Asker {
@@ -37,7 +37,7 @@ impl Asker {
         assert_eq!(self.ask(report), "Data received", "{report}");
     }
 
-    /// The whole list, checked to be one.
+    /// Requests the whole list, and checks its form.
     fn latest(&mut self) -> Vec<Value> {
         let mut machines = Vec::new();
         let mut line = self.ask("latest");
@@ -65,7 +65,7 @@ fn raw_client_receives_one_answer_per_report() {
         client.say(format!("{{\"host\": \"pc7\", \"cpu_percent\": {percent}}}"));
         assert_eq!(client.recv(), b"Data received");
     }
-    client.say("{'cpu_percent': 5}"); // str() of a dictionary is no JSON
+    client.say("{'cpu_percent': 5}"); // str() of a dictionary is not JSON
     let error = String::from_utf8(client.recv()).unwrap();
     assert!(error.starts_with("Error: not JSON: key must be a string at byte 2; a report is"), "{error}");
     client.say("history pc7");
@@ -225,7 +225,7 @@ fn reports_survive_a_restart_and_a_list_resumes() {
         asker.report(&format!("{{\"host\":\"pc{number:03}\",\"x\":\"{}\"}}", "x".repeat(3900)));
     }
     let mut reader = before.tcp(STATS);
-    reader.say("latest\n".repeat(20)); // far more than the kernel takes
+    reader.say("latest\n".repeat(20)); // much more than the kernel accepts
     reader.hear("{\"host\":\"pc000\"");
     let mut control = before.unix();
     control.say("control\nhandover\n");
@@ -247,7 +247,7 @@ fn reports_survive_a_restart_and_a_list_resumes() {
 #[test]
 fn reporter_evicts_only_its_own_machines() {
     let daemon = daemon();
-    // On the Unix socket, and so another source than clients on the network.
+    // On the Unix socket, so it is another source than clients on the network.
     let mut lab = daemon.unix();
     lab.say("stats\n");
     for number in 0..30 {
@@ -256,7 +256,7 @@ fn reporter_evicts_only_its_own_machines() {
     }
     let mut flood = daemon.tcp(STATS);
     for round in 0..20 {
-        // Under new names, and under the others' too.
+        // With new names, and with those of the others too.
         let reports = (0..500).map(|at| format!("{{\"host\":\"flood{}\"}}\n", round * 500 + at));
         let others = (0..30).map(|number| format!("{{\"host\":\"lab{number:02}\"}}\n"));
         flood.say(reports.chain(others).collect::<String>());

@@ -15,7 +15,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// With the defaults, whatever this machine has in /etc.
+/// With the defaults, whatever is in this machine's /etc.
 fn ipcd(test_dir: &TestDir, service: &str) -> Command {
     if !test_dir.config_file().exists() {
         test_dir.write_config("[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
@@ -25,12 +25,12 @@ fn ipcd(test_dir: &TestDir, service: &str) -> Command {
     command
 }
 
-/// Runs it with this input on a pipe; all that it says on standard output, and on standard error.
+/// Runs it with this input on a pipe; returns its standard output and its standard error.
 fn converse(command: &mut Command, input: &[u8]) -> (String, String) {
     let mut helper = Helper(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdin = helper.0.stdin.take().unwrap();
     let input = input.to_vec();
-    // A client that is closed need not have read everything.
+    // A client whose connection is closed need not have read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let (mut out, mut err) = (String::new(), String::new());
     helper.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -159,7 +159,7 @@ fn regular_and_special_files_are_read_and_written() {
     let path = |name: &str| test_dir.directory.path().join(name);
     fs::write(path("in"), "5 10\n".repeat(10_000)).unwrap();
     fs::write(path("out"), "before\n").unwrap();
-    // Both have a place in the file that is not its beginning.
+    // Both have a position in the file that is not its beginning.
     let mut input = File::open(path("in")).unwrap();
     input.read_exact(&mut [0; 5]).unwrap();
     let output = fs::OpenOptions::new().append(true).open(path("out")).unwrap();
@@ -176,7 +176,7 @@ fn regular_and_special_files_are_read_and_written() {
     assert!(said.contains("no space left"), "{said}");
 }
 
-/// The same by a shell in the test's directory, which sees to its descriptors.
+/// The same, run by a shell in the test's directory, which sets up its descriptors.
 fn shell(test_dir: &TestDir, script: &str) -> Command {
     let inner = ipcd(test_dir, "multiply");
     let mut command = Command::new("sh");
@@ -194,7 +194,7 @@ fn closed_descriptors_are_no_error() {
     }
 }
 
-/// ipcd on one end of a connection, as inetd and socat start it, standard error included.
+/// ipcd on one end of a connection, including standard error, as inetd and socat start it.
 fn on_socket(test_dir: &TestDir, service: &str, end: OwnedFd) -> Helper {
     let mut command = ipcd(test_dir, service);
     command.args(["--log-level", "debug"]);
@@ -221,7 +221,7 @@ fn socket_is_half_closed_and_gets_no_log_lines() {
         client.hear_end();
         assert_eq!(ended(&mut helper.0), Some(0));
     }
-    // The client does not see errors of the command line either.
+    // The client does not see errors on the command line either.
     let (mut client, end) = sockets().swap_remove(0);
     let mut helper = on_socket(&test_dir, "chat", end);
     client.hear_end();
@@ -247,7 +247,7 @@ fn still_sending_socket_client_gets_its_last_words_without_reset() {
 #[test]
 fn shared_descriptor_never_keeps_o_nonblock() {
     let test_dir = TestDir::new();
-    // Pipes are reopened, and keep their state even while it runs.
+    // Pipes are reopened, and keep their state while it runs.
     let ((input, mut writer), (mut reader, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
     let (shared_input, shared_output) = (input.try_clone().unwrap(), output.try_clone().unwrap());
     let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(input).stdout(output).spawn().unwrap());
@@ -257,7 +257,7 @@ fn shared_descriptor_never_keeps_o_nonblock() {
     drop(writer);
     assert_eq!(ended(&mut helper.0), Some(0));
 
-    // A socket cannot be; it is in the end.
+    // A socket cannot be reopened; its state is restored at the end.
     for (mut client, end) in sockets() {
         let mut helper = on_socket(&test_dir, "multiply", end.try_clone().unwrap());
         client.say("5 10\n");
@@ -280,7 +280,7 @@ fn terminal_gets_lines_and_keeps_its_flags() {
     let copy = || terminal.try_clone().unwrap();
     let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(copy()).stdout(copy()).spawn().unwrap());
     let mut master = File::from(master);
-    // Several lines in one write: each read from a terminal is one of them.
+    // Several lines in one write: each read from a terminal returns one of them.
     master.write_all(b"5 10\n1 2\n3 4\n").unwrap();
     let mut heard = String::new();
     while !heard.ends_with("12.0\r\n") {
@@ -327,7 +327,7 @@ fn waiting_uses_no_processor_time() {
         let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
-    // It has gone to sleep when it has done so once more than before.
+    // It has gone to sleep if it has done so once more than before.
     let before = wait_until("it sleeps", || {
         let first = switches();
         std::thread::sleep(Duration::from_millis(50));

@@ -80,7 +80,7 @@ fn raw_messages_stay_separate_while_kept() {
     for message in ["two", "three"] {
         let received = daemon.log().len();
         first.say(message);
-        // A message on another connection shows that this one has been read.
+        // A reply on another connection shows that this one was read.
         let mut probe = daemon.tcp(HELLO);
         probe.say("hi\n");
         daemon.wait_for_log_since(received, "message 'hi'");
@@ -176,7 +176,7 @@ fn unread_partner_is_not_read_from_and_loses_nothing() {
             one
         }
     });
-    // The buffers of both kernels' ends are full once nothing has been taken for a while.
+    // When nothing was accepted for a while, the kernel's buffers at both ends are full.
     let (mut before, mut unchanged) = (0, 0);
     wait_until("a writer that is held back", || {
         let now = written.load(Ordering::Relaxed);
@@ -254,7 +254,7 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     alone.say("kept\n");
     let mut hello = before.tcp(HELLO);
     hello.say("hi\n");
-    hello.hear("Hello from server\n"); // so that the daemon has read everything before this
+    hello.hear("Hello from server\n"); // the daemon has now read everything before this
     let mut control = before.unix();
     control.say("control\nhandover\n");
     control.hear("OK\n");
@@ -270,7 +270,7 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     late.hear("kept\n");
     say_and_hear(&mut late, &mut alone, "hi");
 
-    // Again, and one of the four connections does not continue.
+    // Once more; one of the four connections is not carried over.
     let mut after = after;
     let mut control = after.unix();
     control.say("control\nhandover\n");

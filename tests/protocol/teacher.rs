@@ -1,11 +1,11 @@
-//! What is for the teacher alone on the page: WebSockets that want the token first.
+//! The teacher's part of the page: WebSockets that require the token first.
 
 use super::page::{OPENED, client_frame, server_frame, upgrade};
 use crate::harness::{BESIDE, Client, Daemon, USUAL};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
 
-/// The token, as `ipcctl page --teacher` asks for it.
+/// The token, requested in the same way as by `ipcctl page --teacher`.
 fn token(daemon: &Daemon) -> String {
     let mut control = daemon.unix();
     control.say("control\ntoken\n");
@@ -14,7 +14,7 @@ fn token(daemon: &Daemon) -> String {
     told.trim_end().strip_prefix("OK: ").unwrap_or_else(|| panic!("{told}")).to_owned()
 }
 
-/// A WebSocket behind the token.
+/// A WebSocket that has sent the token.
 fn opened(daemon: &Daemon, service: &str, token: &str) -> Client {
     let mut client = daemon.tcp(33080);
     client.say(upgrade(service, ""));
@@ -51,14 +51,14 @@ fn teacher_is_told_with_the_token_and_nobody_without() {
     assert!(!log.iter().any(|line| line.contains(&token)), "the token is in the log: {log:#?}");
 }
 
-/// A message in several frames, and how many they are, once all have come.
+/// A message in several frames and their number, once all have arrived.
 fn message(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut rest, mut text, mut frames) = (bytes, Vec::new(), 0);
     loop {
         let [first, length, behind @ ..] = rest else { return None };
         let (length, behind) = match (length, behind) {
             (126, [high, low, behind @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), behind),
-            (126 | 127, _) => return None, // no piece of a report is longer than 64 KiB
+            (126 | 127, _) => return None, // a piece of a report is at most 64 KiB long
             (length, behind) => (usize::from(*length), behind),
         };
         assert_eq!(first & 0x0f, if frames == 0 { 1 } else { 0 }, "a text, and what continues it");
@@ -80,7 +80,7 @@ fn report_is_one_message_in_several_frames() {
     let mut status = opened(&daemon, "status", &token(&daemon));
     let (accepted, mut bytes) = (server_frame(0x81, b"OK"), Vec::new());
     let (text, frames) = loop {
-        // The report may come together with what comes before it.
+        // The report may arrive together with what comes before it.
         let piece = status.recv();
         assert!(!piece.is_empty(), "it ends within the report");
         bytes.extend(piece);

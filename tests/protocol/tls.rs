@@ -23,13 +23,13 @@ use rustls::version::{TLS12, TLS13};
 use crate::harness::{CHAT, Daemon, TestDir, USUAL};
 use client::{Authority, TlsClient, write};
 
-/// Multiply's TLS port; its usual port has no TLS.
+/// Multiply's port with TLS; its usual port has none.
 pub const MULTIPLY: u16 = 65433;
 
-/// The certificate of the usual services, which are all on TLS.
+/// The certificate for the usual services, all of which use TLS.
 pub const USUAL_TLS: &str = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n";
 
-/// A directory with a certificate in it, its authority, and the configuration of [`USUAL_TLS`].
+/// A directory with a certificate, its authority, and the configuration of [`USUAL_TLS`].
 fn test_dir(more: &str) -> (TestDir, Authority) {
     let (test_dir, authority) = (TestDir::new(), Authority::new());
     let (certificate, key) = authority.issue(&["localhost"], |_| {});
@@ -42,7 +42,7 @@ fn test_dir(more: &str) -> (TestDir, Authority) {
     (test_dir, authority)
 }
 
-/// A daemon there, which logs every message, and clients that trust it.
+/// A daemon there that logs every message, and clients that trust it.
 fn daemon(more: &str) -> (Daemon, Arc<ClientConfig>) {
     let (test_dir, authority) = test_dir(more);
     let mut command = test_dir.command();

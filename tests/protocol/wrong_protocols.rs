@@ -1,4 +1,4 @@
-//! Clients of other protocols: each gets one sentence about where it is, and nothing of its input is executed.
+//! Clients of other protocols: each gets one sentence that names the service, and nothing of its input is executed.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,7 +11,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// Every service that reads input, its port, and its first words.
+/// Every service that reads input, its port, and its first output.
 const SERVICES: [(u16, &str, &str); 5] = [
     (MULTIPLY, "multiply", ""),
     (CHAT, "chat", CAVE),
@@ -39,7 +39,7 @@ const FIRST_WORDS: &[(&str, &[u8])] = &[
 fn each_protocol_is_named_and_its_client_closed() {
     let daemon = daemon();
     for (port, service, before) in SERVICES {
-        // Two clients that wait for talk at once would be partners, and end together.
+        // Two clients that wait in talk at the same time would be partners, and end together.
         let at_once = if service == "talk" { 1 } else { FIRST_WORDS.len() };
         for batch in FIRST_WORDS.chunks(at_once) {
             let mut clients: Vec<Client> = batch.iter().map(|_| daemon.tcp(port)).collect();
@@ -66,7 +66,7 @@ fn request_in_pieces_gets_one_answer_and_reaches_no_member() {
         let mut clients = SERVICES.map(|(port, ..)| daemon.tcp(port));
         for piece in pieces {
             for client in &mut clients {
-                client.try_say(piece.as_bytes()); // it may have been answered and closed already
+                client.try_say(piece.as_bytes()); // the daemon may have answered and closed already
             }
             sleep(Duration::from_millis(50)); // the test is about the pause: longer than any `raw_gap`
         }

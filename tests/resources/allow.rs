@@ -1,4 +1,4 @@
-//! Admission: an endpoint's lists of users and groups, and the share of each client that is admitted.
+//! Admission: an endpoint's lists of users and groups, and the share of each admitted client.
 
 use std::cell::Cell;
 use std::fs::{Permissions, set_permissions};
@@ -20,7 +20,7 @@ use ipcd::engine::message::{
 use ipcd::engine::service::Service;
 use rustix::process::{Resource, Signal, getrlimit};
 
-/// Two users that no machine has, and a group.
+/// Two users that exist on no machine, and a group.
 const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
 const STUDENTS: u32 = 64_100;
@@ -38,7 +38,7 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
     RemoteAddress::Process { uid, gid, pid: 1 }
 }
 
-/// The input of a client that is admitted, and its end if it does not close.
+/// What a client receives that is admitted, and its end if it does not close.
 fn come(engine: &mut Engine, index: u32, remote: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
     engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), remote });
@@ -159,7 +159,7 @@ fn endpoint_list_decides_by_kernel_credentials() {
     bob.hear("Data received");
     bob.hear("50.0");
     as_user(ALICE, BOB, packets).hear(format!("Error: user {ALICE} may not use this socket"));
-    // And datagrams carry their sender's user.
+    // Datagrams carry their sender's user too.
     let home = tempfile::tempdir().unwrap();
     set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
     let ask = |uid: u32| {
@@ -174,10 +174,10 @@ fn endpoint_list_decides_by_kernel_credentials() {
     let alice = ask(ALICE);
     alice.hear("Data received");
     alice.hear("42.0");
-    bob.hear_nothing(); // datagrams are taken in their order
+    bob.hear_nothing(); // datagrams are handled in order
     let line = daemon.wait_for_log("users.gram: pid ");
     assert!(line.starts_with("warning: ") && line.ends_with("refused: its user may not use this socket"));
-    // Both kinds of refusal are seen.
+    // Watchers see both kinds of refusal.
     let mut seen = String::new();
     while !(seen.contains("users.sock") && seen.contains("users.gram")) {
         seen.extend(
@@ -219,14 +219,14 @@ fn reload_changes_the_list_for_newcomers_only() {
 
 // ---- a share for each
 
-/// The number of connections that a client can have here at once.
+/// The number of connections that one client may have here.
 fn crowd() -> usize {
     getrlimit(Resource::Nofile)
         .maximum
         .map_or(10_000, |max| 10_000.min(usize::try_from(max).unwrap().saturating_sub(2000)))
 }
 
-/// Connects as often as it can and keeps all of it; those that are served.
+/// Connects as often as possible and keeps all connections; returns those that are served.
 fn take_everything(connect: impl Fn() -> Client) -> (usize, Vec<Client>) {
     let mut kept = Vec::new();
     let mut served = 0;
@@ -252,7 +252,7 @@ fn address_with_10000_connections_gets_only_its_share() {
         socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
         Client::of(socket.into())
     };
-    let healthy = Healthy::on(daemon.unix()); // all of loopback is one
+    let healthy = Healthy::on(daemon.unix()); // all of loopback is one source
     let next = Cell::new(1); // whatever its address
     let (served, _kept) = take_everything(|| from(next.replace(next.get() % 250 + 1)));
     assert_eq!(served, 50);

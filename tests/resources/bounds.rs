@@ -1,5 +1,5 @@
-//! The bounds and the sum of their memory: the daemon reports the sum, and under attack it takes less, and not much
-//! less than such a large sum suggests; and when the queues of all are full, the largest ones are closed.
+//! The bounds and the sum of their memory. The daemon reports the sum; under attack it uses less, but not much less. When the
+//! queues of all connections are full, the largest ones are closed.
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Strea
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-/// Connections at once.
+/// Simultaneous connections.
 const CONNECTIONS: usize = 200;
 
 const CONFIG: &str = r#"
@@ -54,7 +54,7 @@ fn report(asker: &mut Client) -> Value {
     serde_json::from_str(&asker.hear_line()).unwrap()
 }
 
-/// A connection that takes as little as can be into the kernel's buffers.
+/// A connection with the smallest possible buffers in the kernel.
 fn deaf(daemon: &Daemon, port: u16) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -67,7 +67,7 @@ fn tcp(client: &Client) -> &TcpStream {
     stream
 }
 
-/// Sends to all as much as the daemon takes from them: as long as one of them gets something rid.
+/// Sends as much to all as the daemon accepts, until it accepts nothing from any of them.
 fn send_without_end(clients: &mut [Client], bytes: &[u8], probe: &mut Probe) {
     for client in &mut *clients {
         tcp(client).set_nonblocking(true).unwrap();
@@ -79,7 +79,7 @@ fn send_without_end(clients: &mut [Client], bytes: &[u8], probe: &mut Probe) {
             match tcp(client).write(bytes) {
                 Ok(_) => progress = true,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => {} // closed: too slow, for example
+                Err(_) => {} // closed, for example as too slow
             }
         }
         probe.wait();
@@ -87,7 +87,7 @@ fn send_without_end(clients: &mut [Client], bytes: &[u8], probe: &mut Probe) {
     }
 }
 
-/// Every machine's report is as long as can be, and its history full.
+/// Every machine's report is as long as possible, and its history full.
 fn fill_machines(daemon: &Daemon) {
     let mut reporter = daemon.tcp(STATS);
     let long = "x".repeat(16_384 - 100);
@@ -100,13 +100,13 @@ fn fill_machines(daemon: &Daemon) {
     reporter.half_close();
     let heard = String::from_utf8(reporter.hear_rest()).unwrap();
     assert_eq!(heard.lines().filter(|line| *line == "Data received").count(), 64 * 61, "{heard:.200}");
-    // Small objects take the most memory for their length while they are read.
+    // Small objects take the most memory for their length while they are parsed.
     let mut worst = daemon.tcp(STATS);
     worst.say(format!("{{\"x\":[{}]}}\n", vec!["{\"a\":0}"; 2000].join(",")));
     assert_eq!(worst.hear_line(), "Data received");
 }
 
-/// Everything at once that fills memory, each in its share of the connections.
+/// Fills memory in every way at once; each way has its share of the connections.
 fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
     let mut all = Vec::new();
     fill_machines(daemon);
@@ -117,7 +117,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
         watcher.hear("Watching: all\n");
         all.push(watcher);
     }
-    // The beginning of a message of full length; and one byte at a time, before it is known what kind of client it is.
+    // The beginning of a message of the greatest length; and one byte at a time, while the kind of client is not known.
     for _ in 0..40 {
         let mut half = daemon.tcp(MULTIPLY);
         half.say([&b"1 1\n"[..], &[b'1'; 4095]].concat());
@@ -130,7 +130,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
         probe.wait();
     }
     all.append(&mut dribblers);
-    // Members that do not read, while everyone speaks to all of them, and to each alone.
+    // Members that do not read, while everyone sends messages to all of them and to each one.
     let mut members: Vec<Client> = (0..40).map(|_| deaf(daemon, CHAT)).collect();
     for (number, member) in members.iter_mut().enumerate() {
         member.say(format!("m{number}\n"));
@@ -153,7 +153,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
     let mut pipeliners: Vec<Client> = (0..60).map(|_| deaf(daemon, MULTIPLY)).collect();
     send_without_end(&mut pipeliners, "1 1\n".repeat(1000).as_bytes(), probe);
     all.append(&mut pipeliners);
-    // Clients that ask for the list of machines, and all that find no place any more.
+    // Clients that request the list of machines, and all those that find no place.
     let mut askers: Vec<Client> = (0..30).map(|_| deaf(daemon, STATS)).collect();
     send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), probe);
     all.append(&mut askers);
@@ -182,15 +182,14 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
             (report(&mut asker)["connections"].as_array().unwrap().len() == 2).then_some(())
         });
     }
-    // Each of a school's machines has made a mistake.
+    // Each machine of a school has made a mistake.
     for number in 0..1024u16 {
         let [high, low] = number.to_be_bytes();
         let mut student = from(Ipv4Addr::new(127, 80, high, low), daemon.address(MULTIPLY));
         student.say(format!("{} 2\n", "3,14".repeat(20)));
         student.hear("Data received\nError: ");
     }
-    // A list continues as far as unsent bytes are allowed: of all clients, those that do not read it have the longest
-    // queues.
+    // A list continues as far as unsent bytes are allowed, so clients that do not read it have the longest queues.
     let mut askers: Vec<Client> = (0..CONNECTIONS - 2).map(|_| deaf(&daemon, STATS)).collect();
     send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), &mut probe);
     largest = largest.max(own(&daemon) - before);
@@ -206,7 +205,7 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
 const DEAF: usize = 9000;
 const MORE: usize = 600;
 
-/// How often the log says that a client was closed because all queues together were full.
+/// What the log says about a client that was closed because all queues together were full.
 const HELD_MOST: &str = "all queues were full, and this client held the most";
 
 #[test]
@@ -219,8 +218,8 @@ fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     let sum = first["memory_max"].as_u64().unwrap() as usize;
     assert!(sum < 400 << 20, "{sum}: a machine of 2 GiB has to have room for it");
     let before = own(&daemon);
-    // A list of 7 machines is 28 KiB. Queues of that size are the worst for an allocator that keeps the room of those that
-    // have grown.
+    // A list of 7 machines is 28 KiB. Queues of that size are the worst for an allocator that keeps the memory of those that have
+    // grown.
     let mut reporter = daemon.tcp(STATS);
     for number in 0..7 {
         reporter.say(format!("{{\"host\":\"pc{number}\",\"x\":\"{}\"}}\n", "x".repeat(4000)));
@@ -242,8 +241,8 @@ fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     }
     probe.wait();
     largest = largest.max(own(&daemon) - before);
-    // These hold about as much as is allowed. A few more that hold twice as much exceed it, however much the kernel
-    // takes.
+    // These hold about as much as is allowed. A few more, each of which holds twice as much, exceed it, however much the kernel
+    // accepts.
     for _ in 0..MORE {
         let mut deaf = daemon.unix();
         deaf.say(format!("stats\n{}", "latest\n".repeat(20)));
@@ -263,7 +262,7 @@ fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     daemon.stop();
 }
 
-/// Bytes that have come from a client and that the daemon has not read (/proc/net/tcp).
+/// Bytes from a client that the daemon has not read (/proc/net/tcp).
 fn unread(daemon: &Daemon, client: &Client) -> usize {
     let ends = (daemon.address(MULTIPLY).port(), tcp(client).local_addr().unwrap().port());
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
@@ -281,7 +280,7 @@ fn unread_peer_leaves_little_in_kernel_buffers() {
     let daemon = Daemon::with(USUAL);
     let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(MULTIPLY);
-    // As long as its replies are read it is read from as well, and the kernel would let it have more and more.
+    // While its replies are read, it is read from too, and the kernel would enlarge its buffer more and more.
     let ears = tcp(&client).try_clone().unwrap();
     let asked = "1 1\n".repeat(500_000);
     std::thread::scope(|scope| {
@@ -294,11 +293,11 @@ fn unread_peer_leaves_little_in_kernel_buffers() {
         });
         client.say(&asked);
     });
-    // What the client's kernel still has may come when the daemon's has just been emptied.
+    // What the client's kernel still has may arrive when the daemon's buffer has just been emptied.
     wait_until("the daemon's kernel holds some of it", || {
         send_without_end(std::slice::from_mut(&mut client), asked.as_bytes(), &mut probe);
         let unread = unread(&daemon, &client);
-        // A segment on the loopback interface has up to 64 KiB, and one that is accepted is accepted whole.
+        // A segment on the loopback interface has up to 64 KiB, and is accepted as a whole.
         assert!(unread <= 64 * 1024, "{unread}");
         (unread > 0).then_some(())
     });

@@ -1,4 +1,4 @@
-//! The limit on open files: reaching it, at the start or while running, slows nobody down, and the daemon recovers by
+//! The limit on open files: if it is reached, at the start or while running, nobody is slowed down, and the daemon recovers by
 //! itself.
 
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 const REFUSED: &str = "Error: too many connections, try again later\n";
 
-/// The number of descriptors that the running daemon may have from now on. The hard limit stays.
+/// Sets the daemon's limit on open files. The hard limit stays.
 fn limit(daemon: &Daemon, files: usize) {
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     let new = Rlimit { current: Some(files as u64), maximum };
@@ -26,12 +26,12 @@ fn answered(client: &mut Client) {
     client.hear("Data received\n50.0\n");
 }
 
-/// Connections that hold every descriptor that there is.
+/// Connections that use up all descriptors.
 fn filled(daemon: &Daemon, connections: usize) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..connections).map(|_| daemon.tcp(MULTIPLY)).collect();
     clients.iter_mut().for_each(answered);
     while daemon.descriptors() <= highest_descriptor(daemon) {
-        clients.push(daemon.tcp(MULTIPLY)); // into a gap
+        clients.push(daemon.tcp(MULTIPLY)); // fills a gap
         answered(clients.last_mut().unwrap());
     }
     limit(daemon, highest_descriptor(daemon) + 1);
@@ -129,7 +129,7 @@ fn descriptor_shortage_refuses_newcomers_and_idles() {
     daemon.stop();
 }
 
-/// Whether a newcomer is served; one that is refused may be reset while it speaks.
+/// Whether a new client is served. One that is refused may be reset while it sends.
 fn newcomer_is_served(daemon: &Daemon) -> Option<()> {
     let mut client = daemon.tcp(MULTIPLY);
     if !client.try_say(b"5 10\n") {
@@ -140,7 +140,7 @@ fn newcomer_is_served(daemon: &Daemon) -> Option<()> {
     heard[..count].starts_with(b"Data").then_some(())
 }
 
-/// Clients in the queue that cannot even get an error: not one descriptor below the limit is the daemon's to use.
+/// Clients in the backlog that cannot even get an error, because the daemon has no descriptor below the limit.
 fn queued(daemon: &Daemon) -> Vec<Client> {
     limit(daemon, 0);
     let mut waiting: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
@@ -179,7 +179,7 @@ fn raised_rlimit_resumes_accept_without_other_events() {
         waiting.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
         assert!(raised.elapsed() < Duration::from_secs(20), "{:?}", raised.elapsed());
     }
-    // The spare descriptor is there again as well.
+    // The reserve descriptor is back, too.
     drop(inside);
     let _full = filled(&daemon, 40);
     daemon.tcp(MULTIPLY).hear(REFUSED);
@@ -197,7 +197,7 @@ fn closed_connections_resume_accept() {
     drop(inside);
     let mut served = 0;
     for client in &mut waiting {
-        // At the time before the others have left, some clients may be refused for lack of room.
+        // Until the others have left, some clients may be refused for lack of room.
         match client.recv() {
             words if words.starts_with(b"Data received\n") => served += 1,
             words => assert!(words.starts_with(b"Error: too many"), "{}", crate::harness::show(&words)),

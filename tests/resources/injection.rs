@@ -1,8 +1,8 @@
-//! Every system call fails once, with each errno that its man page lists: at the start the daemon goes on or says in one
-//! line why not; later it goes on, and nobody but the peer whose call failed notices. strace makes the calls fail.
+//! Every system call fails once, with each errno that its man page lists. At the start, the daemon continues or says in one line
+//! why not; later it continues, and only the peer whose call has failed notices. strace makes the calls fail.
 //!
-//! For each call and errno one use is tried, chosen by `IPCD_SEED`; with `IPCD_FAULTS=full` each of the first twenty before
-//! the daemon was ready and each of the first twenty after it: some ten minutes. `IPCD_CALL` chooses one call.
+//! For each call and errno one use is tried, which `IPCD_SEED` chooses. With `IPCD_FAULTS=full` it is each of the first twenty
+//! before the daemon is ready and each of the first twenty after: that takes some ten minutes. `IPCD_CALL` selects one call.
 
 mod run;
 mod script;
@@ -16,10 +16,10 @@ use crate::harness::around::is_root;
 use run::{Fault, Usual, run};
 use table::{NEVER_FAIL, TABLE};
 
-/// Uses of a call that are tried, before the daemon is ready and after.
+/// The most uses of a call that are tried, before the daemon is ready and after.
 const USES_MAX: usize = 20;
 
-/// Daemons at once: each of them mostly waits.
+/// Daemons at the same time; each of them mostly waits.
 const AT_ONCE: usize = 12;
 
 fn number(name: &str) -> Option<u64> {
@@ -27,7 +27,7 @@ fn number(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
 }
 
-/// Chance, as a function of a number (splitmix64).
+/// A pseudorandom number, from another number (splitmix64).
 fn chance(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,7 +35,7 @@ fn chance(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The uses of a call that are worth a fault, as strace counts them.
+/// The uses of a call that can be made to fail, as strace counts them.
 fn uses([before, at_start, in_all]: [usize; 3]) -> Vec<usize> {
     let first = |from: usize, to: usize| from + 1..=to.min(from + USES_MAX);
     first(before, at_start).chain(first(at_start, in_all)).collect()
@@ -112,6 +112,6 @@ fn any_failing_call_is_survived_or_explains_the_failed_start() {
     let [happened, failures] = [happened, failures].map(AtomicUsize::into_inner);
     eprintln!("{} faults, of which {happened} happened, {failures} failures, seed {seed}", faults.len());
     assert_eq!(failures, 0, "see above; repeat with IPCD_SEED={seed}");
-    // How often a call is made depends a little on the arrival of bytes.
+    // How often a call is made depends a little on when bytes arrive.
     assert!(happened * 20 > faults.len() * 19, "too many faults never happened");
 }

@@ -1,5 +1,5 @@
-//! Every bound of the contract: which clients are refused, which are told of a timeout, and that last words are never
-//! lost.
+//! Every limit in the manual: which clients are refused, which ones get an error about a timeout, and that the last message is
+//! never lost.
 
 mod overlong;
 mod pace;
@@ -20,7 +20,7 @@ use ipcd::engine::limits::PLACES_KEPT;
 const TOO_MANY: &str = "Error: too many connections, try again later\n";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
 
-/// Set when it is dropped, also by a failing test: threads that wait for it end.
+/// Set when it is dropped, also by a failing test, so that waiting threads end.
 struct Closed<'a>(&'a AtomicBool);
 
 impl Drop for Closed<'_> {
@@ -45,7 +45,7 @@ fn is_served(client: &mut Client) {
     client.hear("Data received\n50.0\n");
 }
 
-/// Gets a place as soon as the one that was left is free.
+/// Connects as soon as the place that was left is free.
 fn served_again(connect: impl Fn() -> Client) -> Client {
     wait_until("there is a place again", || {
         let mut client = connect();
@@ -65,7 +65,7 @@ fn total_limit_holds() {
     is_served(&mut two);
     let alice = Client::member(&daemon, "alice");
     let mut greeted = daemon.tcp(GREETING);
-    greeted.hear("Message received. Thank you for connecting\r\n"); // lingers, and counts
+    greeted.hear("Message received. Thank you for connecting\r\n"); // this connection lingers, and counts
     for _ in 0..3 {
         is_refused(daemon.tcp(MULTIPLY));
         is_refused(daemon.tcp(CHAT));
@@ -112,18 +112,18 @@ fn address_limit_holds_and_loopback_is_one_address() {
     is_refused(from(1));
     is_refused(from(3));
     is_served(&mut other);
-    is_served(&mut daemon.unix()); // a user is no address
+    is_served(&mut daemon.unix()); // a user is not an address
     drop(two);
     is_served(&mut served_again(|| from(1)));
 }
 
 #[test]
 fn user_limit_holds_on_the_unix_socket() {
-    // The daemon's own user has some more.
+    // The daemon's own user has some more places.
     let share = 2 + PLACES_KEPT;
     let daemon = Daemon::with(&USUAL.replace("[mux]", "[mux]\nmax_connections_per_address = 2"));
     let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
-    // No message yet: a client that has selected another service counts there.
+    // It sends no message yet, because a client that has selected another service counts there.
     let mut probe = Probe::new(&daemon);
     probe.wait();
     is_refused(daemon.unix());
@@ -133,7 +133,7 @@ fn user_limit_holds_on_the_unix_socket() {
     let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
     own.iter_mut().for_each(is_served);
     is_refused(daemon.unix());
-    is_served(&mut daemon.tcp(MULTIPLY)); // an address is no user
+    is_served(&mut daemon.tcp(MULTIPLY)); // an address is not a user
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn idle_client_times_out_and_a_chat_member_does_not() {
     assert!(start.elapsed() >= Duration::from_millis(990));
     busy.hear("Error: idle for 1 s\n");
     busy.hear_end();
-    // On a busy machine this test itself may not run for a second: then it was silent, and tries again.
+    // On a busy machine this test itself may not run for a second, so it was silent. Then it tries again.
     wait_until("the machine lets this test run for a second", || {
         let (mut busy, begun) = (daemon.tcp(MULTIPLY), Instant::now());
         let mut asked = begun;
@@ -179,10 +179,10 @@ fn missing_first_message_times_out_wherever_one_is_awaited() {
         BESIDE.replace("[talk]", "[talk]\nfirst_message_timeout = \"0s\"")
     ));
     let start = Instant::now();
-    // It finds them and their first words at once, however long this test took for them.
+    // The daemon finds them and their first messages at the same time, however long this test took for them.
     daemon.freeze();
     let mut silent = [daemon.tcp(MULTIPLY), daemon.tcp(HELLO), daemon.tcp(STATS), daemon.unix()];
-    // Blank lines are no message, and neither is the beginning of one.
+    // Blank lines are not messages, and neither is the beginning of one.
     silent[0].say("\n \n");
     silent[3].say("5 ");
     let (mut alice, mut nameless) = (daemon.tcp(CHAT), daemon.tcp(CHAT));
@@ -198,7 +198,7 @@ fn missing_first_message_times_out_wherever_one_is_awaited() {
     }
     assert!(start.elapsed() >= Duration::from_millis(990));
     daemon.wait_for_log("closed: sent no message in time");
-    // Clients that have spoken, or have another timeout or none, stay.
+    // Clients that have sent a message, or have another timeout or none, stay.
     is_served(&mut busy);
     alice.say("hi\n");
     alice.hear("alice: hi\n");
@@ -221,7 +221,7 @@ fn missing_first_message_times_out_wherever_one_is_awaited() {
 fn talker_is_awaited_only_until_its_first_message() {
     let daemon = limited(&format!("first_message_timeout = \"1s\"\n{BESIDE}"));
     let mut alice = daemon.tcp(TALK);
-    alice.say("is anybody there?\n"); // kept, until somebody is
+    alice.say("is anybody there?\n"); // kept for a partner
     let mut probe = Probe::new(&daemon);
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(1500) {
@@ -246,7 +246,7 @@ fn message_time_runs_from_its_first_byte() {
     let spent = std::thread::scope(|scope| {
         let Stream::Tcp(stream) = &client.stream else { unreachable!() };
         let (mut mouth, is_closed) = (stream.try_clone().unwrap(), &is_closed);
-        // As long as it is connected: if that gained it time, it would never be closed.
+        // It does this while it is connected: if that extended its time, it would never be closed.
         scope.spawn(move || {
             while !is_closed.load(Ordering::Relaxed) {
                 let _ = mouth.write_all(b"5");
@@ -265,7 +265,7 @@ fn message_time_runs_from_its_first_byte() {
 #[test]
 fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
     let daemon = limited("message_timeout = \"1s\"");
-    // On a busy machine this test itself may not run for a second: then its message is late, and it tries again.
+    // On a busy machine this test itself may not run for a second, so its message is late. Then it tries again.
     wait_until("the machine lets this test run for a second", || {
         let mut client = daemon.tcp(MULTIPLY);
         let mut begun = Instant::now();
@@ -275,7 +275,7 @@ fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
             }
             std::thread::sleep(Duration::from_millis(150));
         }
-        // From here on there is always an unfinished message, but none that takes a second.
+        // From here on there is always an unfinished message, but none takes a second.
         for _ in 0..5 {
             let next = Instant::now();
             if !client.try_say(b"\n5 10") || begun.elapsed() > Duration::from_millis(900) {
@@ -293,7 +293,7 @@ fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
 
 #[test]
 fn nonreader_is_not_read_from_and_gets_all_replies_later() {
-    // Neither silence nor the time of the message that was cut in the middle counts in between.
+    // In between, neither silence counts nor the time of the message that was cut.
     let daemon = limited("message_timeout = \"1s\"\nidle_timeout = \"1s\"");
     let connects: [fn(&Daemon) -> Client; 2] = [|daemon| daemon.tcp(MULTIPLY), |daemon| daemon.unix()];
     for connect in connects {
@@ -360,7 +360,7 @@ fn still_sending_client_gets_last_words_and_no_reset() {
             (daemon.unix(), not_http("mux")),
             (daemon.tcp(GREETING), "Message received. Thank you for connecting\r\n".to_owned()),
         ] {
-            // Several times as much as is read in one go.
+            // Several times as much as one read.
             let request = [b"GET / HTTP/1.1\r\n", &[b'x'; 200_000][..]].concat();
             assert!(client.try_say(&request), "it was read to the end");
             assert_eq!(show(&client.hear_rest()), show(words.as_bytes()));
@@ -391,7 +391,7 @@ fn client_that_never_closes_is_closed_after_two_seconds() {
 fn linger_timeout_follows_the_configuration() {
     let daemon = limited("linger_timeout = \"200ms\"");
     let before = daemon.descriptors();
-    // On a busy machine this test itself may not run for a second: then it tries again. The default is two.
+    // On a busy machine this test itself may not run for a second. Then it tries again. The default is two seconds.
     wait_until("one is closed in less than two seconds", || {
         let mut client = daemon.tcp(GREETING);
         client.hear("Message received. Thank you for connecting\r\n");

@@ -1,4 +1,4 @@
-//! The resources that clients may use, and the daemon's behaviour when one runs out.
+//! The resources that clients may use, and what the daemon does when one runs out.
 
 #[path = "../harness/mod.rs"]
 mod harness;

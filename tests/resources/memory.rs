@@ -1,4 +1,4 @@
-//! Memory that runs out: the daemon serves on, or ends with a word; and the next one starts as if nothing had been.
+//! When memory runs out, the daemon continues, or ends with a message; and the next one starts as usual.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
@@ -17,8 +17,7 @@ use crate::harness::shared::Shared;
 use crate::harness::{CHAT, Client, MULTIPLY, PATIENCE, TestDir, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
-/// Every kind of endpoint that leaves something in the file system, and larger limits for unread bytes than there is
-/// memory.
+/// Every kind of endpoint that leaves something in the file system, and limits for unread bytes above the available memory.
 const CONFIG: &str = r#"
 [limits]
 backlog = "1GiB"
@@ -33,19 +32,19 @@ group = "{group}"
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// The files that a daemon leaves when it has stopped.
+/// The files that a stopped daemon leaves.
 const LEFT: [&str; 3] = ["ipcd.toml", "multiply.in", "multiply.out"];
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Rust's message.
+/// The message of Rust's standard library.
 const WORD: &str = "memory allocation of ";
 
-/// SIGABRT, by which it ends the process.
+/// SIGABRT, with which the library ends the process.
 const ABORT: i32 = 6;
 
-/// The message queues, which this does not remove: they are the daemon's.
+/// The message queues. They belong to the daemon, so this does not remove them.
 fn queues(ip: Ipv4Addr) -> ManuallyDrop<Queues> {
     ManuallyDrop::new(Queues(format!("/ipcd-{ip}-memory")))
 }
@@ -76,7 +75,7 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
     let queues = queues(ip);
     queues.say("6 7");
     queues.hear(&["Data received", "42.0"]);
-    // Requests that the previous process left unanswered are answered first.
+    // Requests that the previous process has left are answered first.
     OpenOptions::new().write(true).open(directory.join("multiply.in")).unwrap().write_all(b"6 7\n").unwrap();
     let mut fifo = OpenOptions::new().read(true).write(true).open(directory.join("multiply.out")).unwrap();
     let mut line = [0; 14];
@@ -92,7 +91,7 @@ fn test_dir() -> TestDir {
     test_dir
 }
 
-/// Starts it, its standard error in a file, and waits until it is ready.
+/// Starts it with standard error in a file, and waits until it is ready.
 #[track_caller]
 fn start(test_dir: &TestDir) -> Helper {
     let stderr = test_dir.directory.path().join("stderr");
@@ -116,7 +115,7 @@ fn end_of(test_dir: &TestDir, daemon: &mut Helper) -> (ExitStatus, String) {
     (status, log)
 }
 
-/// A daemon that starts where another one has ended serves on every endpoint, and leaves the right files.
+/// A daemon that starts after the end of another one serves on every endpoint, and leaves the right files.
 #[track_caller]
 fn starts_as_if_nothing_had_been(test_dir: &TestDir) {
     let mut daemon = start(test_dir);
@@ -131,8 +130,8 @@ fn starts_as_if_nothing_had_been(test_dir: &TestDir) {
     assert_eq!(queues(test_dir.ip).names(), [""; 0]);
 }
 
-/// Whether the daemon needs more stack than the 132 KiB that the kernel gives it at once, as without optimization: where it
-/// may not have that, the kernel ends it before it can say a word (setrlimit(2), RLIMIT_AS).
+/// Whether the daemon needs more stack than the 132 KiB that the kernel allocates at first, as it does without optimization. If it
+/// may not have more, the kernel kills it without a message (setrlimit(2), RLIMIT_AS).
 fn stack_grows(test_dir: &TestDir) -> bool {
     let mut daemon = start(test_dir);
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
@@ -179,13 +178,13 @@ fn start_without_enough_memory_fails_cleanly() {
             }
             continue;
         }
-        // The kernel ends a program that it has begun to load and cannot (execve(2)); then the loader says that it cannot.
+        // The kernel kills a program that it cannot load completely (execve(2)); or the loader reports that it cannot.
         let wordless = text.is_empty() && status.signal() == Some(Signal::SEGV.as_raw());
         if wordless && refused == 0
             || !text.contains("ipcd.toml") && status.code() == Some(127)
             || text.contains("initialization")
         {
-            continue; // not even the program could be loaded
+            continue; // even the program could not be loaded
         }
         refused += 1;
         assert!(
@@ -198,7 +197,7 @@ fn start_without_enough_memory_fails_cleanly() {
     assert!(refused > 0 && served == 3, "{refused} refused, {served} served");
 }
 
-/// From now on the process may have this many more bytes than it has.
+/// Sets the process's limit to this many more bytes than it has.
 fn limit(pid: Pid, more: u64) {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
@@ -207,8 +206,8 @@ fn limit(pid: Pid, more: u64) {
     prlimit(Some(pid), Resource::As, Rlimit { current: Some(size + more), maximum }).unwrap();
 }
 
-/// Members of the room that never read, pipelining clients that never read, and one whose messages nobody hears: this
-/// many bytes, or fewer if the daemon ends. No client waits for anything.
+/// Members of the room that never read, clients that pipeline and never read, and one whose messages nobody receives: this many
+/// bytes, or fewer if the daemon ends. No client waits for anything.
 fn attack(ip: Ipv4Addr, bytes: u64) {
     let connect = |port: u16| TcpStream::connect((ip, port)).ok();
     let mut deaf: Vec<TcpStream> = (0..20).filter_map(|_| connect(CHAT)).collect();
@@ -242,7 +241,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
     drop((deaf, pipelines));
 }
 
-/// One attack is enough unless it is cut short by something else than the daemon's end; what else it is, the failure says.
+/// One attack is enough, unless something other than the daemon's end interrupts it; the failure says what that was.
 fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
     let deadline = Instant::now() + 3 * PATIENCE;
     while !has_ended(pid) {
@@ -274,7 +273,7 @@ fn memory_shortage_under_attack_ends_with_a_message_and_not_before() {
     }
 }
 
-/// A daemon that nobody waits for; a failing test does not leave it behind.
+/// A daemon that is not waited for; a failing test does not leave it behind.
 struct Detached(Pid);
 
 impl Drop for Detached {

@@ -1,4 +1,4 @@
-//! A thousand clients of every kind at once, every byte they hear looked at; IPCD_SOAK_SECONDS says for how long.
+//! A thousand clients of every kind at once; every byte that they receive is compared. IPCD_SOAK_SECONDS sets the time.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -17,10 +17,10 @@ const ASKED_FOR_A_NAME: &str = "Greetings from the cave! Now type your name and 
 /// Members of the room that stay from the first message to the last.
 const MEMBERS: usize = 30;
 
-/// More connections than this are open at once.
+/// More connections than this are open at the same time.
 const MOST: usize = 900;
 
-/// Resident memory that may stay with the allocator after a thousand clients have gone. Measured: less than 1 MiB.
+/// Resident memory that the allocator may keep after a thousand clients are gone. Measured: less than 1 MiB.
 const MEMORY_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The state that all clients share.
@@ -30,7 +30,7 @@ struct Soak {
     requests: AtomicU64,
 }
 
-/// One client's own chance, the same in each run.
+/// One client's random numbers, the same in each run.
 struct Chance(u64);
 
 impl Chance {
@@ -47,7 +47,7 @@ impl Soak {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The pace of a client: so that a thousand of them are not one burst.
+    /// A pause of random length, so that a thousand clients are not one burst.
     fn pause(&self, chance: &mut Chance, milliseconds: u64) {
         sleep(Duration::from_millis(chance.below(2 * milliseconds)));
     }
@@ -57,13 +57,13 @@ impl Soak {
     }
 }
 
-/// A request and the result that is to come.
+/// A request and its result.
 fn product(chance: &mut Chance) -> (String, String) {
     let (a, b) = (chance.below(100_000), chance.below(100_000));
     (format!("{a} {b}"), format!("{}.0", a * b))
 }
 
-/// Requests by the line, and the expected replies.
+/// Requests in lines, and the expected replies.
 fn products(chance: &mut Chance, count: usize) -> (String, String) {
     let (mut requests, mut replies) = (String::new(), String::new());
     for _ in 0..count {
@@ -118,7 +118,7 @@ fn pipelining(soak: &Soak, chance: &mut Chance) {
     }
 }
 
-/// Sends far more than its queue holds before it reads the first reply.
+/// Sends much more than its queue holds before it reads the first reply.
 fn stalling(soak: &Soak, chance: &mut Chance) {
     let mut client = soak.daemon.tcp(MULTIPLY);
     let (request, reply) = products(chance, 1);
@@ -132,7 +132,8 @@ fn stalling(soak: &Soak, chance: &mut Chance) {
 
 fn dribbling(soak: &Soak, chance: &mut Chance) {
     let mut client = soak.daemon.tcp(MULTIPLY);
-    // Known as a line client first: bytes that come 20 ms apart and make a whole request are a raw client's.
+    // It must be known as a line client first: otherwise bytes that come 20 ms apart, and are a whole request, would mean a raw
+    // client.
     let (request, reply) = products(chance, 1);
     client.say(request);
     client.hear(reply);
@@ -195,7 +196,7 @@ fn resetting(soak: &Soak, chance: &mut Chance) {
     soak.pause(chance, 200);
 }
 
-/// Comes into the room, hears at least itself, and goes as clients do.
+/// Joins the room, receives at least its own messages, and leaves in one of the usual ways.
 fn visiting(soak: &Soak, chance: &mut Chance, number: usize) {
     let mut client = Client::member(&soak.daemon, &format!("visitor-{number}"));
     if chance.below(2) == 0 {
@@ -213,14 +214,13 @@ fn visiting(soak: &Soak, chance: &mut Chance, number: usize) {
     });
 }
 
-/// Sends numbered messages; returns everything that was said in the room while it was in it, without comings and
-/// goings.
+/// Sends numbered messages; returns everything that was said in the room while it was in it, without joins and leaves.
 fn member(soak: &Soak, chance: &mut Chance, number: usize, all_in: &Barrier) -> Vec<String> {
     let mut client = Client::member(&soak.daemon, &format!("member-{number}"));
     all_in.wait();
     let (mut said, mut ended, mut heard) = (0, 0, Vec::new());
     let mut next = [0; MEMBERS];
-    let mut waits = None; // for its own message
+    let mut waits = None; // the wait for its own message
     while ended < MEMBERS {
         if waits.is_none() && said >= 0 {
             let text = if soak.is_over() { "end".to_owned() } else { said.to_string() };
@@ -247,7 +247,7 @@ fn member(soak: &Soak, chance: &mut Chance, number: usize, all_in: &Barrier) -> 
     heard
 }
 
-/// A hundred requests a second, whatever the others do; the worst wait for a reply.
+/// Sends a hundred requests a second, whatever the others do; returns the longest wait for a reply.
 fn healthy(soak: &Soak) -> Duration {
     let mut client = soak.daemon.tcp(MULTIPLY);
     let (mut chance, mut worst) = (Chance(4711), Duration::ZERO);
@@ -266,7 +266,7 @@ fn healthy(soak: &Soak) -> Duration {
     worst
 }
 
-/// `count` clients that do the same again and again.
+/// `count` clients that repeat the same.
 fn crowd<'scope>(
     scope: &'scope Scope<'scope, '_>,
     soak: &'scope Soak,
@@ -289,7 +289,7 @@ fn crowd<'scope>(
 fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(20, |text| text.parse().unwrap());
     let _one = by_the_thousand();
-    // On a busy machine it takes a while to answer all that is under way in the end.
+    // On a busy machine it takes a while to answer everything at the end.
     let daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"50s\"\n{USUAL}"));
     let soak = Soak { daemon, over: AtomicBool::new(false), requests: AtomicU64::new(0) };
     let (descriptors, memory) = (soak.daemon.descriptors(), soak.daemon.resident_bytes());
@@ -318,7 +318,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
         crowd(scope, &soak, 20, |soak, chance, _| stalling(soak, chance));
         crowd(scope, &soak, 10, visiting);
         let end = Instant::now() + Duration::from_secs(seconds);
-        // A busy machine takes longer until all are there.
+        // A busy machine takes longer until all are connected.
         let is_going_on = |most| Instant::now() < end || most <= MOST && Instant::now() < end + PATIENCE;
         while is_going_on(most) && !healthy.is_finished() {
             sleep(Duration::from_millis(200));
@@ -346,7 +346,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     nothing_is_lost_in_the_end(daemon);
 }
 
-/// SIGTERM while requests of a hundred clients are under way.
+/// SIGTERM while requests of a hundred clients are on the way.
 fn nothing_is_lost_in_the_end(mut daemon: Daemon) {
     let (sent, mut alice) = (Barrier::new(101), Client::member(&daemon, "alice"));
     std::thread::scope(|scope| {

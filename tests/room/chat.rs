@@ -1,4 +1,4 @@
-//! The room, from the inside: joining, leaving, and the order in which members hear messages.
+//! The chat room: joining, leaving, and the order of messages.
 
 mod slow;
 mod transcript;
@@ -71,7 +71,7 @@ fn eight_speakers_are_heard_by_all_in_one_order() {
         }
     }
     let talks = members.into_iter().map(|mut member| {
-        // The daemon does not read from a client that does not read, so each client talks and listens in threads of its own.
+        // The daemon does not read from a client that does not read, so each client sends and receives in its own thread.
         let mut mouth = member.share();
         std::thread::spawn(move || {
             let talking = std::thread::spawn(move || {
@@ -121,7 +121,7 @@ fn newcomer_gets_the_history() {
 #[test]
 fn missing_name_times_out() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nname_timeout = \"1s\""));
-    // It finds them and their first words at once, however long this test took for them.
+    // The daemon finds them and their first messages at the same time, however long this test took for them.
     let start = Instant::now();
     daemon.freeze();
     let (mut silent, mut wrong, mut member) = (daemon.tcp(CHAT), daemon.tcp(CHAT), daemon.tcp(CHAT));
@@ -136,7 +136,7 @@ fn missing_name_times_out() {
     assert!(start.elapsed() >= Duration::from_millis(990));
     wrong.hear_end();
     silent.hear(format!("{CAVE}\nError: no name for 1 s\n"));
-    silent.hear_reset(); // it may be a window in which nobody has typed a name
+    silent.hear_reset(); // it may be a graphical client in which nobody has typed a name
     member.say("hi\n");
     member.hear("alice: hi\n");
 }
@@ -149,7 +149,7 @@ fn raw_burst_with_name_and_message_is_split() {
     raw.say("stats{\"cpu\": 1, \"memory\": 2, \"disk\": 3}");
     raw.hear(format!("{CAVE}\n{}stats: {{\"cpu\": 1, \"memory\": 2, \"disk\": 3}}", welcome("stats")));
     alice.hear("stats has joined the chat!\nstats: {\"cpu\": 1, \"memory\": 2, \"disk\": 3}\n");
-    // A text that could be a name is a name or an error: the end of a name is no message.
+    // A text that could be a name is a name or an error: the end of a name is not a message.
     let mut short = daemon.tcp(CHAT);
     short.say("Müller, Eva");
     short.hear(format!("{CAVE}\nError: a name has"));
@@ -203,7 +203,7 @@ fn room_is_notified_of_the_shutdown() {
 
 #[test]
 fn raw_member_can_read_its_last_words_before_the_reset() {
-    // It is not the end of this that closes the connection.
+    // This timeout is not what closes the connection.
     let daemon = Daemon::with(&format!("[limits]\nlinger_timeout = \"10min\"\n{USUAL}"));
     let mut raw = raw_member(daemon.tcp(CHAT), "raw");
     let asked = Instant::now();

@@ -5,5 +5,5 @@ mod class;
 mod orders;
 mod passphrase;
 
-/// At the end it does not wait for clients that a test keeps open.
+/// A daemon with this does not wait, at its end, for clients that a test keeps open.
 const BRISK: &str = "[limits]\nshutdown_grace = \"200ms\"\n";

@@ -1,5 +1,5 @@
-//! Private messages of two members stay private: no watcher and no log has their text, whatever way it took. And who
-//! may watch at all.
+//! Private messages of two members stay private: neither a watcher nor the log has their text, in whatever way it was sent. Also:
+//! who may watch at all.
 
 use std::collections::HashMap;
 use std::fs::{Permissions, set_permissions};
@@ -21,7 +21,7 @@ const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
 const TEACHERS: u32 = 64_100;
 
-/// Watchers of both kinds, which began before the first message.
+/// Watchers of both kinds, which begin before the first message.
 fn watchers(daemon: &Daemon) -> [Client; 2] {
     ["all", "json"].map(|filter| {
         let mut watcher = daemon.unix();
@@ -31,7 +31,7 @@ fn watchers(daemon: &Daemon) -> [Client; 2] {
     })
 }
 
-/// Reads everyone's events until somebody says `that is all`, and asserts that they contain nothing of the secret.
+/// Reads all events until somebody says `that is all`, and asserts that they do not contain the secret.
 fn see(daemon: &Daemon, watchers: [Client; 2]) -> [Vec<String>; 2] {
     Client::member(daemon, "zoe").say("that is all\n");
     let seen = watchers.map(|mut watcher| {
@@ -61,7 +61,7 @@ fn whisper_text_is_in_no_watch_and_no_log() {
     alice.say(format!("/msg bob {SECRET}\n")); // 15 bytes
     bob.hear(format!("alice (to you): {SECRET}\n"));
     alice.hear(format!("you (to bob): {SECRET}\n"));
-    // Meant so, and gone wrong.
+    // Meant as private messages, but wrong.
     for (said, heard) in [
         (format!("/mgs bob {SECRET}\n"), "Error: unknown command: /mgs (try /help)\n".to_owned()),
         (format!("/msg {SECRET}\n"), format!("Error: nobody here is called '{SECRET}' (try /who)\n")),
@@ -71,7 +71,7 @@ fn whisper_text_is_in_no_watch_and_no_log() {
     }
     alice.say("hello\n");
     bob.hear("alice: hello\n");
-    // Before it has a name, alone and in one burst with the name.
+    // Before it has a name: alone, and in one burst with the name.
     let mut carol = daemon.tcp(CHAT);
     carol.say(format!("/msg bob {SECRET}\n"));
     carol.hear("Greetings from the cave! Now type your name and press enter!\nError: a name has");
@@ -83,15 +83,15 @@ fn whisper_text_is_in_no_watch_and_no_log() {
         assert_eq!(count(&lines, "(private, 15 bytes)"), 3, "{lines:#?}"); // two of alice's, and carol's
         assert_eq!(count(&lines, "(private, 22 bytes)"), 1, "{lines:#?}"); // bob's input from alice
         assert_eq!(count(&lines, "a /msg that reached nobody"), 1, "{lines:#?}");
-        assert_eq!(count(&lines, "unknown command: /mgs"), 2, "{lines:#?}"); // told, and the reply
-        assert!(count(&lines, "alice: hello") >= 2, "{lines:#?}"); // messages to all are seen
+        assert_eq!(count(&lines, "unknown command: /mgs"), 2, "{lines:#?}"); // the error, and the reply
+        assert!(count(&lines, "alice: hello") >= 2, "{lines:#?}"); // messages to all are shown
     }
     daemon.stop();
 }
 
 // ---- the engine alone
 
-/// An engine whose peers accept their output when it is asked to [`send`](Stage::send).
+/// An engine whose peers accept their output when the test calls [`send`](Stage::send).
 struct Stage(Engine);
 
 const WATCHER: ConnectionId = ConnectionId { index: 0, generation: 1 };
@@ -115,7 +115,7 @@ impl Stage {
         self.0.handle(Timestamp::at(0), Input::Bytes { peer, bytes: text.as_bytes(), more: false });
     }
 
-    /// The input after a restart.
+    /// The engine after a restart.
     fn restart(self) -> Stage {
         let mut bytes = Vec::new();
         let mut write = |piece: Piece<'_>| {
@@ -136,7 +136,7 @@ impl Stage {
         after
     }
 
-    /// Everybody takes all, in pieces of so many bytes; what each hears.
+    /// All peers accept everything, in pieces of this many bytes; returns what each has received.
     fn send(&mut self, piece: usize) -> HashMap<ConnectionId, String> {
         let mut heard: HashMap<ConnectionId, Vec<u8>> = HashMap::new();
         for _ in 0..3 {
@@ -177,7 +177,7 @@ fn queued_whisper_stays_private_on_leave_restart_and_in_pieces() {
             assert!(heard[&BEN].contains("ann (to you): sesame\n"), "{heard:?}");
             let seen = &heard[&WATCHER];
             assert!(seen.contains("(private, "), "{seen}");
-            // Not even in pieces: the displayed replies, joined.
+            // Not even in the pieces of displayed replies, joined.
             let shown = seen.lines().filter_map(|line| line.split_once("reply '")?.1.strip_suffix('\''));
             let shown = shown.collect::<String>();
             assert!(shown.contains("hello"), "{piece} {restarted}: {shown}");
@@ -195,10 +195,10 @@ fn talk_text_is_in_no_watch_and_no_log() {
         let watchers = watchers(&daemon);
         let mut first = daemon.tcp(TALK);
         first.say(format!("{SECRET}\n"));
-        // Its text counts as a message once somebody hears it.
+        // Its text counts as a message once it is sent to a partner.
         daemon.wait_for_log(&format!(":{TALK}: 127.0.0.1:"));
         let mut second = daemon.unix();
-        // If talk is the mux's own service, the first message is sent in it.
+        // If talk is the mux's default service, the first message is sent in it.
         second.say(if config.contains("default") {
             format!("{SECRET}\n")
         } else {
@@ -206,7 +206,7 @@ fn talk_text_is_in_no_watch_and_no_log() {
         });
         second.hear(format!("{SECRET}\n"));
         first.hear(format!("{SECRET}\n"));
-        second.say(SECRET); // and the line's end never comes
+        second.say(SECRET); // the end of the line never comes
         drop(second);
         first.hear(format!("{SECRET}\n"));
         first.hear_end();
@@ -258,7 +258,7 @@ listen = ["unix://{dir}/watch.sock"]
 const NOT_WATCH: &str = "Error: watch is only for root, the daemon's own user, and those in allow_users or allow_groups under [watch]";
 const NOT_STATUS: &str = "Error: status is only for root, the daemon's own user, and those in allow_users or allow_groups under [status]";
 
-/// The input of a user that selects a service on the mux and sends a word.
+/// What a user receives that selects a service on the mux and sends a message.
 fn choose(daemon: &Daemon, (uid, gid): (u32, u32), words: &str) -> String {
     let mut client = as_user(uid, gid, || daemon.unix());
     client.say(words);

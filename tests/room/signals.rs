@@ -1,4 +1,4 @@
-//! Signals: whoever has asked for them gets one when something was said, and not more than ten a second.
+//! Signals: a process that has asked for them gets one when a message was sent, and at most ten a second.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::harness::around::{Helper, failure};
 use crate::harness::{Client, Daemon, TestDir, USUAL, wait_until};
 
-/// `ipcctl notify` for so many signals, when it is registered.
+/// `ipcctl notify` for this many signals, once it is registered.
 fn notify(daemon: &Daemon, count: u32) -> Helper {
     let to = format!("unix://{}", daemon.directory.path().join("ipcd.sock").display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
@@ -18,7 +18,7 @@ fn notify(daemon: &Daemon, count: u32) -> Helper {
     client
 }
 
-/// The lines that it has printed at its end, as numbers.
+/// The lines that it has printed when it ends, as numbers.
 fn values(client: &mut Helper) -> Vec<u64> {
     let status = wait_until("it ends", || client.0.try_wait().unwrap());
     assert!(status.success(), "{status}");
@@ -43,7 +43,7 @@ fn message_in_the_room_is_a_signal_and_a_burst_is_one() {
     let mut client = notify(&daemon, 2);
     alice.say("first\n");
     alice.hear("alice: first\n");
-    // What comes soon after a signal is counted in the next one.
+    // Messages soon after a signal count for the next one.
     alice.say("1\n2\n3\n4\n5\n");
     assert_eq!(values(&mut client), [1, 5]);
     daemon.stop();

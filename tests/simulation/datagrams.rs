@@ -1,5 +1,5 @@
-//! Datagrams between the engine and partners that lose them, do not accept them, or answer everything they receive:
-//! servers of others, which a forged request makes part of a conversation.
+//! Datagrams between the engine and partners that lose them, do not accept them, or answer everything that they receive: other
+//! servers, which a forged request brings into a conversation.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -14,15 +14,17 @@ use ipcd::engine::service::Service;
 use super::random::Random;
 use super::totals::Totals;
 
-/// A partner's answers arrive within this time, in microseconds: less than the engine gives a share back in.
+/// A partner's answers arrive within this time, in microseconds. It is shorter than the time in which a sender gets one answer
+/// back.
 const DELAY_MAX: usize = 90_000;
-/// With a partner that doubles every message. Later, each could be the first after the next part of a share.
+/// The same for a partner that doubles every message. After a longer time, each copy could be the first one after the next answer
+/// came back.
 const DELAY_MAX_OF_TWO: usize = 40_000;
 
-/// The most that may be in flight at once. More means an endless loop.
+/// The most datagrams in flight; more are an endless loop.
 const ON_THE_WAY_MAX: usize = 100_000;
 
-/// After this time, no partner that was not asked may still be sending.
+/// After this time, no partner that has got no request may still be sending.
 const SILENCE: u64 = 120_000_000;
 
 const BURST: u64 = 100;
@@ -34,10 +36,10 @@ struct Partner {
     remote: RemoteAddress,
     address: &'static [u8],
     words: Words,
-    /// Answers to each datagram.
+    /// How many answers it sends to each datagram.
     count: usize,
     delay_max: usize,
-    /// The percentage of the engine's answers that it has no room for.
+    /// How many percent of the engine's answers it has no room for.
     deafness: usize,
 }
 
@@ -47,7 +49,7 @@ enum Words {
     Echo,
 }
 
-/// A datagram on its way to the engine. Ordered by its time, and by its number within it.
+/// A datagram on its way to the engine. Ordered by its time, and then by its number.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     at: std::cmp::Reverse<(u64, u64)>,
@@ -63,11 +65,11 @@ pub struct Net {
     partners: Vec<Partner>,
     on_the_way: BinaryHeap<Packet>,
     number: u64,
-    /// The percentage of datagrams that are lost.
+    /// How many percent of datagrams are lost.
     loss: usize,
-    /// The answers to each partner, and the datagrams that have not reached it.
+    /// The answers to each partner, and the datagrams that did not reach it.
     answered: BTreeMap<usize, u64>,
-    /// Datagrams that came to the engine.
+    /// How many datagrams have reached the engine.
     came: u64,
     sent_bytes: u64,
     undelivered: u64,
@@ -118,7 +120,7 @@ impl Net {
         assert!(self.on_the_way.len() < ON_THE_WAY_MAX, "it grows and grows");
     }
 
-    /// The next datagram comes in and is answered; `false`: none is on its way.
+    /// Delivers the next datagram, which is answered; `false`: there is none in flight.
     fn step(&mut self) -> bool {
         let Some(Packet { at: std::cmp::Reverse((now, _)), from, binding, bytes }) = self.on_the_way.pop()
         else {
@@ -165,7 +167,7 @@ impl Net {
         true
     }
 
-    /// Until nobody sends anything any more.
+    /// Runs until nobody sends anything.
     fn run(&mut self) {
         while self.step() {
             assert!(self.last < SILENCE, "they talk for ever: {} datagrams", self.came);
@@ -173,8 +175,7 @@ impl Net {
     }
 }
 
-/// The number of datagrams that one forged datagram causes, in the name of each of several servers that answer
-/// everything at once.
+/// How many datagrams one forged datagram causes in the name of each of several servers that answer everything at once.
 pub fn length_of_loops(servers: usize) -> u64 {
     let partners = (0..servers).map(|index| Partner {
         remote: RemoteAddress::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
@@ -192,7 +193,7 @@ pub fn length_of_loops(servers: usize) -> u64 {
     net.came
 }
 
-/// Some of them, of all kinds; and a client that only asks, and hears the answers to its requests.
+/// Runs some servers of all kinds, and a client that only sends requests and receives the replies.
 pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let (mut random, mut totals) = (Random::new(seed), Totals::default());
     let servers = random.within(1, 3);

@@ -18,13 +18,13 @@ use super::link::Bytes;
 use super::random::Random;
 use super::totals::Totals;
 
-/// Bytes that a pipe holds.
+/// Capacities of a pipe, in bytes.
 const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
 
-/// Messages that a queue holds.
+/// Capacities of a queue, in messages.
 const QUEUES: &[usize] = &[1, 3, 10];
 
-/// One pair, or the one ordinary member of the room, which always reads.
+/// One pair, or the only ordinary member of the room, which always reads.
 struct End {
     peer: ConnectionId,
     /// The contents of `.in` and of `.out`.
@@ -47,7 +47,7 @@ struct World {
     ends: Vec<End>,
 }
 
-/// The kinds of the lines in one FIFO's `.in`.
+/// The kinds of the lines in a FIFO's `.in`.
 #[derive(Default)]
 struct Told {
     lines: usize,
@@ -106,7 +106,7 @@ impl World {
         self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
     }
 
-    /// A line with its number.
+    /// Writes a line with its number.
     fn give_line(&mut self, index: usize, number: usize) {
         let inbound = self.ends[index].inbound.growing();
         writeln!(inbound, "{number} 1").expect("memory can be written to");
@@ -116,7 +116,7 @@ impl World {
         self.ends[index].inbound.push(bytes);
     }
 
-    /// Reads the available bytes, if they are wanted, and does what the engine asks.
+    /// Reads the available bytes if the engine wants them, and executes the engine's requests.
     fn turn(&mut self) {
         for index in 0..self.ends.len() {
             let peer = self.ends[index].peer;
@@ -244,7 +244,7 @@ pub fn run(transport: Transport, seed: u64, steps: u64, step: &Cell<u64>) -> Tot
                 told[index].errors += 1;
                 totals.count("FIFO: too long");
             } else if index == 1 && world.random.percent(3) {
-                world.give(index, b"\x07\n"); // nothing is left of it
+                world.give(index, b"\x07\n"); // without its control character, the line is empty
             } else {
                 world.give_line(index, told[index].lines);
                 told[index].lines += 1;
@@ -324,7 +324,7 @@ fn check_chat(world: &World, told: &Told, totals: &mut Totals) {
     let mut all = to_alice.iter();
     assert!(from_fifo.iter().all(|line| all.any(|other| other == line)), "in the room's order, each once");
     let dropped = world.engine.counters().of(Service::Chat).dropped();
-    // The other member's joining is one line more.
+    // The announcement of the other member is one line more.
     assert_eq!(
         heard.len() as u64 + dropped,
         (told.lines + told.errors + 1) as u64,

@@ -1,5 +1,5 @@
-//! A room in which one member floods, some read slowly and some not at all, and all others talk now and then; and
-//! besides, clients of the other services that do not read. Time passes evenly here, so that waits can be measured.
+//! A room in which one member floods, some read slowly or not at all, and the others send a message now and then; and clients of
+//! other services that do not read. Time passes evenly, so that waits can be measured.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,19 +18,19 @@ use super::totals::Totals;
 
 const STEP: Duration = Duration::from_millis(50);
 
-/// How long an ordinary message may take to reach the members that read.
+/// The longest time for an ordinary message to reach the members that read.
 const PROMPT: Duration = Duration::from_millis(150);
 
-/// After its time is over there are its last words and a lingering close, and a step for each.
+/// After its time is over, there are its last message and a lingering close, with a step for each.
 const CLOSING: Duration = Duration::from_millis(4500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// Sends as much as is accepted, in lines of this many bytes.
     Floods(usize),
-    /// Says something now and then, and reads so many bytes a step.
+    /// Sends a message now and then, and reads this many bytes in a step.
     Talks(usize),
-    /// Asks without end and reads nothing.
+    /// Sends requests without end and reads nothing.
     IsDeaf(&'static str),
 }
 
@@ -40,7 +40,7 @@ struct Member {
     link: Link,
     heard: String,
     said: usize,
-    /// The number of its own last message, and the time when it was sent.
+    /// The number of its own last message, and when it was sent.
     asked: Option<(String, Timestamp)>,
     stuck: Option<Timestamp>,
     closed: Option<(CloseReason, Timestamp)>,
@@ -83,7 +83,7 @@ impl Hall {
         }
     }
 
-    /// Each member's sent and accepted data in one step.
+    /// Every member sends and reads in one step.
     fn act(&mut self, random: &mut Random) {
         for index in 0..self.members.len() {
             let member = &mut self.members[index];
@@ -136,7 +136,7 @@ impl Hall {
                 self.tell(Input::Bytes { peer, bytes: &buffer, more });
             }
         }
-        // Turns until the work of this step is done.
+        // Runs turns until the work of this step is done.
         loop {
             self.tell(Input::Tick);
             while let Some(output) = self.engine.poll_output() {
@@ -180,7 +180,7 @@ impl Hall {
         }
     }
 
-    /// A member that reads at once hears its own word, and so the words of all others, in time.
+    /// A member that reads at once receives its own message, and so all messages of others, in time.
     fn check_words(&mut self) {
         let now = self.now;
         for member in &mut self.members {
@@ -243,7 +243,7 @@ impl Hall {
 fn fill(hall: &mut Hall, random: &mut Random) -> usize {
     let bytes = random.within(20, 500);
     for index in 0..random.within(4, 8) {
-        // The slowest takes 2 KB a second: more than one flood of so many messages a second brings.
+        // The slowest reads 2 KB a second: more than a flood at the rate limit sends.
         let reads = random.pick(&[usize::MAX, 100, 400, 1000]);
         hall.come(Service::Chat, Role::Talks(reads), random, &format!("m{index}\n"));
     }
@@ -296,7 +296,7 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, totals: &mut Total
     (slow().filter(|member| member.closed.is_some()).count(), slow().count())
 }
 
-/// The same with a pace and without.
+/// Runs with and without a rate limit.
 pub fn run(seed: u64, _: u64, _: &Cell<u64>) -> Totals {
     let mut totals = Totals::default();
     let (dropped, slow) = hold(&mut Random::new(seed), 100, 3, &mut totals);

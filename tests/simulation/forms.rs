@@ -1,7 +1,7 @@
-//! Clients of every form at once, in multiply and in the room, with random cuts and pauses: lines, typed lines,
-//! bursts, first bursts in pieces, C strings and whole arrays, lengths, Telnet with its commands in between, and
-//! WebSockets with fragments and pings. Each receives exactly the expected output, in its own form; and clients that
-//! get one message per recv() get it like that, with its pause.
+//! Clients of every form at once, in multiply and in the room, with random cuts and pauses: lines, typed lines, bursts, first
+//! bursts in pieces, C strings and whole arrays, lengths, Telnet with commands, and WebSockets with fragments and pings. Each
+//! receives exactly the expected output, in its own form. Clients that get one message for each recv() get it like that, with the
+//! pause.
 
 mod form;
 
@@ -24,10 +24,10 @@ use form::{CLOSED, COMMANDS, FORMS, Form, PING, cut, decode, opening};
 
 const CLIENTS: usize = 24;
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
-/// In the room the pause is this, or `raw_gap` if that is shorter.
+/// The pause in the room, unless `raw_gap` is shorter.
 const ROOM_GAP: Duration = Duration::from_millis(5);
 
-/// A request and its reply; of a raw client's mistake the reply comes after a second of silence.
+/// A request and its reply. For a raw client's mistake, the reply comes after a second of silence.
 fn request(random: &mut Random) -> (String, String) {
     let (a, b) = (random.within(1, 999), random.within(1, 999));
     match random.below(8) {
@@ -43,7 +43,7 @@ struct Client {
     form: Form,
     service: Service,
     name: String,
-    /// Its next piece, and the time for it.
+    /// Its next piece, and when to send it.
     pieces: VecDeque<(Duration, Vec<u8>)>,
     at: Timestamp,
     left: usize,
@@ -59,7 +59,7 @@ struct Client {
 }
 
 impl Client {
-    /// What it hears in the room before it says anything; or a browser, once its WebSocket is open.
+    /// What it receives in the room, or as a browser on opening its WebSocket, before it sends anything.
     fn greeting(&self) -> Vec<u8> {
         match self.form {
             Form::WebSocket => {
@@ -77,7 +77,7 @@ struct World {
     gap: Duration,
     now: Timestamp,
     clients: Vec<Client>,
-    /// The room's messages, in order, and the position at which each member came.
+    /// The room's messages in order, and the position at which each member joined.
     room: Vec<String>,
     totals: Totals,
 }
@@ -123,7 +123,7 @@ impl settle::Stage for World {
                 return;
             }
             let client = &mut self.clients[peer.index as usize];
-            // A kernel may take a part; of a short message it takes all.
+            // A kernel may accept a part; of a short message it accepts everything.
             let count = if client.form.is_paced() { bytes.len() } else { self.random.within(1, bytes.len()) };
             client.heard.extend_from_slice(&bytes[..count]);
             client.sends.push((self.now, bytes[..count].to_vec()));
@@ -149,7 +149,7 @@ impl World {
             peer,
             form,
             service,
-            // A length of white space could as well be text: no name has 9 to 13 characters.
+            // A length that is white space could be text, and no name here has 9 to 13 characters.
             name: format!("m{number} of the form {form:?}"),
             pieces: VecDeque::new(),
             at: self.now + Duration::from_micros(self.random.below(3_000_000) as u64),
@@ -205,7 +205,7 @@ impl World {
         let peer = client.peer;
         self.engine.handle(self.now, Input::Bytes { peer, bytes: &bytes, more: false });
         self.settle();
-        // The next piece a pause later; or the next message, which a raw client says once it has heard all.
+        // The next piece follows after a pause; or the next message, which a raw client sends once it has received all replies.
         let client = &mut self.clients[index];
         let pause = match client.pieces.front() {
             Some((pause, _)) => *pause,
@@ -244,7 +244,7 @@ impl World {
             self.totals.count("forms: pings");
         }
         match client.service {
-            // One that is too long, between two others.
+            // An overlong one between two others.
             Service::Multiply if !is_first && form != Form::WebSocket && random.percent(8) => {
                 bytes.extend(form.says(&"x".repeat(random.within(4097, 12_000))));
                 let error = form.hears("Error: message longer than 4096 bytes");
@@ -271,7 +271,7 @@ impl World {
         settle::settle(self);
     }
 
-    /// The room's messages follow from the order in which the engine reports members and messages.
+    /// Notes messages of the room, in the order in which the engine reports members and messages.
     fn note(&mut self, index: usize, what: &EventKind) {
         match what {
             EventKind::Decided(kind) => self.totals.count_case("forms: decided", &kind.name()),
@@ -291,7 +291,7 @@ impl World {
         }
     }
 
-    /// Everything is answered, everyone ends its side, and each client's received data are checked.
+    /// Everything is answered, every client ends its input, and what each has received is checked.
     fn end(&mut self) {
         while self.clients.iter().any(|client| !client.pieces.is_empty()) {
             self.clients.iter_mut().for_each(|client| client.left = 0);
@@ -317,7 +317,7 @@ impl World {
                 }
                 let (heard, expected) = (client.heard.escape_ascii(), client.expected.escape_ascii());
                 assert_eq!(heard.to_string(), expected.to_string(), "{}", client.name);
-                // The acknowledgement to a C string's text may have gone out before its NUL came.
+                // The acknowledgement to a C string's text may have been sent before its NUL arrived.
                 if client.form == Form::Raw {
                     let sends: Vec<&Vec<u8>> = client.sends.iter().map(|(_, bytes)| bytes).collect();
                     assert_eq!(sends, client.messages.iter().collect::<Vec<_>>(), "{}", client.name);
@@ -337,7 +337,7 @@ impl World {
         self.settle();
     }
 
-    /// Everybody has heard the same since it came, in its own form.
+    /// Every member has received the same since it joined, in its own form.
     fn check_room(&mut self) {
         let texts = |client: &Client| -> Option<Vec<String>> {
             let heard = client.heard.strip_prefix(&client.greeting()[..])?;
@@ -368,7 +368,7 @@ impl World {
     }
 }
 
-/// Messages to clients that get one per recv() have at least this distance.
+/// The time between messages to a client that gets one for each recv() is long enough.
 fn check_gaps(client: &Client, gap: Duration) {
     let greeting = client.greeting();
     let own = client.sends.iter().filter(|(_, send)| *send != greeting && send != b"\0");
@@ -376,7 +376,7 @@ fn check_gaps(client: &Client, gap: Duration) {
     let is_paced = client.form.is_paced();
     for pair in moments.windows(2).filter(|_| is_paced) {
         let apart = pair[1].since(pair[0]);
-        // An acknowledgement sent before the kind was known is not paced.
+        // There is no pause after an acknowledgement that was sent before the kind was known.
         assert!(apart >= gap || pair[0] == moments[0], "{}: {apart:?} of {gap:?}", client.name);
     }
 }

@@ -1,5 +1,5 @@
-//! Many connections of a few users that take everything they can and read nothing, on the engine alone, beside others
-//! that read: after every step, the queues keep to their bound, and never is one of the others closed.
+//! Many connections of a few users that take everything they can and read nothing, with the engine, beside others that read. After
+//! every step the queues keep their bound, and no other user's connection is ever closed.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,11 +15,11 @@ use ipcd::engine::service::Service;
 use super::random::Random;
 use super::totals::Totals;
 
-/// Harmful users, and their connections.
+/// Users that do harm, and their connections.
 const HOGS: u32 = 3;
 const GREED: usize = 40;
 
-/// Harmless users: one connection each, the first half of them in the room.
+/// Users that do no harm: one connection each, the first half of them in the room.
 const OTHERS: usize = 10;
 
 struct End {
@@ -27,7 +27,7 @@ struct End {
     service: Service,
     is_hog: bool,
     is_open: bool,
-    /// The room in its kernel's buffer.
+    /// How much its kernel's buffer can still hold.
     room: usize,
     blocked: bool,
     heard: Vec<u8>,
@@ -84,7 +84,7 @@ impl World {
         self.tell(Input::Opened { peer, binding: &Rc::new(binding), remote });
     }
 
-    /// Every step of the engine's keeps the bound.
+    /// After every input, the bound holds.
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         let (counted, held) = self.engine.shared_bytes();
@@ -118,7 +118,7 @@ impl World {
             match output {
                 Output::Flush(peer) => self.flush(peer),
                 Output::Close(peer) | Output::Reset(peer) => self.ends[peer.index as usize].is_open = false,
-                Output::Retry(peer) => self.tell(Input::Blocked { peer }), // it has read nothing
+                Output::Retry(peer) => self.tell(Input::Blocked { peer }), // its kernel accepts nothing
                 Output::ShutdownWrite(_) | Output::Reading(..) | Output::Acknowledge(_) | Output::Ask(..) => {
                 }
             }
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// A hog does the worst that it can.
+    /// A harmful connection does the worst that it can.
     fn misbehave(&mut self) {
         let index = OTHERS + self.random.below(HOGS as usize * GREED);
         if self.ends.get(index).is_none_or(|end| !end.is_open) {
@@ -190,11 +190,11 @@ impl World {
         self.send(index, &bytes);
     }
 
-    /// One of the others asks for something.
+    /// One of the others sends a request.
     fn ask(&mut self) {
         let index = self.random.below(OTHERS);
         if !self.engine.is_reading(self.ends[index].peer) {
-            return; // it is read from when the room has room again
+            return; // it is read from when the room's log has space again
         }
         self.ends[index].asked += 1;
         match self.ends[index].service {
@@ -239,7 +239,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
             _ => assert_eq!(heard, "Data received\n50.0\n".repeat(end.asked)),
         }
     }
-    // All members are closed at once, and each is given its unheard messages.
+    // All members are closed at the same time, and each gets its unsent messages.
     let by = world.now + Duration::from_secs(5);
     world.tell(Input::Stop { by });
     for _ in 0..20 {

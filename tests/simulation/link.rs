@@ -1,7 +1,7 @@
-//! One connection as a kernel has it: the bytes on their way in both directions, and the two ends of it; also the
-//! reactor's memory of edges. Knows bytes and edges; has never seen a message.
+//! A connection as in a kernel: the bytes in flight in both directions, and its two ends; also the reactor's memory of edges. Knows
+//! bytes and edges, and no message.
 
-/// Bytes on their way: put in behind, taken from the front.
+/// Bytes in flight: appended at the end, taken from the front.
 #[derive(Default)]
 pub struct Bytes {
     bytes: Vec<u8>,
@@ -77,11 +77,11 @@ pub struct Link {
     /// Written by the reactor, not yet read by the peer.
     pub outbound: Bytes,
     pub outbound_room: usize,
-    /// The peer sends nothing more.
+    /// The peer has ended its input.
     pub fin: bool,
-    /// The peer has closed its end altogether.
+    /// The peer has closed its end.
     pub abandoned: bool,
-    /// Reset: nothing passes any more.
+    /// Reset: nothing can pass.
     pub failed: bool,
     /// The engine shut down its sending side.
     pub shut: bool,
@@ -91,25 +91,25 @@ pub struct Link {
     pub ended: bool,
     pub blocked: bool,
     pub queued: bool,
-    /// It is not to be read from.
+    /// Set while it is not to be read from.
     pub held: bool,
-    /// There is room again, and the reactor has not been told.
+    /// There is room again, and the reactor does not know it yet.
     pub writable_edge: bool,
     /// It was blocked at the beginning of this turn.
     pub was_blocked: bool,
     pub ever_blocked: bool,
-    /// The kernel tells that there is room once three quarters of it are free.
+    /// The kernel reports room only when three quarters of it are free.
     pub tells_late: bool,
-    /// The peer has taken something since this was last asked.
+    /// Set if the peer has read something since this was last checked.
     pub took: bool,
-    /// The reactor got its end of file.
+    /// The reactor has seen its end of file.
     pub end_read: bool,
 }
 
 impl Link {
     // ---- the reactor's end
 
-    /// At most `max` bytes, which are moved `into` a buffer with others.
+    /// At most `max` bytes, which are appended to `into`.
     pub fn read(&mut self, max: usize, into: &mut Vec<u8>) -> Read {
         if self.failed {
             return Read::Broken;
@@ -149,7 +149,7 @@ impl Link {
         Written::Bytes(self.outbound.len() - before)
     }
 
-    /// All of a packet or nothing; an empty queue has room for any.
+    /// All of a packet or nothing; an empty queue has room for any packet.
     pub fn write_packet(&mut self, packet: &[u8]) -> Written {
         let lost = self.failed || self.abandoned;
         if !lost && !self.outbound.is_empty() && self.outbound.len() + packet.len() > self.outbound_room {
@@ -162,7 +162,7 @@ impl Link {
         written
     }
 
-    // ---- the peer's end; each says whether the reactor has to look
+    // ---- the peer's end; each returns whether the reactor gets an event
 
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         if self.fin || self.failed || bytes.is_empty() {
@@ -180,7 +180,7 @@ impl Link {
         true
     }
 
-    /// Closes it; with unread bytes that is a reset.
+    /// Closes it; with unread bytes this is a reset.
     pub fn abandon(&mut self) -> bool {
         self.abandoned = true;
         if !self.outbound.is_empty() {

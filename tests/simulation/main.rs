@@ -1,10 +1,10 @@
-//! Thousands of virtual peers and faults on the pure engine, with no socket: the kernel is a pair of queues, time is a
-//! number, and chance is a seed. A failure names its seed and step and can be repeated:
+//! Thousands of virtual peers and faults with the pure engine, without a socket: the kernel is a pair of queues, time is a number,
+//! and random numbers come from a seed. A failure names its seed and step, and can be repeated:
 //!
 //! `IPCD_SIM_SEED=7 IPCD_SIM_STEPS=2000 cargo test --test simulation`
 //!
-//! `IPCD_SIM_SEEDS` (seeds) and `IPCD_SIM_STEPS` (steps of each) make it longer, `IPCD_SIM_FIRST` begins at another seed;
-//! with `-- --nocapture` it tells what was reached, and how far it is.
+//! `IPCD_SIM_SEEDS` (seeds) and `IPCD_SIM_STEPS` (steps of each) make it longer, and `IPCD_SIM_FIRST` begins at another seed. With
+//! `-- --nocapture` it prints what was reached, and its progress.
 
 mod blockage;
 mod datagrams;
@@ -46,8 +46,8 @@ fn number(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
 }
 
-/// Plays seeds, `default` ones of so many steps unless the environment says otherwise; what happened, and whether that was
-/// at least as much as by default.
+/// Runs seeds with this many steps: `default` seeds, unless the environment says otherwise. Returns what happened, and whether it
+/// was at least as many as by default.
 fn play(
     default: (u64, u64),
     test: &str,
@@ -87,7 +87,7 @@ fn play(
                     );
                 }
                 let totals = catch_unwind(AssertUnwindSafe(|| run(first + seed))).unwrap_or_else(|cause| {
-                    next.store(seeds, Ordering::Relaxed); // the others need not go on
+                    next.store(seeds, Ordering::Relaxed); // stops the others
                     resume_unwind(cause)
                 });
                 total.lock().expect("no other seed has failed").merge(totals);
@@ -185,7 +185,7 @@ fn peers_get_what_the_engine_promises() {
     }
 }
 
-/// A house with daemons, servers and network that fail, and what may happen to its log.
+/// Daemons that share a room, with servers and a network that fail; and what may happen to the log.
 #[cfg(feature = "nats")]
 fn play_house(default: (u64, u64), test: &str, log: uplink::Log, reached: &[&str]) {
     let (total, is_enough) = play(default, test, |seed, steps, step| uplink::run(log, seed, steps, step));

@@ -1,6 +1,6 @@
-//! Chance that repeats itself: splitmix64. Knows a seed.
+//! Repeatable random numbers: splitmix64, from a seed.
 
-/// A generator of numbers, the same ones for the same seed.
+/// A generator, with the same numbers for the same seed.
 pub struct Random(u64);
 
 impl Random {
@@ -16,17 +16,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to `bound`, that one excluded.
+    /// A number from 0 up to, but without, `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, including both.
     pub fn within(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high - low + 1)
     }
 
-    /// True in so many of a hundred cases.
+    /// True in `share` of a hundred cases.
     pub fn percent(&mut self, share: usize) -> bool {
         self.below(100) < share
     }

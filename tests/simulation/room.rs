@@ -1,4 +1,4 @@
-//! The expected messages of the room: everything an observer heard, compared with every member's input.
+//! The expected messages of the room: what an observer has received, compared with the input of every member.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,19 +10,19 @@ pub const GREETING: &str = "Greetings from the cave! Now type your name and pres
 pub struct Record {
     pub who: String,
     pub name: String,
-    /// How often a member of that name had joined, this time included.
+    /// How many members of that name had joined, including this one.
     pub ordinal: usize,
     pub raw: bool,
-    /// Words that each end with LF even so, because the kind was not known.
+    /// Messages that end with LF although the client is raw, because the kind was not known.
     pub greeting: Vec<u8>,
     pub heard: Vec<u8>,
-    /// The last words that the way it ended allows.
+    /// The last messages that are possible for the way in which it ended.
     pub last_words: Vec<String>,
-    /// All that was written to it was read, up to the end.
+    /// Whether everything that was written to it was read.
     pub complete: bool,
-    /// It was in the room until the last of its messages had been dealt with.
+    /// Whether it was in the room until all its messages were handled.
     pub heard_out: bool,
-    /// The lines everybody must have heard of it, and the beginnings of the answers to it alone.
+    /// The lines about it that every member must have received, and the beginnings of the answers to it.
     pub said: Vec<String>,
     pub answers: Vec<Vec<String>>,
 }
@@ -30,10 +30,10 @@ pub struct Record {
 /// The observer's log.
 pub struct Reference {
     lines: Vec<String>,
-    /// Places of `NAME has joined the chat!`, by name, and of leaving.
+    /// Positions of `NAME has joined the chat!`, by name, and of leaving.
     joins: HashMap<String, Vec<usize>>,
     leaves: HashMap<String, Vec<usize>>,
-    /// It ends before the run did.
+    /// Whether it ends before the run did.
     pub cut: bool,
 }
 
@@ -47,7 +47,7 @@ fn is_private(line: &str) -> bool {
 }
 
 impl Reference {
-    /// From the observer's input; `cut`: others may have heard more. Fails when two had one name at the same time.
+    /// From the observer's input; `cut`: others may have received more. Panics if two members had one name at the same time.
     pub fn new(heard: &[u8], observer: &str, cut: bool) -> Reference {
         let text = std::str::from_utf8(heard).expect("the observer heard UTF-8");
         let welcome = format!("Welcome {observer}! If you ever want to quit, type {{quit}} to exit.\n");
@@ -98,7 +98,7 @@ impl Reference {
         totals.count("members verified");
     }
 
-    /// The public lines that a member can have heard, up to its own leaving.
+    /// The public lines that a member can have received, up to its own leaving.
     fn audible(&self, joined: usize, left: Option<usize>) -> &[String] {
         &self.lines[joined + 1..left.unwrap_or(self.lines.len())]
     }
@@ -138,7 +138,7 @@ impl Reference {
                 && (!record.complete || left.is_none() || live.len() == audible.len() || is_too_slow(record))
         };
         let longest = history_max.min(said_before.len()).min(public.len());
-        // A member that stopped reading may not even have heard all of the history.
+        // A member that stopped reading may not have received all of the history.
         let old: Vec<&str> = public.iter().rev().copied().collect();
         let broke_off = !record.complete
             && old.len() <= history_max
@@ -196,7 +196,7 @@ impl Reference {
                 return true;
             }
             let is_end = |words: &String| {
-                // The last words begin where a line does; their beginning may look like the next line.
+                // The last message begins at the beginning of a line, and may begin like the next line.
                 let whole = live.len() == common || is_too_slow(record);
                 (0..=words.len().min(rest.len())).any(|taken| {
                     let at = rest.len() - taken;
@@ -219,7 +219,7 @@ impl Reference {
         );
     }
 
-    /// Everyone heard each of its messages once and in order; and all of them if its input was complete.
+    /// Every member has received each of its messages once and in order; all of them, if its input was complete.
     fn check_said(&self, record: &Record, joined: usize, left: Option<usize>) {
         let (plain, acted) = (format!("{}: ", record.name), format!("* {} ", record.name));
         let of_it = |line: &&String| line.starts_with(&plain) || line.starts_with(&acted);
@@ -238,7 +238,7 @@ impl Reference {
     }
 }
 
-/// Apart from whispers of others, its private input is the answers to its own commands, in order.
+/// Apart from private messages of others, its private input is the answers to its own commands, in order.
 fn check_answers(record: &Record, private: &[&str]) {
     let who = &record.who;
     let mut own = private.iter().filter(|line| !line.contains(" (to you): "));

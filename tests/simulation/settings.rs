@@ -1,4 +1,4 @@
-//! Settings by chance, small ones often. Every number that ends up in a sentence is a whole one.
+//! Random settings, often small ones. Every number that is shown in a sentence is a whole one.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ipcd::engine::service::Service;
 
 use super::random::Random;
 
-/// No message of an ordinary peer is longer than the shortest limit, and an overlong one is longer than the longest.
+/// No message of an ordinary peer is longer than the shortest limit, and an overlong one is longer than the longest limit.
 pub const ORDINARY_MAX: usize = 64;
 pub const OVERLONG: usize = 6000;
 
@@ -29,7 +29,7 @@ pub fn first(random: &mut Random) -> Settings {
     settings
 }
 
-/// All but the framing and the mux's default service, which the peers' scripts rely on.
+/// Changes all settings except the framing and the mux's default service, on which the peers' scripts rely.
 pub fn vary(random: &mut Random, settings: &mut Settings) {
     let many = 10_000;
     settings.connections_max = random.pick(&[4, 8, 16, 24, many, many, many, many]);

@@ -8,8 +8,8 @@ use ipcd::engine::wrong_protocol::WrongProtocol;
 
 #[derive(Default)]
 pub struct Totals {
-    /// Some things happen several times a step: each counting place is identified by the address of its word in
-    /// memory.
+    /// Counts by name. Each counting statement is identified by its name's address in memory, because some count several times a
+    /// step.
     counts: Vec<(&'static str, u64)>,
     composed: BTreeMap<String, u64>,
 }
@@ -37,12 +37,12 @@ impl Totals {
         }
     }
 
-    /// How often it happened.
+    /// How many times it happened.
     pub fn of(&self, what: &str) -> u64 {
         self.all().get(what).copied().unwrap_or(0)
     }
 
-    /// Sorted by their words.
+    /// Sorted by name.
     fn all(&self) -> BTreeMap<String, u64> {
         let mut all = self.composed.clone();
         for (what, count) in &self.counts {
@@ -51,7 +51,7 @@ impl Totals {
         all
     }
 
-    /// Every reason, both kinds, and the troubles must have been met.
+    /// Asserts that every reason, both kinds, and the difficulties have occurred.
     pub fn assert_everything_was_reached(&self) {
         let reasons = [
             CloseReason::Served,

@@ -1,7 +1,6 @@
-//! The engine behind wires of records, driven like the reactor drives it: output is impossible before a handshake of
-//! several turns, output is taken before it is written, records are cut anywhere, and peers refuse, leave in the
-//! middle, send no end, or send plain text. Correct peers receive exactly the expected input, and no peer receives any
-//! of it unencrypted.
+//! The engine behind wires with records, driven as the reactor drives it: output is impossible before a handshake of several turns,
+//! output is accepted before it is written, records are cut anywhere, and peers refuse, leave in the middle, send no end, or send
+//! plain text. Correct peers receive exactly the expected input, and no peer receives any of it unencrypted.
 
 mod codec;
 mod end;
@@ -26,10 +25,10 @@ use end::{After, End};
 /// As in the reactor.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The turns in which a peer gets through its handshake.
+/// The turns in which a peer completes its handshake.
 const TURNS_OF_CALM: usize = 20;
 
-/// The turns after which all peers must have gone.
+/// The turns after which all peers must be gone.
 const TURNS_TO_END: usize = 20_000;
 
 const PEERS_MAX: usize = 12;
@@ -98,7 +97,7 @@ impl World {
         }
     }
 
-    /// Everybody may act, and the engine has its turn.
+    /// Every peer may act, and then the engine has its turn.
     fn turn(&mut self) {
         let hurry = self.random.percent(10);
         for end in &mut self.ends {
@@ -161,7 +160,7 @@ impl World {
             self.hear(peer, heard, more);
         }
         if goes_on && !more {
-            // The following bytes were not part of the conversation.
+            // The following bytes are not part of the conversation.
             self.tell(Input::Bytes { peer, bytes: &[], more: false });
         }
         self.flush_held(peer);
@@ -336,10 +335,10 @@ impl World {
         self.flush_held(peer);
     }
 
-    /// Everyone leaves, or is closed, or another process continues.
+    /// All peers leave, or are closed, or another process continues.
     fn finish(&mut self, seed: u64) {
         if seed.is_multiple_of(3) {
-            // One who comes late, in a calm: most of the others are blocked or on their way out.
+            // A late client, when most of the others are blocked or closing.
             self.open();
             (0..TURNS_OF_CALM).for_each(|_| self.turn());
             let peers: Vec<ConnectionId> = self.ends.iter().map(|end| end.peer).collect();

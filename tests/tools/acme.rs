@@ -1,4 +1,4 @@
-//! A certificate of a real certificate authority, by ACME: pebble gives it to certbot, which calls the hook of the examples.
+//! A certificate from a real certificate authority with ACME: pebble gives it to certbot, which calls the hook in the examples.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::tls_client::{Authority, TlsClient, write};
 
 const NAME: &str = "teacher.school.example";
 
-/// A running certificate authority, for which every name is at this address.
+/// A running certificate authority, to which every name has this address.
 struct Pebble {
     ip: Ipv4Addr,
     ca: PathBuf,
@@ -77,7 +77,7 @@ impl Pebble {
         assert!(finished.status.success(), "{finished:?}");
     }
 
-    /// A client that trusts what this authority signs.
+    /// A client that trusts this authority.
     fn client(&self) -> Arc<ClientConfig> {
         let (ca, place) = (self.ca.to_str().unwrap(), format!("https://{}:15000/roots/0", self.ip));
         let root = Program::run(command("curl", ["--silent", "--show-error", "--cacert", ca, &place]), "");

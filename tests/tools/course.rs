@@ -58,14 +58,14 @@ fn two_talk_clients_take_turns_until_one_says_bye() {
     daemon.wait_for_log("is a raw client");
     other.say("ho\n");
     one.hear("Received: ho\n");
-    other.hear("Received: hi\n\n"); // it had not said anything yet by which to know it
+    other.hear("Received: hi\n\n"); // it has sent nothing yet that shows its kind
     one.say("how are you?\n");
     other.say("fine\n");
     other.hear("Received: how are you?\n");
     one.hear("Received: fine\n");
     one.say("Bye\n");
     assert!(one.finish().status.success());
-    other.say("anybody?\n"); // it hears the bye, or that the talk is over
+    other.say("anybody?\n"); // it receives the bye, or the end of the talk
     other.close_input();
     other.finish();
     daemon.stop();
@@ -99,7 +99,7 @@ fn chat_client_talks_and_its_receiving_thread_ends() {
     bob.say("{quit}\n");
     bob.hear("{quit}");
     bob.close_input();
-    let finished = bob.finish(); // its thread ends on an error of recv() alone
+    let finished = bob.finish(); // only an error of recv() ends its thread
     assert!(finished.status.success() && finished.output.is_empty(), "{finished:?}");
     alice.hear("alice: hello bob\nbob has left the chat.\n");
     daemon.stop();
@@ -142,7 +142,7 @@ fn clients_that_close_without_reading_disturb_nobody() {
         run_python(&daemon, "hasty_client.py", port, &[request, "20"]);
     }
     wait_until("their descriptors are closed", || (daemon.descriptors() == before).then_some(()));
-    // All of them that were in the room have left it.
+    // All of them have left the room.
     alice.say("/who\n{quit}\n");
     let heard = String::from_utf8(alice.hear_rest()).unwrap();
     assert!(heard.ends_with("In the room: alice (1)\n{quit}\n"), "{heard}");

@@ -1,4 +1,4 @@
-//! The course's window joins, talks and leaves, and notices the end of the daemon.
+//! The course's chat window joins, talks, leaves, and notices the end of the daemon.
 
 use rustix::process::Signal;
 
@@ -34,7 +34,7 @@ fn course_window_joins_talks_with_a_terminal_and_leaves() {
 
     window.send("{quit}");
     bob.hear("alice has left the chat.\n");
-    // The window is gone, and its thread with it: it found its socket closed.
+    // The window is gone, and so is its thread, which found the socket closed.
     let last = window.read();
     assert!(!last.receives && last.turns <= 5, "{last:?}");
     window.0.finish();
@@ -43,7 +43,7 @@ fn course_window_joins_talks_with_a_terminal_and_leaves() {
     daemon.stop();
 }
 
-/// The daemon ends: the window gets a notice, and its thread ends too.
+/// When the daemon ends, the window gets a message, and its thread ends too.
 #[track_caller]
 fn assert_parted(mut daemon: Daemon, window: &mut Window, before: &str) {
     daemon.signal(Signal::TERM);

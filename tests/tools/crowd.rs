@@ -1,4 +1,4 @@
-//! The course's chat window in a room with a history that is not ASCII, and with three members that talk at once.
+//! The course's chat window in a room with a history that is not ASCII, and with three members that talk at the same time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{CAVE, welcome};
 const TALKERS: [&str; 3] = ["bob", "Zoë", "Ольга"];
 const SAYINGS: usize = 10;
 
-/// Lines that a member hears, up to this one.
+/// Lines that a member receives, up to this one.
 fn lines_until(client: &mut Client, last: &str) -> Vec<String> {
     let mut lines = Vec::new();
     while lines.last().is_none_or(|line| line != last) {
@@ -30,7 +30,7 @@ fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
         lines_until(bob, &format!("bob: {said}"));
         items.push(format!("bob: {said}"));
     }
-    // One that is longer than a recv(1024) takes; the cut is between two characters.
+    // A line that is longer than a recv(1024); it is cut between two characters.
     let long = "é".repeat(800);
     bob.say(format!("{long}\n"));
     lines_until(bob, &format!("bob: {long}"));
@@ -47,7 +47,7 @@ fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
             scope.spawn(move || {
                 for number in 0..SAYINGS {
                     client.say(format!("{name} sagt {number} – ß\n"));
-                    std::thread::sleep(Duration::from_millis(3 * number as u64)); // as people do, now and then at once
+                    std::thread::sleep(Duration::from_millis(3 * number as u64)); // people sometimes send at the same time
                 }
             });
         }
@@ -70,8 +70,8 @@ fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn course_window_lists_each_message_of_history_and_three_speakers() {
     let display = Display::new();
-    // Its thread calls recv() again once Tk has shown the item: on a busy machine that may take longer than the 5 ms, and
-    // then it takes two messages for one, or dies where they fill the 1,024 bytes within a character.
+    // Its thread calls recv() again once Tk has shown the item. On a busy machine that may take longer than the 5 ms. Then it takes
+    // two messages for one, or dies if they fill the 1,024 bytes up to the middle of a character.
     let mut late = Vec::new();
     loop {
         let Some((shown, items)) = visit(&display) else {

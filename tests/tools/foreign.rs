@@ -1,4 +1,4 @@
-//! Clients of other protocols: curl and openssl find out quickly that they are wrong here.
+//! Clients of other protocols: curl and openssl soon report that this port is the wrong one.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use crate::harness::program::{Finished, Program, command};
 use crate::harness::{CHAT, GREETING, MULTIPLY, PATIENCE, not_http, wait_until};
 use crate::{CAVE, WORDS, daemon};
 
-/// A port of another protocol may not keep a client waiting for longer. A busy machine takes some of it for the client's start.
+/// The longest wait of such a client. On a busy machine, the client's start takes some of it.
 const QUICK: Duration = Duration::from_secs(15);
 
 #[track_caller]
@@ -35,7 +35,7 @@ fn browser_is_told_that_this_is_not_http() {
         assert_eq!(finished.output, text("multiply"), "{finished:?}");
         assert!(finished.status.success(), "{finished:?}");
     }
-    // These read frames, or records, and nothing else.
+    // These understand only frames or records.
     for (more, url) in [("--http2-prior-knowledge", &url), ("--insecure", &url.replace("http:", "https:"))] {
         let refused = curl(&[more], url);
         assert!(!refused.status.success() && refused.output.is_empty(), "{refused:?}");
@@ -43,7 +43,7 @@ fn browser_is_told_that_this_is_not_http() {
     }
     let finished = curl(&["--unix-socket", socket.to_str().unwrap()], "http://localhost/");
     assert_eq!(finished.output, text("mux"), "{finished:?}");
-    // These two have said something before anybody asks.
+    // These two services send something before the client does.
     for (port, expected) in [(CHAT, format!("{CAVE}{}", not_http("chat"))), (GREETING, WORDS.to_owned())] {
         let finished = curl(&["--http0.9"], &format!("http://{}:{port}/", daemon.ip));
         assert_eq!(finished.output, expected, "{finished:?}");
@@ -58,7 +58,7 @@ fn client_hello() -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let _openssl = Program::start(command("openssl", ["s_client", "-connect", &address]));
-    // Not accept(), which would wait for ever if openssl fell over.
+    // Not a blocking accept(), which would wait for ever if openssl failed.
     listener.set_nonblocking(true).unwrap();
     let mut stream = wait_until("openssl connects", || match listener.accept() {
         Ok((stream, _)) => Some(stream),

@@ -1,4 +1,4 @@
-//! Tools that people have, and the course's own programs, each against a real daemon.
+//! Common tools, and the course's own programs, each with a real daemon.
 
 #[cfg(feature = "tls")]
 mod acme;
@@ -22,7 +22,7 @@ mod telnet;
 mod tls;
 #[cfg(feature = "tls")]
 #[path = "../protocol/tls/client.rs"]
-#[allow(dead_code)] // each test program uses its part
+#[allow(dead_code)] // each test program uses a part
 mod tls_client;
 mod websockets;
 mod window;
@@ -39,8 +39,8 @@ fn welcome(name: &str) -> String {
     format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
 }
 
-/// The usual services with a longer gap: a tool's end of input counts as right behind its last bytes, and its second
-/// recv() as called in time, on a machine that stops it for a moment in between too.
+/// The usual services with a longer gap: even if the machine stops a tool for a moment, its end of input directly follows its last
+/// bytes, and its second recv() is in time.
 fn daemon() -> Daemon {
     Daemon::talkative(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}"))
 }
@@ -53,7 +53,7 @@ fn nc(arguments: &[&str]) -> Command {
     command("nc", arguments)
 }
 
-/// Runs a tool that succeeds, and says this.
+/// Runs a tool that must succeed with this output.
 #[track_caller]
 fn exchange(tool: Command, input: &str, expected: &str) {
     let name = tool.get_program().to_owned();

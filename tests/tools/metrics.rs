@@ -48,7 +48,7 @@ fn prometheus_scrapes_with_the_example_of_a_configuration() {
     let file = file.to_str().unwrap();
     let checked = Program::run(command("promtool", ["check", "config", file]), "");
     assert!(checked.status.success(), "{checked:?}");
-    let own = format!("{}:9090", daemon.ip); // an address of the test's own
+    let own = format!("{}:9090", daemon.ip); // an address of this test only
     let mut prometheus = command("prometheus", ["--log.level=warn"]);
     prometheus.arg(format!("--config.file={file}")).arg(format!("--web.listen-address={own}"));
     prometheus.arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()));

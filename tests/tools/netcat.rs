@@ -6,20 +6,20 @@ use crate::harness::program::{Program, command};
 use crate::harness::{CHAT, Daemon, GREETING, MULTIPLY, TestDir};
 use crate::{CAVE, WORDS, daemon, exchange, nc, welcome};
 
-/// Every tool at a TCP port, in the way that passes on the end of its input.
+/// Every tool on a TCP port, with the option that passes on the end of its input.
 fn at_port(daemon: &Daemon, port: u16) -> [Command; 5] {
     let (ip, number) = (daemon.ip.to_string(), port.to_string());
     [
         nc(&["-N", &ip, &number]),
         command("ncat", [&ip, &number]),
-        // -t: how long it listens after the end of its input.
+        // -t: how long it reads after the end of its input.
         command("socat", ["-t", "2", "-", &format!("TCP:{ip}:{port}")]),
         command("busybox", ["nc", &ip, &number]),
         command("toybox", ["nc", &ip, &number]),
     ]
 }
 
-/// Every tool at the Unix socket.
+/// Every tool on the Unix socket.
 fn at_socket(daemon: &Daemon) -> [Command; 3] {
     let path = daemon.socket().to_str().unwrap().to_owned();
     [
@@ -63,7 +63,7 @@ fn socat_connects_a_session_over_socket_or_pipes() {
     test_dir.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), test_dir.config_file());
     let session = format!("{ipcd} --config {} --stdio multiply", config.display());
-    // Standard error would be lost in the conversation if it came through.
+    // If standard error were passed through, it would be lost in the conversation.
     for how in ["", ",pipes", ",pty,rawer", ",stderr"] {
         let tool = command("socat", ["-t", "2", "-", &format!("EXEC:{session}{how}")]);
         if how.contains("pty") {
@@ -181,7 +181,7 @@ fn every_tool_gets_help_choice_and_default_on_the_unix_socket() {
         exchange(tool, "6 7\n5 x\n", "Data received\n42.0\nData received\nError: not a number: 'x'\n");
     }
     daemon.stop();
-    // Another one, whose log has no selection of a service yet.
+    // A new daemon, in whose log no service has been selected yet.
     let daemon = self::daemon();
     for tool in at_socket(&daemon) {
         let before = daemon.log().len();
@@ -233,7 +233,7 @@ fn two_people_at_terminals_talk() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), CHAT.to_string());
     let terminal = || Program::in_terminal(nc(&[&ip, &port]));
-    // In a terminal a line ends with CR LF, and typed characters are displayed as well.
+    // In a terminal a line ends with CR LF, and typed characters are echoed.
     let heard = |text: &str| text.replace('\n', "\r\n");
 
     let mut alice = terminal();
@@ -257,7 +257,7 @@ fn two_people_at_terminals_talk() {
     bob.say("{quit}\n");
     bob.hear("{quit}\r\n{quit}\r\n");
     alice.hear("bob has left the chat.\r\n");
-    bob.say("\u{4}"); // Ctrl-D: nc itself waits for the end of its input
+    bob.say("\u{4}"); // Ctrl-D, because nc waits for the end of its input
     bob.finish();
     daemon.stop();
 }

@@ -1,4 +1,4 @@
-//! The page in a real browser: Debian's chromium, driven by chromium-driver.
+//! The page in a real browser: Debian's chromium, controlled through chromium-driver.
 
 use std::process::Stdio;
 
@@ -10,7 +10,7 @@ const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
 /// Seconds for one script: a browser draws each view a dozen times.
 const PATIENCE: &str = "600";
 
-/// Runs a script, which drives the browser. It says what it has measured.
+/// Runs a script that controls the browser and prints its measurements.
 fn drive(script: &str, mode: &str, arguments: &[&str]) {
     let script = format!("{}/tests/page/{script}", env!("CARGO_MANIFEST_DIR"));
     let all = [&[PATIENCE, "python3", &script, mode][..], arguments].concat();

@@ -1,5 +1,5 @@
-//! One room of several daemons on real servers of NATS, which fail in every way: each member's transcript is compared with the
-//! log itself, read by a client of the tests' own.
+//! A shared room on real NATS servers, which fail in every way. Each member's transcript is compared with the log itself, which a
+//! client in these tests reads.
 
 mod failures;
 mod house;
@@ -44,12 +44,12 @@ fn name_is_one_person_in_the_whole_room() {
     ann.wait_for("bob has joined the chat!");
     let mut other = Member::begin(&daemons[1], Kind::Tcp, "Ann");
     other.wait_for("Error: the name 'Ann' is taken; choose another");
-    other.command("аnn"); // with a letter of another script
+    other.command("аnn"); // the first letter is of another script
     other.wait_for("Error: a name uses one script");
     other.command("cat");
     other.wait_for("Welcome cat!");
     ann.wait_for("cat has joined the chat!");
-    // Many at once on both: the log decides, and each name is given once.
+    // Many at once on both daemons: the log decides, and each name is given once.
     let names: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
     let at =
         |index: usize| names.iter().map(|name| Member::begin(&daemons[index], Kind::Tcp, name)).collect();
@@ -121,7 +121,7 @@ fn machine_that_reports_to_one_daemon_is_known_to_all() {
         client.half_close();
         String::from_utf8(client.hear_rest()).unwrap()
     };
-    // What one says is lost for the others while their connection is not there yet, so it is said again, as reports are.
+    // A report is lost for the others while their connection is not ready, so it is repeated, as usual.
     let seen = wait_until("the other daemon knows the machine", || {
         let taken = ask(&daemons[0], "{\"host\":\"pc7\",\"cpu_percent\":12.5}\n");
         assert_eq!(taken, "Data received\n");
@@ -192,7 +192,7 @@ fn reload_shares_the_room_and_stops_that_with_members_staying() {
     bob.wait_for("ann has left the chat.");
     ann.say("nobody hears this");
     ann.wait_for("ann: nobody hears this");
-    // And none.
+    // No shared room.
     reload(&member::endpoints(""));
     ann.wait_for("This room is no longer shared with other machines.");
     ann.say("on my own");

@@ -1,15 +1,15 @@
-//! Telnet clients as people start them, in a terminal: PuTTY's plink, in both of its ways, and the telnet of GNU inetutils.
+//! Telnet clients in a terminal, as people start them: PuTTY's plink, in both of its modes, and GNU inetutils' telnet.
 
 use crate::harness::program::{Program, command};
 use crate::harness::{CHAT, Daemon, MULTIPLY};
 use crate::{CAVE, daemon, welcome};
 
-/// A client in a terminal that is its own, so that Ctrl-C reaches it.
+/// A client in its own terminal, so that it gets Ctrl-C.
 fn at(program: &str, options: &[&str], daemon: &Daemon, port: u16) -> Program {
     let (ip, port) = (daemon.ip.to_string(), port.to_string());
-    // plink takes the port as an option, telnet behind the address.
+    // plink takes the port as an option, telnet after the address.
     let to = if program == "plink" { vec!["-P", &port, &ip] } else { vec![&*ip, &*port] };
-    // It is looked for first, so that it is the one that is missed.
+    // This shows first whether the client is installed.
     drop(Program::run(command(program, ["--version"]), ""));
     Program::in_terminal(command("setsid", [&["--ctty", program], options, &to].concat()))
 }
@@ -36,7 +36,7 @@ fn inetutils_telnet_multiplies_chats_and_survives_ctrl_c() {
     for request in ["3 4", "6 2"] {
         telnet.say("\x03");
         telnet.hear("^C");
-        // Without an answer to its timing mark it would show nothing any more.
+        // Without an answer to its timing mark it would display nothing more.
         telnet.say(&format!("{request}\n"));
         telnet.hear(&shown(request, &["Data received", "12.0"], "\r\n"));
     }
@@ -61,14 +61,14 @@ fn inetutils_telnet_multiplies_chats_and_survives_ctrl_c() {
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn plink_multiplies_and_chats_by_telnet_and_raw() {
     let daemon = daemon();
-    // To Telnet lines end with CR LF, and the terminal turns the LF into CR LF again.
+    // In Telnet, lines end with CR LF, and the terminal turns that LF into CR LF again.
     for (way, end) in [("-telnet", "\r\r\n"), ("-raw", "\r\n")] {
         let mut plink = at("plink", &[way], &daemon, MULTIPLY);
         for (typed, result) in [("5 10", "50.0"), ("5 x", "Error: not a number: 'x'"), ("3 4", "12.0")] {
             plink.say(&format!("{typed}\n"));
             plink.hear(&shown(typed, &["Data received", result], end));
         }
-        // The end of its input, which it passes on as IAC EOF, or as end of file: nothing more is to come.
+        // The end of its input, which it passes on as IAC EOF or as end of file.
         plink.say("\x04");
         let finished = plink.finish();
         assert_eq!((finished.status.code(), &*finished.output), (Some(0), ""), "{way}");
@@ -79,7 +79,7 @@ fn plink_multiplies_and_chats_by_telnet_and_raw() {
             plink.say(&format!("{typed}\n"));
             plink.hear(&shown(typed, &[answer], end));
         }
-        // As Telnet it has ended with the connection; otherwise it ends with its input.
+        // In Telnet mode it has ended with the connection; otherwise it ends with its input.
         plink.say("\x04");
         plink.finish();
     }

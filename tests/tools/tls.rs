@@ -7,7 +7,7 @@ use crate::harness::{Daemon, GREETING, MULTIPLY, TestDir, USUAL};
 use crate::tls_client::{Authority, write};
 use crate::{WORDS, exchange};
 
-/// The usual services on TLS, and the file of their authority.
+/// The usual services with TLS, and the file of their authority.
 fn daemon() -> (Daemon, String) {
     let (test_dir, authority) = (TestDir::new(), Authority::new());
     let file = |name: &str| test_dir.directory.path().join(name);
@@ -110,7 +110,7 @@ fn curl_hears_the_greeting_as_gopher_over_tls() {
     daemon.stop();
 }
 
-/// sslyze is no package of Debian's: `IPCD_SSLYZE` says where it is, unless it is found by its name.
+/// Debian has no package of sslyze: `IPCD_SSLYZE` is its path, unless it is found by its name.
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn sslyze_finds_nothing_but_that_the_certificate_is_a_tests_own() {

@@ -1,12 +1,11 @@
-//! The case list of RFC 6455, as the Autobahn test suite has it, with the two libraries that most programs use: Python's
-//! `websockets` and Node's `ws`.
+//! The cases of RFC 6455, as in the Autobahn test suite, with the two most common libraries: Python's `websockets` and Node's `ws`.
 
 use crate::harness::program::{Program, command};
 use crate::harness::{Daemon, USUAL};
 
 const PORT: u16 = 33080;
 
-/// A daemon whose room takes long messages, and its page.
+/// A daemon with a page, whose room accepts long messages.
 fn daemon() -> (Daemon, String) {
     let room = USUAL.replace("[chat]\n", "[chat]\nmax_message = \"1MiB\"\nbacklog = \"16MiB\"\n");
     assert_ne!(room, USUAL);
@@ -23,7 +22,7 @@ fn all_pass(program: &str, arguments: &[&str], cases_min: usize) {
     assert!(finished.status.success() && cases >= cases_min, "{finished:?}");
 }
 
-/// `websockets` is no package of Debian 12's that is new enough: `IPCD_WEBSOCKETS` says which Python has it.
+/// Debian 12's package of `websockets` is too old: `IPCD_WEBSOCKETS` is a Python that has a newer one.
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn cases_of_the_rfc_pass_with_pythons_websockets() {
@@ -34,7 +33,7 @@ fn cases_of_the_rfc_pass_with_pythons_websockets() {
     daemon.stop();
 }
 
-/// `IPCD_WS` says where Node's module is, unless it is found by its name.
+/// `IPCD_WS` is the path of Node's module, unless it is found by its name.
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn cases_of_the_rfc_pass_with_nodes_ws() {

@@ -26,7 +26,7 @@ impl Display {
     }
 }
 
-/// A Python that has tkinter: Debian's own, or the one on the path.
+/// A Python with tkinter: Debian's own, or the one in PATH.
 fn python_with_windows() -> &'static str {
     let has_it = |python: &&str| {
         let imported = Command::new(python).args(["-c", "import tkinter"]).output();
@@ -39,7 +39,8 @@ fn python_with_windows() -> &'static str {
 /// The course's chat window.
 pub struct Window(pub Program);
 
-/// A window's contents: the items of its list, the number of successful calls of recv() in its thread, and whether
+/// A window's contents: the items of its list, how many calls of recv() in its thread have succeeded, and whether the thread still
+/// runs.
 /// that still runs.
 #[derive(Debug, PartialEq)]
 pub struct Shown {
@@ -78,7 +79,8 @@ impl Window {
         self.read()
     }
 
-    /// Waits until its list contains exactly this, in the pieces in which it was received. `None`: its thread has
+    /// Waits until its list has exactly this, in the pieces in which it was received. `None`: its thread has died, as it does if a
+    /// recv() ends inside a character.
     /// died, as it does if one recv() ends within a character.
     #[track_caller]
     pub fn hear(&mut self, expected: &str) -> Option<Shown> {

@@ -15,7 +15,7 @@ fn chat_pipe_sends_all_lines_before_leaving() {
     assert_eq!(text(&output.stdout), "cron: build finished\ncron: /really\n", "{output:?}");
     assert!(output.status.success() && output.stderr.is_empty());
     bob.hear("cron has joined the chat!\ncron: build finished\ncron: /really\ncron has left the chat.\n");
-    // Far more than the buffers hold.
+    // Much more than the buffers hold.
     let lines: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
     let output =
         ipcctl_with(&["--to", &format!("tcp://{}:33000", daemon.ip), "chat", "--name", "log"], &lines);
@@ -144,7 +144,7 @@ fn talk_pipe_waits_for_its_partner_and_ends_with_bye() {
     second.hear_end();
     let output = first.join().unwrap();
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
-    // It waited, and did not do so silently.
+    // It waited, and has said so.
     assert!(
         text(&output.stderr).starts_with("ipcctl: the input has ended; waiting for the partner"),
         "{output:?}"

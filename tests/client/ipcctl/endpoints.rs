@@ -72,7 +72,7 @@ fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
 
 #[test]
 fn lost_and_refused_datagrams_have_their_exit_status() {
-    // At an address of its own: nobody else takes the port once it is free.
+    // On an address of its own, so that no other test takes the port when it is free.
     let silent = UdpSocket::bind((TestDir::new().ip, 0)).unwrap();
     let to = format!("udp://{}", silent.local_addr().unwrap());
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "6", "7"]);
@@ -110,7 +110,7 @@ fn fifo_pair_is_queried_and_stale_replies_are_skipped() {
     let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
     let mut other = File::options().write(true).open(path(".in")).unwrap();
     other.write_all(b"1 1\n").unwrap();
-    // Its answer is there, and stays.
+    // The reply is there, and stays.
     let out = File::options().read(true).open(path(".out")).unwrap();
     let mut ready = [PollFd::new(&out, PollFlags::IN)];
     assert_eq!(poll(&mut ready, None).unwrap(), 1);

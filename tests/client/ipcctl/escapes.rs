@@ -1,5 +1,5 @@
-//! JSON that a daemon, or a machine that reports to it, sends: no terminal and no log obeys the output of `--json`,
-//! and it means the same.
+//! JSON from a daemon, or from a machine that reports to it: no terminal and no log obeys the output of `--json`, and its meaning
+//! stays the same.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -9,17 +9,16 @@ use serde_json::{Value, json};
 use super::{ipcctl, ipcctl_with, socket, text};
 use crate::harness::{Client, Daemon};
 
-/// C1 and DEL, bidirectional controls, line separators, tags, characters without width; and the escape that JSON has
-/// itself.
+/// C1 and DEL, bidirectional controls, line separators, tags, characters without width; and an escape of JSON itself.
 const ORDERS: &str =
     "\u{1b}]0;x\u{7}\u{9b}2J\u{7f}\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}\u{feff} é字";
 
-/// Whether a terminal or a log shows each of these characters, and in its place.
+/// Whether a terminal or a log displays each of these characters, in its place.
 fn is_harmless(printed: &str) -> bool {
     printed.chars().all(|c| c == '\n' || !ipcd::engine::text::is_invisible(c))
 }
 
-/// JSON with all that it may have raw in it as raw as it may be.
+/// JSON with as many characters unescaped as is allowed.
 fn raw(value: &Value) -> String {
     value.to_string()
 }
@@ -90,7 +89,7 @@ fn machine_report_and_query_are_printed_as_safe_json() {
     let fields = json!({"host": "pc7", "x": ORDERS});
     machine.say(format!("stats\n{}\n", raw(&fields)));
     machine.hear("Data received\n");
-    // As the daemon itself sends it, for users of nc.
+    // In the form in which the daemon sends it to users of nc.
     machine.say("latest pc7\n");
     let told = line_of(&mut machine);
     assert!(is_harmless(&told) && told.contains("\\u202e"), "{told:?}");
@@ -108,7 +107,7 @@ fn machine_report_and_query_are_printed_as_safe_json() {
 
 #[test]
 fn daemons_json_escapes_endpoint_names() {
-    // A path may have any character but a control character; these are none, and turn a line around.
+    // A path may have any character except control characters. These are none, but they change the direction of a line.
     let strange = "s\u{202e}\u{200b}\u{2066}é";
     let daemon = Daemon::with(&format!(
         "[multiply]\nlisten = [\"unix://{{dir}}/{strange}\"]\n[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"

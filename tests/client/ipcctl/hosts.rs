@@ -11,7 +11,7 @@ use super::{ipcctl, text};
 use crate::harness::around::{in_namespaces, may_unshare, outcome};
 use crate::harness::{Daemon, TestDir};
 
-/// ipcctl with these files for the lookup of names.
+/// ipcctl with these files for name lookups.
 fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -29,7 +29,7 @@ fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
     outcome(&mut in_namespaces(&["--mount"], &prepare.join("\n"), &command))
 }
 
-/// An address that neither accepts nor refuses a connection: its queue is full, and nobody accepts.
+/// An address that neither accepts nor refuses a connection: the backlog is full, and nobody accepts.
 fn black_hole(port: u16) -> (IpAddr, Socket, Vec<TcpStream>) {
     let ip = TestDir::new().ip;
     let address = SocketAddr::from((ip, port));
@@ -56,9 +56,9 @@ fn host_name_is_resolved_and_every_address_tried() {
     for (hosts, to) in [
         (format!("{} teacher.local", daemon.ip), "tcp://teacher.local:65432"),
         (format!("{} teacher", daemon.ip), "teacher:65432"),
-        // Refused at once, and the next is tried.
+        // The first is refused at once, and the next one is tried.
         (format!("{nobody} teacher.local\n{} teacher.local", daemon.ip), "tcp://teacher.local:65432"),
-        // One that does not answer is not waited for.
+        // The first does not answer, and is not waited for.
         (format!("{hole} teacher.local\n{} teacher.local", daemon.ip), "tcp://Teacher.Local:65432"),
     ] {
         let begun = Instant::now();
@@ -102,7 +102,7 @@ fn unreachable_host_is_one_error_line_in_time() {
         assert!(said.contains(says) && said.lines().count() == 1, "{said}");
         assert!(begun.elapsed() < Duration::from_secs(12), "{to}: {:?}", begun.elapsed());
     }
-    // A name server that is not there says at once that the name is not known.
+    // Without a name server, the name is unknown at once.
     drop(deaf);
     let output = among(&hosts, resolver.into(), &["--to", "tcp://nobody.example:1", "multiply", "5", "10"]);
     let said = text(&output.stderr);
@@ -146,7 +146,7 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         text(&output.stderr),
         format!("ipcctl: tried {to}: connection refused\nipcctl: no ipcd at {to}: connection refused\n")
     );
-    // Here no test's daemon has the default endpoints; a user's daemon would.
+    // No test's daemon has the default endpoints, but a user's daemon would.
     if !may_unshare() {
         return;
     }

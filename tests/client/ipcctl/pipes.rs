@@ -34,7 +34,7 @@ fn piped_line_is_sent_literally_and_none_ends_the_session() {
     while !heard.ends_with("cron has left the chat.\n") {
         heard += std::str::from_utf8(&bob.recv()).unwrap();
     }
-    // The character that keeps a word from being a farewell is invisible.
+    // An invisible character keeps a word from counting as a farewell.
     let heard = heard.replace('\u{200b}', "");
     assert_eq!(heard, format!("cron has joined the chat!\n{}\ncron has left the chat.\n", said.join("\n")));
     daemon.stop();
@@ -53,14 +53,14 @@ fn commands_option_makes_a_pipe_an_ordinary_member() {
     daemon.stop();
 }
 
-/// A daemon that sends `first`, a line for each of the first lines it receives, and then continues as `rest` says.
+/// A daemon that sends `first`, a line for each of the first lines that it receives, and then continues as `rest` says.
 fn daemon_that(
     takes_orders: bool,
     first: &'static [&'static str],
     rest: impl FnOnce(&TcpStream, &mut dyn Iterator<Item = std::io::Result<String>>) + Send + 'static,
 ) -> String {
     let directory = tempfile::tempdir().unwrap();
-    // Orders go to Unix sockets only. Either kind of stream is written and read alike.
+    // Orders go only to Unix sockets. Both kinds of stream work alike.
     let path = directory.path().join("orders.sock");
     let (orders, listener) = (UnixListener::bind(&path).unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let to = match takes_orders {
@@ -83,7 +83,7 @@ fn daemon_that(
     to
 }
 
-/// One that says `rest` then, a piece every millisecond, until the client ends.
+/// A daemon that then sends `rest`, a piece every millisecond, until the client ends.
 fn endless(takes_orders: bool, first: &'static [&'static str], rest: &'static str) -> String {
     daemon_that(takes_orders, first, move |mut stream, _| {
         while stream.write_all(rest.as_bytes()).is_ok() {
@@ -119,12 +119,12 @@ fn endless_answer_is_bounded_by_time_and_length() {
         let took = begun.elapsed();
         assert_eq!(output.status.code(), Some(75), "{arguments:?}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains("no answer within 1s"), "{output:?}");
-        // A line that comes back, and one that does not: two timeouts. A busy machine has time to spare.
+        // One line that comes back and one that does not: two timeouts. A busy machine gets more time.
         assert!(took < Duration::from_secs(20), "{arguments:?}: {took:?}");
     }
 }
 
-/// A daemon that receives another line, and then sends `rest` as fast as it is accepted.
+/// A daemon that receives one more line, and then sends `rest` as fast as possible.
 fn torrent(takes_orders: bool, first: &'static [&'static str], rest: &'static str) -> String {
     daemon_that(takes_orders, first, move |mut stream, heard| {
         heard.next();
@@ -145,14 +145,14 @@ fn collected_answer_is_bounded() {
         ),
         (&[], "{", &["status"], "a line without an end"),
     ] {
-        // Without a timeout: it is the length that ends it.
+        // No timeout: the length ends it.
         let to = torrent(arguments == ["reload"], first, rest);
         let output = ipcctl(&[&["--to", &to, "--timeout", "0s"], arguments].concat());
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(said.contains(says) && said.lines().count() == 1, "{said}");
     }
-    // Answers to nothing are no results.
+    // Answers without a request are not results.
     let to = torrent(false, &["Data received\n50.0\n"], "Data received\n50.0\n");
     let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n6 7\n");
     let said = text(&output.stderr);

@@ -162,7 +162,7 @@ fn status_shows_loop_latency() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert!((1..=8).contains(&rows.len()), "{table}");
-    // No turn is counted twice or forgotten, and every count has a bar.
+    // No turn is counted twice or not at all, and every count has a bar.
     let counts = rows.iter().map(|row| row[1].parse::<u64>().unwrap());
     assert_eq!(counts.clone().sum::<u64>(), turns, "{table}");
     for (row, count) in rows.iter().zip(counts) {

@@ -1,5 +1,5 @@
-//! Every command at every kind of endpoint, of the service that it needs and of every other one: it works, or says in
-//! one sentence what is there, or what would be right.
+//! Every command with every kind of endpoint, of the right service and of every other one: it works, or one sentence says what is
+//! there or what would be right.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ const COMMANDS: [(&str, &[&str], &str); 9] = [
     ("stats", &["top", "--once", "--json"], "["),
 ];
 
-/// Orders to the daemon, which only its Unix socket takes.
+/// Orders to the daemon, which only its Unix socket accepts.
 const ORDERS: [&str; 7] =
     ["reload", "kick ann", "mute ann", "unmute ann", "say hi", "close 127.9.9.9", "handover"];
 
@@ -101,7 +101,7 @@ fn every_command_works_or_says_what_is_there_at_every_endpoint() {
                 assert_eq!(said, "ipcctl: status is not offered here: its answer is longer than a packet\n");
             } else if [wanted, "mux"].contains(&found) {
                 assert_eq!((output.status.code(), said), (Some(0), ""), "{arguments:?}");
-                // Others may be in the room.
+                // Other members may be in the room.
                 let own = format!("{name}: 5 10");
                 let is_heard = wanted != "chat" || printed.lines().any(|line| line == own);
                 assert!(is_heard && printed.starts_with(begins), "{arguments:?}: {printed}");
@@ -261,7 +261,7 @@ fn bench_measures_multiply_or_says_what_is_there() {
             "multiply" | "mux" => {
                 assert!(output.status.success() && printed.contains(&reach[1]), "{output:?}")
             }
-            // Its answer is longer than any of multiply's.
+            // Its reply is longer than any reply of multiply.
             "status" if said.ends_with(": it sends a line without an end\n") => {}
             _ => assert!(said.ends_with(&format!(": this is {found}, not multiply\n")), "{endpoint}: {said}"),
         }

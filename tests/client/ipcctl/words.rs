@@ -1,4 +1,4 @@
-//! The answer to typing mistakes: one line, with the correct form.
+//! The answer to a typing mistake: one line, with the correct form.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn star_expanded_by_the_shell_is_explained() {
         let output = shell.current_dir(&directory).output().unwrap();
         (output.status.code(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
     };
-    // In an empty directory the star stays one.
+    // In an empty directory the shell leaves the star as it is.
     assert_eq!(calculate("5 * 10"), (Some(0), "50.0\n".to_owned(), String::new()));
     std::fs::write(directory.path().join("notes.txt"), "").unwrap();
     let said = "ipcctl: the shell replaced the star with a file name (notes.txt); \
@@ -69,7 +69,7 @@ fn chat_never_sees_orders_that_were_sent_to_its_port() {
         assert!(text(&output.stderr).contains(": this is chat, not "), "{output:?}");
     }
     ann.say("still alone\n");
-    ann.hear("ann: still alone\n"); // and no one has joined
+    ann.hear("ann: still alone\n"); // and nobody has joined
     daemon.stop();
 }
 

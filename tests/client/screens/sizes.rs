@@ -11,7 +11,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// Leaves, and the terminal is as before.
+/// Leaves the screen, and checks that the terminal is as before.
 fn leave(mut pty: PtySession, keys: &str) {
     pty.press(keys);
     let (status, _) = pty.end();
@@ -31,7 +31,7 @@ fn chat_screen_fits_every_size() {
         assert!(shown[last].contains("F2: members | ") && shown[last].ends_with("/help"), "{shown:#?}");
         assert_eq!(shown[last - 1], ">");
         assert!(shown[last - 2].starts_with(" chat | ann | unix://"), "{shown:#?}");
-        // The text is below its time, in as many rows as it needs.
+        // The text is below its time, on as many rows as it needs.
         let at = shown.iter().position(|row| row.contains("bob: a sentence")).unwrap();
         assert_eq!(&shown[at][5..10], " bob:", "{shown:#?}");
         let is_broken = shown[at + 1].starts_with("      ");
@@ -165,7 +165,7 @@ fn bench_rows_never_wrap_at_any_size() {
         let pty = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
         let figures =
             |screen: &vt100::Screen| rows(screen).iter().filter(|row| row.starts_with(" two pipes ")).count();
-        // Two bars, and what waits in the kernel, are left out if there is no room for them.
+        // Two bars, and the kernel's queue, are left out if there is no room for them.
         let expected = if width < 80 { 1 } else { 4 };
         let shown = pty.wait_for("figures, two bars and what waits", |screen| figures(screen) == expected);
         let row = shown.iter().find(|row| row.starts_with(" two pipes ")).unwrap();
@@ -189,7 +189,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
     let mut wrong =
         crate::harness::around::from([127, 80, 0, 20].into(), daemon.address(crate::harness::MULTIPLY));
     for (height, width) in SIZES {
-        // The first of several mistakes within 10 ms is kept.
+        // Of several mistakes within 10 ms, the first is kept.
         wait_until("it is the last mistake", || {
             wrong.say("3,14 2\n");
             wrong.hear("Data received\nError: not a number: '3,14'\n");
@@ -198,7 +198,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
             String::from_utf8(output.stdout).unwrap().contains("'3,14' is not a number here").then_some(())
         });
         let mut pty = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
-        // The first row is selected, and has its hint in full below.
+        // The first row is selected, and its whole hint is below.
         let shown = pty.wait_for("the whole hint", |screen| {
             let text: String = rows(screen)[4..].join(" ");
             text.contains("127.80.0.20: '3,14' is not") && text.contains("with a decimal point")
@@ -206,7 +206,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
         let last = usize::from(height) - 1;
         assert!(shown[last].contains(" 1 of 3") && shown[last].ends_with("q: quit"), "{shown:#?}");
         assert!(!shown[0].contains("HOST") && !shown[0].contains("CPU"), "no machine reports: {shown:#?}");
-        // Rows in trouble are on top, with the name and, at any width, the beginning of the correction.
+        // Rows with trouble are at the top, with the name and, at any width, the beginning of the correction.
         assert!(shown[0].starts_with("CLIENT") && shown[1].contains("127.80.0.20"), "{shown:#?}");
         assert!(shown[1].contains("student 20") && shown[1].contains("'3,14' is no"), "{shown:#?}");
         assert_eq!(
@@ -240,7 +240,7 @@ fn status_and_confirmations_fit_every_size() {
     let socket = daemon.socket();
     for (height, width) in SIZES {
         let pty = PtySession::sized(height, width, &["--to", &to, "status"]);
-        pty.see("TURN UP TO"); // the last of its tables
+        pty.see("TURN UP TO"); // its last table
         let (status, bytes) = pty.end();
         assert!(status.success(), "{status}");
         let text = String::from_utf8(bytes).unwrap();
@@ -249,7 +249,7 @@ fn status_and_confirmations_fit_every_size() {
         assert!(text.contains("SERVICE") && text.contains("MESSAGES"), "{text}");
         assert_eq!(text.contains("A SECOND"), width >= 80, "{text}");
         assert!(text.contains("ann lee"), "{text}");
-        // A path that is broken is all there.
+        // A path that is broken into lines is complete.
         let whole: String = text.split_whitespace().collect();
         let path = socket.to_str().unwrap();
         assert!(path.len() < 20 || whole.contains(&path[..20]), "{text}");

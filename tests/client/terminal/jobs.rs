@@ -1,5 +1,5 @@
-//! Job control: when a screen is stopped and continued, the terminal belongs to the shell in between and to the screen
-//! afterwards; and a screen whose window is closed ends without a message.
+//! Job control: while a screen is stopped, the terminal belongs to the shell, and when it continues, to the screen. If its window
+//! is closed, a screen ends without a message.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -32,7 +32,8 @@ fn job_of(shell: i32) -> i32 {
     })
 }
 
-/// Keys that a screen shows at once: then it reads the keyboard, and in raw mode. Returns the screen afterwards.
+/// A screen, with keys that change it at once: so the test knows that it reads the keyboard, in raw mode. Returns the screen
+/// afterwards.
 struct View {
     command: &'static str,
     first: &'static str,
@@ -65,7 +66,7 @@ fn stopped_screen_is_redrawn_however_it_was_stopped() {
             let job = job_of(pty.pid());
             for stop in [None, Some(Signal::STOP), Some(Signal::TSTP), None] {
                 match stop {
-                    // Ctrl-Z, and the shell has all of its terminal again.
+                    // After Ctrl-Z the shell has the whole terminal again.
                     None => {
                         pty.press("\x1a");
                         pty.wait_for("the shell's prompt", is_at_prompt);
@@ -73,7 +74,7 @@ fn stopped_screen_is_redrawn_however_it_was_stopped() {
                     Some(signal) => kill_process(Pid::from_raw(job).unwrap(), signal).unwrap(),
                 }
                 wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
-                // The shell answers; where it can, it has put the settings right.
+                // The shell answers; if it can, it has restored the terminal's settings.
                 pty.press("echo st\"\"ill here\n");
                 pty.see("still here");
                 pty.press("fg\n");
@@ -115,8 +116,8 @@ fn background_screen_waits_for_the_terminal() {
     wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
     pty.press("bg\n");
     pty.wait_for("the job in the background", |screen| screen.contents().contains("ann &"));
-    // It is woken, and stopped again when it wants to draw. The shell learns that a little later; until then its `fg` would
-    // take the job to run and not wake it.
+    // It is continued in the background, and is stopped again when it draws. The shell notices that a little later; until then, its
+    // `fg` would not continue the job.
     pty.press("until jobs | grep -q Stopped; do :; done; echo st\"\"opped again\n");
     pty.see("stopped again");
     pty.wait_for("the shell's prompt", is_at_prompt);
@@ -180,7 +181,7 @@ fn pasted_lines_join_with_spaces_and_the_wheel_scrolls() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
-    // As xterm, VTE and Windows send them.
+    // In the form in which xterm, VTE and Windows send them.
     ann.press("\x1b[200~one\rtwo\r\nthree\nfour\x1b[201~");
     ann.see_typed("one two three four", 18);
     ann.press("\x15");

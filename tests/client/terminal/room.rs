@@ -36,7 +36,7 @@ fn room_replies_have_no_speaker_and_private_lines_look_private() {
     assert_eq!(style_of(&ann, "In the room: "), (plain, false, false));
     assert_eq!(style_of(&ann, "* bob waves"), (plain, false, true));
     assert_eq!(style_of(&ann, "[private] "), (vt100::Color::Idx(5), false, true));
-    // A time of day precedes each, and the continuation in a second row is below the text.
+    // A time of day precedes each message, and the second row is aligned with the text.
     bob.say(format!("{} end\n", "x".repeat(66)));
     let shown = ann.see("end");
     let at = shown.iter().position(|row| row.trim_start().starts_with("end")).unwrap();
@@ -62,7 +62,7 @@ fn tab_completes_commands_and_names_and_f2_lists_members() {
     ann.see("you are in the room");
     ann.press("/ms\t");
     ann.see_typed("/msg ", 5);
-    // Silent members are queried unseen, and known the next time.
+    // The list of members that it requests for itself is not shown, and known the next time.
     ann.press("bo");
     ann.wait_for("the name is known", |screen| {
         screen.contents().contains("> /msg Bob Miller") || {
@@ -103,7 +103,7 @@ fn enter_reconnects_a_lost_room_at_once() {
             if sender.send(std::time::Instant::now()).is_err() {
                 return;
             }
-            // In and out at once; each pause is twice as long as the last.
+            // Joined and gone at once; each pause is twice as long as the last.
             let _ = (&stream).write_all(b"Welcome ann! If you ever want to quit, type {quit} to exit.\n");
         }
     });
@@ -171,7 +171,7 @@ fn unknown_room_server_gets_one_query_and_no_key() {
     });
     let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
-    // No name begins like this: ipcd would be asked again for the members.
+    // No name begins like this, which would make ipcctl request the list of members again.
     ann.press("x\thi\r");
     ann.press("there\r");
     assert_eq!(server.join().unwrap(), ["ann\n", "/who\n", "xhi\n", "there\n"]);

@@ -7,7 +7,7 @@ use crate::certificate::made;
 use crate::harness::pty::PtySession;
 use crate::harness::{Daemon, TestDir};
 
-/// Every service of a course with TLS alone, on ports of an address of its own.
+/// Every service of a course, only with TLS, on the ports of one address.
 const SERVICES: &str = r#"
 [tls]
 certificate = "{dir}/server-localhost.pem"
@@ -60,7 +60,7 @@ fn daemon_serves_its_own_client_with_its_own_certificates() {
         );
         assert_eq!(finished.errors, "", "{arguments:?}");
     }
-    // In a WebSocket in TLS as well.
+    // In a WebSocket with TLS as well.
     let mut web = reach(&daemon, 33443);
     web[1] = web[1].replace("tls://", "wss://");
     for (arguments, input, output) in [
@@ -112,7 +112,7 @@ fn daemon_with_a_client_authority_knows_its_clients() {
     assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
     let finished = ipcctl(&here, &["multiply", "5", "10"], "");
     assert!(finished.errors.contains("give yours with --client-certificate"), "{finished:?}");
-    // Of another authority with a name of its own.
+    // A certificate from another authority of the same name.
     let other = directory.join("other");
     fs::create_dir(&other).unwrap();
     made(&other, &["localhost", "--client", "ann"]);
@@ -128,7 +128,7 @@ fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
     let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
     let daemon = start(first, "");
     let ca = tempfile::tempdir().unwrap();
-    // The certificates move on with the daemon.
+    // The certificates move to the daemon's directory.
     for name in fs::read_dir(daemon.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()) {
         if name.to_string_lossy().ends_with(".pem") {
             fs::copy(daemon.directory.path().join(&name), second.directory.path().join(&name)).unwrap();

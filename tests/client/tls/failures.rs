@@ -14,7 +14,7 @@ use crate::certificate::made;
 use crate::harness::Daemon;
 use crate::harness::program::Program;
 
-/// The error of `multiply` there, which fails with this status.
+/// The error of `ipcctl multiply` there, which fails with this status.
 #[track_caller]
 fn failure(reach: &[String], status: i32) -> String {
     let finished = ipcctl(reach, &["multiply", "5", "10"], "");
@@ -81,7 +81,7 @@ fn authority_as_a_servers_certificate_is_named_as_that() {
     assert!(error.contains("the server's certificate is not for servers"), "{error}");
 }
 
-/// A certificate for localhost of an authority of its own, valid in these years.
+/// A certificate for localhost from an authority of its own, valid in these years.
 fn valid(directory: &Path, from: i32, until: i32) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();

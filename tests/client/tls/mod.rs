@@ -37,7 +37,7 @@ fn ipcctl(reach: &[String], arguments: &[&str], input: &str) -> Finished {
     Program::run(command, input)
 }
 
-/// The system's authorities are those in this file.
+/// Makes this file the list of the system's authorities.
 fn in_a_system_that_trusts(command: &mut Command, file: &str) {
     let nowhere = PathBuf::from(file).with_file_name("none");
     command.env("SSL_CERT_FILE", file).env("SSL_CERT_DIR", nowhere);
@@ -167,7 +167,7 @@ fn insecure_is_said_each_time_and_in_red_on_a_terminal() {
     assert!(plain.contains(warning) && !plain.contains("\x1b[1;31m"), "{plain:?}");
 }
 
-/// Sees ann come into the room again by herself, and lets her say a line and leave.
+/// Checks that ann joins the room again by herself, and lets her send a line and leave.
 fn say_after_return(mut ann: PtySession) {
     ann.wait_for("in the room twice", |screen| {
         screen.contents().matches("you are in the room as ann").count() == 2

@@ -1,4 +1,4 @@
-//! A server with TLS, which answers as the daemon does: a thread for each connection.
+//! A server with TLS, which answers like the daemon, with a thread for each connection.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,16 +13,16 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::PATIENCE;
 
-/// A server's treatment of its clients.
+/// How a server treats its clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     /// Answers each line with the product of 5 and 10, or an error.
     Multiply,
-    /// The same, for clients with a certificate of the same authority alone.
+    /// The same, but only for clients with a certificate of the same authority.
     Certified,
-    /// Ends in the middle of the first answer, without the end that TLS has.
+    /// Ends in the middle of the first answer, without the message that ends TLS.
     Cut,
-    /// Ends when its client has declared its end, and answers nothing more.
+    /// Ends when its client has ended, and answers nothing more.
     Strict,
 }
 
@@ -31,27 +31,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// In front of another server that has no TLS.
+    /// A proxy for another server, which has no TLS.
     pub fn before(directory: &Path, certificate: &str, behind: SocketAddr) -> Server {
         let config = Arc::new(config(directory, certificate, Behaviour::Multiply));
         Server::with(move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
-            // Gone on one side or the other: that is the client's test.
+            // One side is gone; the client's test decides whether that is right.
             let _ = carry(StreamOwned::new(connection, stream), behind);
         })
     }
 
-    /// With a certificate of this directory.
+    /// A server with a certificate in this directory.
     pub fn start(directory: &Path, certificate: &str, behaviour: Behaviour) -> Server {
         let config = Arc::new(config(directory, certificate, behaviour));
         Server::with(move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
-            // A client that does not trust us ends the connection: that is the client's test.
+            // A client that does not trust us ends the connection; the client's test checks that.
             let _ = converse(StreamOwned::new(connection, stream), behaviour);
         })
     }
 
-    /// Something else on a port of 127.0.0.1.
+    /// Any server on a port of 127.0.0.1.
     pub fn with(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -114,7 +114,7 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>, behaviour: Behavio
     stream.flush()
 }
 
-/// Carries bytes and ends both ways, each for a moment.
+/// Passes bytes on in both directions by turns, up to both ends.
 fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr) -> std::io::Result<()> {
     let briefly = Some(Duration::from_millis(2));
     let mut back = TcpStream::connect(behind)?;

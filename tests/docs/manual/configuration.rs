@@ -10,7 +10,7 @@ use super::page::{blocks, sections, unescape};
 
 const EXAMPLE: &str = include_str!("../../../etc/ipcd.toml");
 
-/// Table and key, and the default as written.
+/// Table and key, with the default as it is written.
 type Keys = BTreeMap<(String, String), toml::Value>;
 
 fn default_of(line: &str) -> (String, toml::Value) {
@@ -58,7 +58,7 @@ fn code_manual_and_example_agree_on_keys_and_defaults() {
     let nothing: [&(String, String); 0] = [];
     assert_eq!(code.difference(&on_page).collect::<Vec<_>>(), nothing, "are not in man/ipcd.toml.5");
     assert_eq!(on_page.difference(&code).collect::<Vec<_>>(), nothing, "are in man/ipcd.toml.5, but no keys");
-    // A test beside the code compares the example with the code's defaults.
+    // A unit test compares the example with the code's defaults.
     let example = keys_of_example();
     let only_in = |one: &Keys, other: &Keys| -> Vec<_> {
         one.iter()
@@ -96,14 +96,14 @@ fn manual_states_every_range() {
         .collect();
     assert!(bounds.len() >= 8, "{bounds:?}");
     let mut checked = BTreeSet::new();
-    // A key is read by the function of its name.
+    // The function with a key's name reads the key.
     for function in include_str!("../../../src/config/readers.rs").split("\npub(super) fn ").skip(1) {
         let key = function.split('(').next().unwrap();
         let body = function.split("\n}").next().unwrap();
         let words: BTreeSet<&str> = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
         for (name, range) in bounds.iter().filter(|(name, _)| words.contains(name)) {
             checked.insert(name);
-            // The text about most times appears once, for all.
+            // The page states the range of most times once, for all of them.
             let general = *name == "TIMEOUT" && IPCD_TOML.contains(&format!("a time is {range}."));
             assert!(general || explanations(key).contains(range), "{key}: {range}");
         }

@@ -1,4 +1,4 @@
-//! The example dialogues of ipcd-protocol(7) are held with a real daemon.
+//! Holds the example dialogues of ipcd-protocol(7) with a real daemon.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::harness::{Client, Daemon, show};
 /// An example of ipcd-protocol(7).
 struct Dialogue {
     service: Service,
-    /// Each line that is received is one recv().
+    /// Whether each received line is one recv().
     by_recv: bool,
     over: Vec<Over>,
     lines: Vec<String>,
@@ -48,7 +48,7 @@ impl Dialogue {
         blocks(PROTOCOL, "dialogue").into_iter().map(read).collect()
     }
 
-    /// Every service on TCP and on a Unix socket, and the configuration that the dialogue mentions.
+    /// Every service on TCP and on a Unix socket, with the configuration that the dialogue mentions.
     fn configuration(&self) -> String {
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for service in Service::ALL {
@@ -64,7 +64,7 @@ impl Dialogue {
             tables.insert(name.to_owned(), vec![listen]);
         }
         if self.by_recv {
-            // Two messages stay two recv() also on a machine that is busy.
+            // With this gap, two messages are two recv() calls on a busy machine too.
             tables.entry("limits".to_owned()).or_default().push("raw_gap = \"700ms\"".to_owned());
         }
         for line in &self.lines {
@@ -150,7 +150,7 @@ fn protocol_examples_match_a_running_daemon() {
     for service in Service::ALL {
         assert!(dialogues.iter().any(|dialogue| dialogue.service == service), "no example of {service}");
     }
-    // Most of them wait for some time to pass: together.
+    // Most dialogues wait for some time to pass, so they run together.
     std::thread::scope(|scope| {
         for dialogue in &dialogues {
             for over in &dialogue.over {

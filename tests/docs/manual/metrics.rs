@@ -1,4 +1,4 @@
-//! The manual has every family of metrics with its kind and labels, and no other.
+//! The manual lists every family of metrics with its kind and labels, and no other one.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use super::PROTOCOL;
 const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 const NOW: Timestamp = Timestamp::at(0);
 
-/// A room that other machines share.
+/// The state of a shared room.
 #[cfg(feature = "nats")]
 fn shared() -> uplink::Settings {
     uplink::Settings {
@@ -29,7 +29,7 @@ fn shared() -> uplink::Settings {
     }
 }
 
-/// What an engine tells that knows all there is to know.
+/// The metrics of an engine that knows every figure.
 fn told() -> String {
     let settings = Settings { pid: Some(1), memory_bytes_max: Some(1), ..Settings::default() };
     let mut engine = Engine::new(settings);

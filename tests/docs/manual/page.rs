@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The meaning of a page's escapes.
+/// Replaces a page's escapes by the characters that they stand for.
 pub fn unescape(line: &str) -> String {
     let mut text = line.to_owned();
     for (escape, meaning) in [
@@ -36,7 +36,7 @@ pub fn sections<'p>(page: &'p str, heading: &str) -> Vec<(&'p str, Vec<&'p str>)
     sections
 }
 
-/// The first word behind `.It MACRO` of each item of a section.
+/// The first word after `.It MACRO` of each item in a section.
 pub fn items(page: &str, heading: &str, macro_name: &str) -> BTreeSet<String> {
     let start = format!(".It {macro_name}");
     let lines = sections(page, heading).into_iter().flat_map(|(_, lines)| lines);

@@ -1,9 +1,9 @@
-//! Every sentence that the daemon can say to a peer, or log as a reason, is in the manual.
+//! Every sentence that the daemon can send to a peer, or log as a reason, is in the manual.
 
 use super::page::unescape;
 use super::{IPCD, PROTOCOL};
 
-/// The string literals of a source, without its tests, that contain words: `{}` stands for anything.
+/// The string literals of a source, without its tests, that contain words; `{}` stands for any text.
 fn sentences(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]").next().unwrap();
     let mut sentences = Vec::new();
@@ -57,7 +57,7 @@ fn pieces(format: &str) -> Vec<String> {
 
 /// Whether some line of the page has the sentence, with something for each placeholder.
 fn mentions(page: &str, sentence: &str) -> bool {
-    // A plain constant may have braces that are no placeholders.
+    // A constant may have braces that are not placeholders.
     let whole = page.lines().any(|line| unescape(line).contains(sentence));
     let pieces = pieces(sentence);
     whole

@@ -8,7 +8,7 @@ fn listed(text: &str) -> Vec<&str> {
     text.split([',', ' ', '\n']).filter(|word| !word.is_empty() && *word != "and").collect()
 }
 
-/// All of them, the mux last.
+/// All services, with mux at the end.
 fn all() -> Vec<&'static str> {
     let others = Service::ALL.into_iter().filter(|service| *service != Service::Mux);
     names(others.chain([Service::Mux]))
@@ -18,7 +18,7 @@ fn names(services: impl Iterator<Item = Service>) -> Vec<&'static str> {
     services.map(Service::name).collect()
 }
 
-/// The text between the two.
+/// The text between two others.
 #[track_caller]
 fn between<'t>(text: &'t str, before: &str, behind: &str) -> &'t str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before} is not there"));

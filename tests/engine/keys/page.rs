@@ -1,4 +1,4 @@
-//! The scenes of the page: its keys, in the language of browsers.
+//! The scenes of the page, with its keys, for a browser.
 
 use std::time::Duration;
 

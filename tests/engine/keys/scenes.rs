@@ -1,4 +1,4 @@
-//! The scenes, one for each key: what happens on the stage, told in a text that is another one with the key.
+//! The scenes, one for each key. A scene describes what happens in a text, which must be another one with the key.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use super::stage::{Stage, user};
 /// How the effect of a key becomes visible.
 pub struct Scene {
     pub key: &'static str,
-    /// The table that it is for; empty: any.
+    /// The table that it is for; empty: any table.
     table: &'static str,
-    /// A value with which nothing happens; empty: the key is left out.
+    /// A value without the effect; empty: the key is left out.
     pub without: &'static str,
     pub with: &'static str,
     /// Other keys in the table.
@@ -30,7 +30,7 @@ impl Scene {
     pub fn is_of(&self, table: &str) -> bool {
         let service = Service::named(table);
         match self.table {
-            // It is spoken to in another language.
+            // A client of the page speaks HTTP.
             _ if service == Some(Service::Page) => self.table == "page",
             "" => true,
             SERVICES => service.is_some(),
@@ -60,10 +60,10 @@ const fn page(
     Scene { table: "page", ..scene(key, without, with, sign, play) }
 }
 
-/// For the tables of all services.
+/// The tables of all services.
 const SERVICES: &str = "SERVICES";
 
-/// For those of the services that may be on the network.
+/// The tables of the services that may be on the network.
 const NETWORK: &str = "NETWORK";
 
 pub const SCENES: &[Scene] = &[
@@ -159,7 +159,7 @@ pub const SCENES: &[Scene] = &[
     scene("default", "\"multiply\"", "\"hello\"", "Hello from server", by_default),
 ];
 
-/// A message that each service takes, and answers if it answers any.
+/// A message that each service accepts, and answers if it answers any.
 fn request(service: Service) -> &'static str {
     match service {
         Service::Multiply => "5 10",
@@ -172,7 +172,7 @@ fn request(service: Service) -> &'static str {
     }
 }
 
-/// A client that has entered the service and received its first words. In talk it has a partner.
+/// A client that has entered the service and received its first message. In talk it has a partner.
 fn guest(stage: &mut Stage, service: Service) -> (ConnectionId, Option<ConnectionId>) {
     let peer = stage.connect(service, 1);
     let other = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -195,18 +195,18 @@ fn one_comes_twice(stage: &mut Stage, service: Service) -> String {
 
 fn twenty_bytes(stage: &mut Stage, service: Service) -> String {
     if service.facts().first == First::Nothing {
-        return stage.ask(service, b"xxxxxxxxxxxxxxxxxxxx"); // a connection is not listened to
+        return stage.ask(service, b"xxxxxxxxxxxxxxxxxxxx"); // input on a connection is ignored
     }
     let (peer, _) = guest(stage, service);
     stage.send(peer, "xxxxxxxxxxxxxxxxxxxx\n");
     stage.heard(peer)
 }
 
-/// It sends requests without end and reads nothing; or it sends messages to nobody.
+/// A client that sends without end, while it (in talk, its partner) reads nothing.
 fn deaf_client(stage: &mut Stage, service: Service) -> String {
     let (peer, other) = guest(stage, service);
     let deaf = other.unwrap_or(peer);
-    // A member of the room is dropped, once its kernel takes nothing; elsewhere requests wait before that.
+    // A member of the room is dropped once its kernel accepts nothing. Elsewhere requests wait before that.
     match service {
         Service::Chat => stage.client(deaf).is_deaf = true,
         _ => stage.client(deaf).is_slow = true,
@@ -237,7 +237,7 @@ fn half_a_line(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// Anyone's input within a second after that was sent.
+/// All output within a second after these bytes were sent.
 fn after_a_second(stage: &mut Stage, service: Service, bytes: String) -> String {
     let peer = stage.connect(service, 1);
     let partner = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -262,13 +262,13 @@ fn thirty_messages(stage: &mut Stage, service: Service) -> String {
     format!("{} messages", stage.engine.counters().of(service).messages)
 }
 
-/// Keys of the reactor and the transport; the tests of a real daemon show their effect.
+/// Keys of the reactor and the transport; tests of a real daemon show their effect.
 fn endpoints(stage: &mut Stage, service: Service) -> String {
     let listens = stage.config.listens.iter().filter(|listen| listen.service == service);
     listens.map(|listen| format!("{} {:o} {}", listen.endpoint, listen.mode, listen.group)).collect()
 }
 
-/// The same.
+/// The same for keys of the process.
 fn the_process(stage: &mut Stage, _: Service) -> String {
     format!("{:?}", stage.config)
 }
@@ -316,7 +316,7 @@ fn eve_through_mux(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// Clients of two users that read nothing; one holds far more than the other.
+/// Clients of two users that read nothing; one holds much more than the other.
 fn hoarder(stage: &mut Stage, _: Service) -> String {
     let mut lost = String::new();
     for uid in 0..64 {

@@ -1,4 +1,4 @@
-//! The engine with a configuration as a person writes it, and the far ends of its connections; time is as we say.
+//! The engine with a configuration as a person writes it, the clients' ends of its connections, and a clock.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -9,16 +9,16 @@ use ipcd::engine::Engine;
 use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp};
 use ipcd::engine::service::Service;
 
-/// One connection, from its far end.
+/// The client's end of one connection.
 #[derive(Default)]
 pub struct Client {
     pub heard: Vec<u8>,
     pub is_open: bool,
-    /// Nothing has been sent to it yet.
+    /// Set until something is sent to it.
     pub is_slow: bool,
-    /// It reads nothing.
+    /// Set if it reads nothing.
     pub is_deaf: bool,
-    /// The daemon has shut down its side.
+    /// Set if the daemon has shut down its side.
     pub is_shut: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Stage {
     pub log: Vec<String>,
 }
 
-/// A service's endpoint in the tests' configurations: on a Unix socket; mux on the network too.
+/// A service's endpoint in the tests' configurations: on a Unix socket, and for mux also on the network.
 pub fn listening(service: Service) -> String {
     if service == Service::Page {
         return on_unix(service);
@@ -39,7 +39,7 @@ pub fn listening(service: Service) -> String {
     format!("listen = [\"unix:///run/x/{service}.sock\"{network}]\n")
 }
 
-/// Only there: users of the network are not identified.
+/// Services that need users are only on Unix sockets, because users on the network are not identified.
 fn on_unix(service: Service) -> String {
     let scheme = if service == Service::Page { "http+unix" } else { "unix" };
     format!("listen = [\"{scheme}:///run/x/{service}.sock\"]\n")
@@ -51,7 +51,7 @@ pub fn user(uid: u32) -> RemoteAddress {
 }
 
 impl Stage {
-    /// A service as a file configures it. `table`: the table that contains the lines, beside every service's endpoint.
+    /// A service as a file configures it. `table`: the table that contains the lines, in addition to every service's endpoint.
     pub fn new(table: &str, lines: &str) -> Stage {
         let mut text = String::new();
         for service in Service::ALL {
@@ -79,12 +79,12 @@ impl Stage {
     pub fn of(text: &str) -> Stage {
         let config = Config::parse(Path::new("f"), text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let mut settings = config.settings.clone();
-        settings.owner = 990; // nobody here, so that nobody has a reserved place
+        settings.owner = 990; // no client is this user, so that none has a reserved place
         let engine = Engine::new(settings);
         Stage { config, engine, now: Timestamp::at(0), clients: Vec::new(), log: Vec::new() }
     }
 
-    /// A client at the service's own endpoint that its lists admit.
+    /// A client on the service's own endpoint, which its lists admit.
     pub fn connect(&mut self, service: Service, uid: u32) -> ConnectionId {
         let binding = self.binding(service);
         self.connect_to(Binding { allowed: None, ..binding }, user(uid))
@@ -105,7 +105,7 @@ impl Stage {
         peer
     }
 
-    /// One burst, if it is read.
+    /// Sends one burst, if it is read.
     pub fn send(&mut self, peer: ConnectionId, bytes: impl AsRef<[u8]>) {
         if self.client(peer).is_open && self.engine.is_reading(peer) {
             self.engine.handle(self.now, Input::Bytes { peer, bytes: bytes.as_ref(), more: false });

@@ -1,8 +1,8 @@
-//! The cases that python3 is asked about: the same awkward ones always, then random ones, written in all ways.
+//! The cases for python3: the same awkward ones in every run, then random ones, written in many ways.
 
 const OPERATORS: [&str; 7] = ["+", "-", "*", "/", "//", "%", "**"];
 
-/// Numbers, or nearly numbers, at which implementations differ; each meets each, with each operator.
+/// Numbers, and texts that are nearly numbers, where implementations differ. Each is combined with each, with every operator.
 const NASTY: &[&str] = &[
     "0",
     "-0",
@@ -41,7 +41,7 @@ const NASTY: &[&str] = &[
     "0_0.0_1e0_1",
 ];
 
-/// Texts that `float()` may refuse; each meets a number, on either side.
+/// Texts that `float()` may refuse. Each is combined with a number, on either side.
 const DOUBTFUL: &[&str] = &[
     "",
     "+",
@@ -138,7 +138,7 @@ const DOUBTFUL: &[&str] = &[
     "1\u{200b}",
 ];
 
-/// splitmix64: every seed is a good one.
+/// splitmix64, for which every seed is good.
 struct Random(u64);
 
 impl Random {
@@ -167,17 +167,17 @@ impl Random {
     }
 }
 
-/// A number, from everywhere there are any, more often from where they are awkward.
+/// A number from the whole range, more often from where numbers are awkward.
 fn value(random: &mut Random) -> f64 {
     let value = match random.below(13) {
         0 | 1 => f64::from_bits(random.next()),
-        // Near 1, so that two of them are of one size.
+        // Near 1, so that two of them have a similar size.
         2 | 3 => f64::from_bits((random.next() >> 12) | ((1023 + random.below(16) as u64 - 8) << 52)),
         4 => random.between(-20, 20) as f64,
         5 => random.between(-1_000_000, 1_000_000) as f64,
         6 => random.between(-1_000_000, 1_000_000) as f64 / 100.0,
         7 => random.between(-40, 40) as f64 / 2.0,
-        // Few bits at any height: halfway between two shortest texts.
+        // Few bits at any magnitude: halfway between two shortest texts.
         8 => random.between(1, 64) as f64 * 2f64.powi(random.between(-1074, 1017) as i32),
         9 => format!("1e{}", random.between(-325, 308)).parse().expect("a power of ten"),
         // Below the smallest normal number.
@@ -197,7 +197,7 @@ fn value(random: &mut Random) -> f64 {
 
 /// All digits of a finite number.
 fn exactly(value: f64) -> String {
-    format!("{value:.1075}") // the smallest number has 1074 places; one more for its half
+    format!("{value:.1075}") // the smallest number has 1074 decimal places, and half of it one more
 }
 
 /// The number exactly between two neighbours: half of the sum of their digits.
@@ -229,7 +229,7 @@ fn halfway(value: f64) -> String {
     half.collect::<String>().trim_end_matches('0').to_owned()
 }
 
-/// A way to write a number down; not always one that gives the same number back.
+/// A number in one of many spellings, which may have another value.
 fn text(value: f64, random: &mut Random) -> String {
     if !value.is_finite() {
         let word = random.pick(if value.is_nan() {
@@ -259,7 +259,7 @@ fn text(value: f64, random: &mut Random) -> String {
         10 => format!("{value:.*e}", random.below(40)),
         11 => format!("{value:.*}", random.below(12)),
         12 => format!("{value:.15E}"),
-        // The same number, with its point moved elsewhere.
+        // The same number with its point moved.
         13 => {
             let digits = random.next() >> random.below(64);
             format!("{digits}.{:03}e{}", random.below(1000), random.between(-345, 310))
@@ -273,7 +273,7 @@ fn text(value: f64, random: &mut Random) -> String {
     text
 }
 
-/// Writes a number more elaborately; a second sign in its exponent makes it none.
+/// Writes a number in a longer form. A second sign in its exponent makes it invalid.
 fn dress(text: &mut String, random: &mut Random) {
     let sign = usize::from(text.starts_with('-'));
     if random.once_in(2) {
@@ -305,7 +305,7 @@ fn dress(text: &mut String, random: &mut Random) {
     }
 }
 
-/// Breaks a text in one place; some survive it.
+/// Changes a text in one place; the result may still be valid.
 fn mutate(text: &mut String, random: &mut Random) {
     const PIECES: &[&str] = &[
         "_", "_", "__", ".", "e", "E", "+", "-", "+-", "e+_", "_e", "0", "9", "x", "0x", "inf", "nan", "j",
@@ -330,7 +330,7 @@ fn mutate(text: &mut String, random: &mut Random) {
 /// Two texts and an operator.
 fn case(random: &mut Random) -> [String; 3] {
     let mut left = text(value(random), random);
-    // Every fourth left number comes back as it was read, so that no operator hides a wrong digit.
+    // For every fourth one, the left number is returned as it was read, so that no operator hides a wrong digit.
     if random.once_in(4) {
         if random.once_in(3) {
             mutate(&mut left, random);
@@ -339,7 +339,7 @@ fn case(random: &mut Random) -> [String; 3] {
     }
     let operator = random.pick(&OPERATORS);
     let mut right = text(value(random), random);
-    // Most powers are far out of range; these end near its ends, or in the middle.
+    // Most powers are far out of range. These are near the ends of the range, or in the middle.
     if operator == "**" && random.once_in(2) {
         let base = value(random);
         let exponent = random.between(-1100, 1060) as f64 / base.abs().log2();
@@ -352,7 +352,7 @@ fn case(random: &mut Random) -> [String; 3] {
     [left, operator.into(), right]
 }
 
-/// The cases that are always the same, then random ones.
+/// The fixed cases, then random ones.
 pub fn cases(seed: u64) -> impl Iterator<Item = [String; 3]> {
     let nasty = NASTY.iter().flat_map(|left| NASTY.iter().map(move |right| (*left, *right)));
     let nasty =

@@ -1,4 +1,4 @@
-//! Where ipcd listens by default, the meaning of `localhost` and `%t`, and the classroom's configuration.
+//! Where ipcd listens by default, what `localhost` and `%t` mean, and the classroom's configuration.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,7 +10,7 @@ use crate::harness::packets::Packets;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir};
 use rustix::process::Signal;
 
-/// Runs Python in the network and file systems that a daemon sees.
+/// Runs Python in the daemon's network and mount namespaces.
 fn with_its_eyes(daemon: &Daemon, code: &str) -> String {
     let mut command = Command::new("nsenter");
     command.args(["--target", &daemon.pid().to_string(), "--net", "--mount", "python3", "-c", code]);
@@ -64,7 +64,7 @@ fn default_endpoints_are_localhost_and_the_unix_socket() {
     daemon.stop();
 }
 
-/// A user id without a user, whose directory in /tmp is removed.
+/// A user id without a user, whose directory in /tmp is removed at the end.
 struct Nobody(u32);
 
 impl Nobody {

@@ -1,4 +1,4 @@
-//! Starts with something at the path of a Unix socket.
+//! Starts when something is already at the path of a Unix socket.
 
 use std::collections::BTreeSet;
 use std::fs::{self};
@@ -108,13 +108,13 @@ fn missing_or_read_only_directory_is_named() {
 #[test]
 fn mode_and_group_are_right_from_creation() {
     let test_dir = TestDir::new();
-    let group = "daemon"; // every Debian has it; only root can give a file to it
+    let group = "daemon"; // every Debian has this group, and only root can give it a file
     let gid = uzers::get_group_by_name(group).filter(|_| is_root()).map(|group| group.gid());
     let ours = rustix::process::getegid().as_raw();
     let mut cases = vec![("mode = \"0600\"\ngroup = \"no-such-group\"", vec![(0o600, ours)], 6)];
     cases.push(("mode = \"0666\"\ngroup = \"no-such-group\"", vec![(0o666, ours)], 6));
     if let Some(gid) = gid {
-        // Until the group is the right one, it is not let in.
+        // Until the group is right, nobody else may connect.
         let seen = vec![(0o600, ours), (0o600, gid), (0o660, gid)];
         cases.push(("mode = \"0660\"\ngroup = \"daemon\"", seen, 6));
     }
@@ -132,7 +132,7 @@ fn mode_and_group_are_right_from_creation() {
                 }
                 seen
             });
-            // The one that is under way may have begun before.
+            // The current one may have begun earlier.
             let look = |what: &str| {
                 let before = looks.load(Ordering::Relaxed);
                 wait_until(what, || (looks.load(Ordering::Relaxed) > before + 1).then_some(()));

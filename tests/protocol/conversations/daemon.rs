@@ -21,9 +21,9 @@ use crate::harness::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialogueTransport {
     Tcp,
-    /// On the Unix socket, its service chosen first.
+    /// On the Unix socket, where the client selects the service first.
     Chosen,
-    /// On the Unix socket, as the default service; and the mux itself.
+    /// On the Unix socket, for the default service and the mux itself.
     Default,
 }
 
@@ -47,7 +47,7 @@ impl DialogueTransport {
     }
 }
 
-/// A service's endpoint, and the line that configures it, unless it is one of the usual ones.
+/// A service's endpoint, and the line that configures it, unless it is a usual one.
 fn place(service: Service) -> (u16, String) {
     let usual = format!("{USUAL}{BESIDE}");
     let table = format!("[{service}]\nlisten = [\"tcp://{{ip}}:");
@@ -57,10 +57,9 @@ fn place(service: Service) -> (u16, String) {
     }
 }
 
-/// The configuration of every service. Raw clients are waited for longer than a pause between two pieces ever is, so that all
-/// clients are line clients.
+/// The configuration of every service. The gap is longer than any pause between two pieces, so that all clients are line clients.
 pub fn every_service() -> String {
-    // No two reports are the same.
+    // No two reports are the same, so their services are left out.
     let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
     let others = Service::offered().filter(is_there).map(|service| place(service).1).collect::<String>();
     format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}")
@@ -80,7 +79,7 @@ fn patient() -> Daemon {
     daemon
 }
 
-/// Holds the table's dialogues on one way. Pieces are read one by one: the next is sent when the last is certainly read.
+/// Holds the table's dialogues over this transport. Pieces are read one by one: the next one is sent when the last one was read.
 fn hold_all(way: DialogueTransport, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
     let daemon = patient();
     let mut probe = Probe::new(&daemon);
@@ -96,7 +95,7 @@ fn hold_all(way: DialogueTransport, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u
                 if index > 0 || way == DialogueTransport::Chosen {
                     probe.wait();
                 }
-                // The other end may be closing already, with everything sent: its output is what counts.
+                // The other end may be closing, after it has sent everything. Only its output matters.
                 if !client.try_say(piece) {
                     break;
                 }
@@ -110,8 +109,8 @@ fn hold_all(way: DialogueTransport, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u
     daemon.stop();
 }
 
-/// Holds the table's dialogues with the usual services of a daemon, whole and cut at every byte, in whichever way `hold` does:
-/// at a port, in pieces, of which the next is sent when the last is certainly read.
+/// Holds the table's dialogues with a daemon's usual services, whole and cut at every byte. `hold` sends the pieces to a port, the
+/// next one when the last one was read.
 #[cfg(feature = "tls")]
 pub fn hold_on(
     daemon: &Daemon,
@@ -181,13 +180,13 @@ fn unix_dialogues_with_the_default_service_cut_at_every_byte() {
     hold_all(DialogueTransport::Default, cut_at_every_byte);
 }
 
-/// One dialogue with a process of its own on its standard input and output.
+/// Holds one dialogue with a process on its standard input and output.
 fn hold_on_pipes(test_dir: &TestDir, dialogue: &Dialogue) -> Vec<u8> {
     let mut command = test_dir.command();
     command.args(["--stdio", dialogue.service.name()]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut helper = Helper(command.spawn().unwrap());
     let (mut stdin, sends) = (helper.0.stdin.take().unwrap(), dialogue.sends.clone());
-    // It may have ended before it has read everything.
+    // It may end before it has read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&sends)));
     let mut heard = Vec::new();
     helper.0.stdout.take().unwrap().read_to_end(&mut heard).unwrap();
@@ -202,7 +201,7 @@ fn stdio_dialogues_whole() {
     let test_dir = TestDir::new();
     test_dir.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
     let fits = |dialogue: &&Dialogue| {
-        // The list of what mux offers is another one there.
+        // The mux has another list there.
         dialogue.service.fits(Transport::STDIO) && !dialogue.sends.starts_with(b"help")
     };
     let table = table();
@@ -211,7 +210,7 @@ fn stdio_dialogues_whole() {
     }
 }
 
-/// Each service's endpoint of the kinds that carry packets and datagrams.
+/// Each service's endpoints with packets and datagrams.
 const PACKETS: &str = r#"
 [limits]
 answers_per_second = 0
@@ -255,18 +254,18 @@ fn packet_dialogues_one_line_per_packet() {
         let client = Packets::seq(&path);
         for line in dialogue.sends.split_inclusive(|byte| *byte == b'\n') {
             if !client.try_say(line) {
-                break; // it has said its last word
+                break; // this was the end
             }
         }
         client.half_close();
         let heard = String::from_utf8(client.hear_rest()).unwrap();
         let heard = if dialogue.service == Service::Greeting { heard.replace('\n', "\r\n") } else { heard };
-        // No browser uses packets: it gets a sentence.
+        // No browser uses packets, so it gets a sentence.
         let service = dialogue.service.name();
         let in_words = format!("Error: this port speaks {service}, not HTTP\n");
         let mut hears = String::from_utf8_lossy(&dialogue.hears).replace(&not_http(service), &in_words);
         if dialogue.service == Service::Mux {
-            hears = hears.replace('\r', ""); // greeting says no more there than elsewhere
+            hears = hears.replace('\r', ""); // greeting's line ends differ here
         }
         let hears = Dialogue { hears: hears.into(), ..dialogue.clone() };
         hears.check(heard.as_bytes(), "in packets");
@@ -323,14 +322,14 @@ fn datagram_requests_alone() {
         ]
     };
     for client in clients("multiply", MULTIPLY) {
-        // NULs at the end are dropped: a message of NULs alone gets no answer, and any other one an answer with a NUL.
+        // NULs at the end are dropped. A message of NULs alone gets no reply, and any other one a reply with a NUL.
         for (request, reply) in requests().into_iter().filter(|(request, _)| !request.ends_with(b"\0")) {
             for end in [&b""[..], b"\n", b"\r\n"] {
                 client.say([&request, end].concat());
                 if !reply.starts_with("Error: ") {
                     client.hear("Data received");
                 }
-                client.hear(&reply); // an error comes alone
+                client.hear(&reply); // an error has no acknowledgement
             }
         }
     }
@@ -370,10 +369,10 @@ fn fifo_lines_reach_the_room() {
         out.read_line(&mut line).unwrap();
         assert_eq!(line, format!("{name} has joined the chat!\n"));
     }
-    // It was there before the others: `/who` has another order.
+    // The FIFO joined before the others, so `/who` has another order.
     let dialogues = in_the_room_by_fifo(&table());
     for dialogue in dialogues.iter().filter(|dialogue| !dialogue.sends.starts_with(b"/who")) {
-        // Written in one piece by a writer that leaves again, as `echo` does.
+        // Written at once by a writer that closes again, as `echo` does.
         input.write_all(&dialogue.sends).unwrap();
         input = File::options().write(true).open(path(".in")).unwrap();
         let mut heard = vec![0; dialogue.hears.len()];

@@ -1,5 +1,4 @@
-//! A client's mistakes as watchers see them: the cause of each hint, and that no correct client causes one. The test
-//! controls the time.
+//! A client's mistakes as watchers see them: what causes each hint, and that no correct client causes one. The test sets the time.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ enum Does {
     Says(&'static [u8]),
     /// This many milliseconds pass.
     Waits(u64),
-    /// It shuts its sending side, and reads on.
+    /// It shuts down its sending side, and continues to read.
     HalfCloses,
     /// Its kernel answers with a reset.
     IsGone,
@@ -29,7 +28,7 @@ fn hints(service: Service, script: &[Does]) -> Vec<String> {
     let mut stage = Stage::new();
     let watcher = stage.connect(Service::Watch);
     stage.send(watcher, b"json\n");
-    // A partner for talk and a member of the room, both there before.
+    // A partner for talk and a member of the room, both connected first.
     let partner = stage.connect(if service == Talk { Talk } else { Chat });
     stage.send(partner, b"bob\n");
     let client = stage.connect(service);
@@ -59,7 +58,7 @@ fn check(service: Service, script: &[Does], expected: &[&str]) {
     assert_eq!(hints(service, script), expected, "{service} {script:?}");
 }
 
-/// Correct programs and people, which leave, each in its own way.
+/// Correct programs and people, each of which leaves in its own way.
 const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Says(b"5 10\n"), Waits(1), HalfCloses]),
     (Multiply, &[Says(b"5 10\r\n"), Waits(1), HalfCloses]),
@@ -73,11 +72,11 @@ const RIGHT: &[(Service, &[Does])] = &[
     // Rust's write!, Java's writeBytes, Haskell without a buffer.
     (Multiply, &[Says(b"5"), Says(b" "), Waits(1), Says(b"1"), Says(b"0"), Waits(30), HalfCloses]),
     (Multiply, &[Says(b"5"), Says(b" 10\n"), Waits(1), Says(b"3"), Says(b" 4\n"), Waits(1), HalfCloses]),
-    // A byte order mark, other scripts' digits and spaces, and what says goodbye.
+    // A byte order mark, digits and spaces of other scripts, and words for leaving.
     (Multiply, &[Says(b"\xef\xbb\xbf"), Waits(30), Says(b"5 10\n"), Waits(1), HalfCloses]),
     (Multiply, &[Says("５\u{3000}１０\n".as_bytes()), Says("٥\u{a0}١٠\n".as_bytes()), Waits(1), HalfCloses]),
     (Multiply, &[Says(b"5*10\n"), Says(b"2**3\n"), Says(b"quit\n"), Waits(1), HalfCloses]),
-    // A person types: whole lines, or each character by itself.
+    // A person types, in whole lines or character by character.
     (Multiply, &[Waits(3000), Says(b"5 10\n"), Waits(20_000), Says(b"3 4\n"), Waits(9000), HalfCloses]),
     (
         Multiply,
@@ -94,9 +93,9 @@ const RIGHT: &[(Service, &[Does])] = &[
         ],
     ),
     (Multiply, &[Waits(900), Says(b"5 7"), Waits(900), Says(b"\n"), Waits(9), HalfCloses]), // Ctrl-D, and Return
-    // A program that asks every other second, and one that asks many at once and leaves.
+    // A program that sends a request every other second, and one that sends many at once and leaves.
     (Multiply, &[Says(b"5 10\n"), Waits(2000), Says(b"5 10\n"), Waits(4000), Says(b"5 10\n"), HalfCloses]),
-    // A mistake without a name gets its error alone.
+    // A mistake for which there is no hint gets only its error.
     (Multiply, &[Says(b"5 x"), Waits(2000), HalfCloses]),
     (Multiply, &[Says(b"5 {x\n"), Waits(30), HalfCloses]),
     (Multiply, &[Says(b"5\x07 10\n"), Says(b"\x1b[A\n"), Waits(30), HalfCloses]),
@@ -211,7 +210,7 @@ fn source_text_in_place_of_its_meaning_is_named() {
 #[test]
 fn numbers_as_bytes_are_named_once() {
     for bytes in [
-        &b"\0\0\0\x05\0\0\0\n"[..], // 5 and 10: LF is among them
+        &b"\0\0\0\x05\0\0\0\n"[..], // 5 and 10, one byte of which is LF
         b"\x05\0\0\0\n\0\0\0",
         b"\0\0\0\x05\0\0\0\x07",
         b"\x05\0\0\0\x07\0\0\0",
@@ -229,7 +228,7 @@ fn numbers_as_bytes_are_named_once() {
 
 #[test]
 fn separate_newline_segment_gets_a_hint_only_for_programs() {
-    // Guile, CLISP, Chicken, Crystal: from the first message on, or later; with the acknowledgement or 40 ms after it.
+    // Guile, CLISP, Chicken, Crystal: from the first message on, or later; at once, or after an acknowledgement 40 ms later.
     for late in [0, 40] {
         check(
             Multiply,
@@ -275,9 +274,9 @@ fn leaving_between_replies_gets_a_hint_and_half_closing_does_not() {
 fn named_mistake_is_not_followed_by_a_vaguer_hint() {
     check(Multiply, &[Says(b"5,10\n"), Waits(30), IsGone], &["comma"]);
     check(Multiply, &[Says(b"5,10"), Waits(1500), IsGone], &["comma"]);
-    // The error has named it.
+    // The error has named this mistake.
     check(Multiply, &[Says(b"5 x\n"), Waits(30), IsGone], &[]);
-    // Another request was right, so that mistake is over.
+    // A later request was right, so the earlier mistake is over.
     check(Multiply, &[Says(b"5,10\n"), Waits(30), Says(b"5 10\n"), Waits(10), IsGone], &["comma", "unread"]);
 }
 

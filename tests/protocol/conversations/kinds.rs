@@ -1,5 +1,5 @@
-//! Every dialogue with every kind of client: whole, cut at every byte, and with pauses between the cuts. What one kind
-//! says with line ends, the others say and hear in their own form.
+//! Every dialogue with every kind of client: whole, cut at every byte, and with pauses between the pieces. Each kind sends and
+//! receives in its own form what the table has as lines.
 
 pub mod client;
 
@@ -13,12 +13,12 @@ use super::stage::Stage;
 use super::table::{CAVE, Dialogue, MEMBERS, table};
 use crate::harness::show;
 
-/// Less than `raw_gap`, more than that, and more than any pause that decides.
+/// Less than `raw_gap`, more than `raw_gap`, and more than any pause that decides.
 const SHORT: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_millis(30);
 const SILENCE: Duration = Duration::from_secs(6);
 
-/// All dialogues, and those that a client can hold.
+/// All dialogues, and those that this client can hold.
 fn held_by(client: Client) -> Vec<(Dialogue, Vec<u8>, Vec<u8>)> {
     let table = table().into_iter().filter_map(|dialogue| {
         let messages = messages(&dialogue);
@@ -43,7 +43,7 @@ fn with_members(service: Service) -> (Stage, ipcd::engine::message::ConnectionId
     (stage, client)
 }
 
-/// The input of a client that sends this in pieces, with pauses between.
+/// What a client receives that sends this in pieces, with pauses between.
 fn heard(service: Service, pieces: &[&[u8]], pause: Duration) -> Vec<u8> {
     let (mut stage, client) = with_members(service);
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
@@ -72,7 +72,7 @@ fn check(client: Client, dialogue: &Dialogue, how: &str, heard: &[u8], hears: &[
     );
 }
 
-/// A client that sends everything at once, in one burst or cut at a byte.
+/// Holds the dialogues with a client that sends everything at once, in one burst or in two.
 fn hold_in_bursts(client: Client, pause: Duration) {
     for (dialogue, sends, hears) in held_by(client) {
         let service = dialogue.service;
@@ -80,10 +80,10 @@ fn hold_in_bursts(client: Client, pause: Duration) {
         let step = if sends.len() > 300 { sends.len() / 60 } else { 1 };
         for cut in (1..sends.len()).step_by(step) {
             if client == Client::Padded && sends[cut - 1] == b'\n' {
-                continue; // the received bytes are a line
+                continue; // the first piece is a line
             }
             if client == Client::Little4 && sends[0] >= b' ' && cut <= 4 && pause > SHORT {
-                continue; // the received bytes are a string of one character
+                continue; // the first piece is a string of one character
             }
             let heard = heard(service, &[&sends[..cut], &sends[cut..]], pause);
             check(client, &dialogue, &format!("cut at {cut} with a pause of {pause:?}"), &heard, &hears);
@@ -131,10 +131,10 @@ fn raw_client_gets_each_message_in_its_own_send() {
     for (dialogue, _, hears) in held_by(Client::Raw) {
         let messages = messages(&dialogue);
         let first = messages[0];
-        // Its first message may come in pieces; later ones are one message a burst.
+        // Its first message may come in pieces; every later burst is a message.
         for cut in (0..first.len()).step_by(1 + first.len() / 20) {
             if dialogue.service == Service::Mux && cut > 0 {
-                continue; // a service's name may be one message, and the rest another
+                continue; // a service's name may be a message of its own
             }
             let (mut stage, client) = with_members(dialogue.service);
             stage.send(client, &first[..cut]);
@@ -175,7 +175,7 @@ fn every_dialogue_prefix_has_a_deadline() {
     for client in CLIENTS {
         for (dialogue, sends, _) in held_by(client) {
             let service = dialogue.service;
-            // A member of the room, and partners in talk, may be silent for as long as they like.
+            // A member of the room, and a partner in talk, may be silent for as long as they like.
             if service == Service::Chat || sends.len() > 300 {
                 continue;
             }
@@ -237,7 +237,7 @@ fn raw_member_late_only_for_pauses_gets_all_at_once_without_loss() {
     let before = stage.sent[peer.index as usize].len();
     let bob = ipcd::engine::message::ConnectionId { index: 0, generation: 1 };
     let mut said = String::new();
-    // 500 messages in 2 s are more than one each 5 ms.
+    // 500 messages in 2 s are more than one every 5 ms.
     for number in 0..1000 {
         stage.send(bob, format!("{number}\n").as_bytes());
         said += &format!("bob: {number}");
@@ -283,7 +283,7 @@ fn client_that_sends_eof_is_drained_and_not_read_further() {
             let client = stage.connect(Service::Multiply);
             stage.send(client, &first[..cut]);
             stage.send(client, &first[cut..]);
-            // A close now would answer what still comes with a reset, and the last words might be lost to it.
+            // A close at this point would answer later input with a reset, which may destroy the last message.
             assert!(stage.open[client.index as usize], "cut at {cut}");
             stage.send(client, rest);
             assert!(stage.open[client.index as usize], "cut at {cut}");
@@ -297,7 +297,7 @@ fn client_that_sends_eof_is_drained_and_not_read_further() {
 
 #[test]
 fn uncleared_array_is_heard_up_to_its_nul() {
-    // Fillings of allocators and debuggers, an address, and a byte that is one of a character.
+    // Fill patterns of allocators and debuggers, an address, and a byte that is part of a character.
     let fillings: [&[u8]; 4] = [b"\xa5", b"\xcc", b"\x10\xe0\xff\xff\xfd\x7f\0\0", b"\0\0\x01\xc3"];
     for filling in fillings {
         for size in [16, 64, 1024] {
@@ -328,7 +328,7 @@ fn uncleared_array_is_heard_up_to_its_nul() {
             assert!(heard.ends_with("exit.\\x00alice: hi\\x00{quit}\\x00"), "{size}: {heard}");
         }
     }
-    // Text behind a NUL is another string, also in another encoding, and in the middle of a character.
+    // Text after a NUL is another string, also in another encoding, and in the middle of a character.
     let mut stage = Stage::new();
     let client = stage.connect(Service::Chat);
     for burst in [&b"alice\0"[..], b"hi\0Jos\xe9\0ho\0\xc3", b"\xa9t\xc3\xa9\0"] {
@@ -350,13 +350,13 @@ fn white_space_length_counts_only_if_exactly_that_much_follows() {
         ("5 * 12345678", "61728390.0"),
         ("5 * 100000000", "500000000.0"),
     ] {
-        // BinaryWriter sends the length and the text apart.
+        // BinaryWriter sends the length and the text separately.
         for pause in [Duration::ZERO, SHORT, Duration::from_millis(100)] {
             let heard = heard(Service::Multiply, &[&[text.len() as u8], text.as_bytes()], pause);
             assert_eq!(show(&heard), show(&answer(result)), "{text:?} {pause:?}");
         }
     }
-    // Lines, and a client that types: blank ones have no meaning, and the next one is a request.
+    // Lines, and a client that types: blank lines mean nothing, and the next line is a request.
     for (pieces, hears) in [
         (&[&b"\n12345 6789\n"[..]][..], "Data received\n83810205.0\n"),
         (&[b"\n", b"12345 6789\n"], "Data received\n83810205.0\n"),

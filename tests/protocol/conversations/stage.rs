@@ -1,4 +1,4 @@
-//! The engine alone: no socket, and time as we say.
+//! The engine without sockets, and with a clock of the test.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use ipcd::engine::service::Service;
 use super::settle;
 use super::table::MEMBERS;
 
-/// An engine and the far ends of its connections.
+/// An engine and the clients' ends of its connections.
 pub struct Stage {
     pub engine: Engine,
     pub now: Timestamp,
     pub heard: Vec<Vec<u8>>,
-    /// The same, by the sends in which it came.
+    /// The same, separately for each send.
     pub sent: Vec<Vec<Vec<u8>>>,
     pub open: Vec<bool>,
 }
@@ -48,7 +48,7 @@ impl settle::Stage for Stage {
 impl Stage {
     pub fn new() -> Stage {
         Stage {
-            // The daemon's own user speaks here: it may watch.
+            // The client is the daemon's own user: it may watch.
             engine: Engine::new(Settings { owner: 1, ..Settings::default() }),
             now: Timestamp::at(0),
             heard: Vec::new(),
@@ -73,7 +73,7 @@ impl Stage {
         peer
     }
 
-    /// The session of a pair of FIFOs or message queues, which is there without anybody.
+    /// The session of a pair of FIFOs or message queues, which needs no client.
     pub fn stand(&mut self, service: Service, transport: Transport) -> ConnectionId {
         let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
@@ -87,7 +87,7 @@ impl Stage {
         peer
     }
 
-    /// One burst.
+    /// Sends one burst.
     pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES_MAX) {
             while self.open[peer.index as usize] && !self.engine.is_reading(peer) {
@@ -103,7 +103,7 @@ impl Stage {
         self.settle();
     }
 
-    /// Executes the engine's requests, until there are none at this time.
+    /// Executes the engine's requests until none is left at this time.
     pub fn settle(&mut self) {
         settle::settle(self);
     }
@@ -118,7 +118,7 @@ impl Stage {
         self.settle();
     }
 
-    /// A dialogue in pieces, with a pause shorter than `raw_gap` after each: the client's input, and bob's.
+    /// Holds a dialogue in pieces, with a pause shorter than `raw_gap` after each; returns the client's input, and bob's.
     pub fn hold<'a>(service: Service, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<u8>) {
         let mut stage = Stage::new();
         for name in MEMBERS {

@@ -10,7 +10,7 @@ pub struct Dialogue {
     pub service: Service,
     pub sends: Vec<u8>,
     pub hears: Vec<u8>,
-    /// It begins with another protocol, which is only detected in the first message: not after a service's name.
+    /// Whether it begins with another protocol, which is detected in the first message only, so not after a service's name.
     pub foreign: bool,
 }
 
@@ -95,7 +95,7 @@ pub fn requests() -> Vec<(Vec<u8>, String)> {
     requests
 }
 
-/// The collected dialogues.
+/// The dialogues so far.
 #[derive(Default)]
 struct Table(Vec<Dialogue>);
 
@@ -122,7 +122,7 @@ pub fn table() -> Vec<Dialogue> {
     table.0
 }
 
-/// Multiply's answer to a request.
+/// Multiply's reply to a request.
 fn answer(reply: &str) -> String {
     format!("Data received\n{reply}\n")
 }
@@ -160,7 +160,7 @@ fn multiply(table: &mut Table) {
     }
 }
 
-/// As long as a message may be, and longer.
+/// A message of the greatest length, and longer ones.
 fn multiply_lengths(table: &mut Table) {
     let padded = |length: usize| format!("5 10{}", " ".repeat(length - 4));
     for (sends, hears) in [
@@ -189,7 +189,7 @@ fn greeting(table: &mut Table) {
     }
 }
 
-/// Alice's output in the room, and her input; whatever ended it is at the end of each.
+/// Alice's output in the room, and her input. Each ends with what ended it.
 fn chat(table: &mut Table) {
     let say = "alice: ";
     let in_room = [
@@ -264,14 +264,14 @@ fn hello(table: &mut Table) {
     table.add(Service::Hello, after.as_bytes(), format!("{TOO_LONG}{HELLO}"), false);
 }
 
-/// Without a partner.
+/// A client without a partner.
 fn talk(table: &mut Table) {
     for sends in ["", "hi", "hi\nho\n", "bye\n"] {
         table.add(Service::Talk, sends.as_bytes(), String::new(), false);
     }
 }
 
-/// Other tests cover the parts that depend on ages.
+/// Other tests cover the replies that depend on ages.
 fn stats(table: &mut Table) {
     const TAKEN: &str = "Data received\n";
     const WORDS: &str = "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n";
@@ -412,7 +412,7 @@ fn chat_refused_names(table: &mut Table) {
 }
 
 impl Dialogue {
-    /// Its input from this; the whole dialogue in the failure.
+    /// Compares its input with this; shows the whole dialogue if they differ.
     #[track_caller]
     pub fn check(&self, heard: &[u8], how: &str) {
         let start = |bytes: &[u8]| show(&bytes[..bytes.len().min(400)]);
@@ -426,7 +426,7 @@ impl Dialogue {
         );
     }
 
-    /// The places at which it is cut when each cut costs system calls: all of them in a short dialogue.
+    /// The positions of cuts, if each cut costs system calls: all of them in a short dialogue.
     pub fn cuts(&self) -> Vec<usize> {
         let length = self.sends.len();
         let some = [1, 2, 4, 4096, 4097, 4098].into_iter().chain((1..8).map(|eighth| length * eighth / 8));

@@ -1,4 +1,4 @@
-//! Every dialogue held over a WebSocket: a message is a frame, whole, cut at every byte, or in fragments.
+//! Every dialogue over a WebSocket: a message is a frame, sent whole, cut at every byte, or in fragments.
 
 use ipcd::engine::message::{ConnectionId, Transport};
 use ipcd::engine::service::Service;
@@ -8,8 +8,7 @@ use super::stage::Stage;
 use super::table::{Dialogue, MEMBERS, table};
 use crate::page::{client_frame, server_frame, upgrade};
 
-/// A client that has opened the WebSocket of a service while the members are in the room, and has seen that it is
-/// open.
+/// A client that has opened the WebSocket of a service while the members are in the room, and has received the answer.
 fn opened(service: Service) -> (Stage, ConnectionId) {
     let mut stage = Stage::new();
     for name in MEMBERS {
@@ -25,7 +24,7 @@ fn opened(service: Service) -> (Stage, ConnectionId) {
     (stage, client)
 }
 
-/// A line client's input, as received in frames, and its end.
+/// A line client's input, in frames, with the close frame.
 pub fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
     let text = String::from_utf8_lossy(&dialogue.hears).replace("\r\n", "\n");
     let lines = text.strip_suffix('\n').map(|lines| lines.split('\n'));
@@ -35,7 +34,7 @@ pub fn in_frames(dialogue: &Dialogue) -> Vec<u8> {
     frames
 }
 
-/// Dialogues whose messages are no longer than a message may be, and that do not request the list of services.
+/// Dialogues whose messages are not too long, and that do not request the list of services.
 pub fn dialogues() -> Vec<Dialogue> {
     let is_held = |dialogue: &Dialogue| {
         let fits = messages(dialogue).iter().all(|message| message.len() <= 4096);
@@ -57,7 +56,7 @@ fn hold(dialogue: &Dialogue, pieces: &[&[u8]]) -> Vec<u8> {
     stage.heard.swap_remove(client.index as usize)
 }
 
-/// It closes when it has sent everything: then the input is complete.
+/// The client's close frame. The service closes when it has sent everything, so its output is complete.
 pub fn close() -> Vec<u8> {
     client_frame(0x88, &1000_u16.to_be_bytes())
 }
@@ -116,7 +115,7 @@ fn mux_offers_a_websocket_only_public_services() {
     let help = asks(b"help");
     assert!(help.contains("multiply") && help.contains("stats"), "{help}");
     assert!(!help.contains("status") && !help.contains("watch") && !help.contains("page"), "{help}");
-    // The client is the daemon's own user, like a proxy might be: its connections are anyone's.
+    // The client is the daemon's own user, as a proxy may be: its connections may belong to anyone.
     for service in ["status", "watch"] {
         assert!(asks(service.as_bytes()).contains("is not offered to browsers"), "{service}");
     }

@@ -1,5 +1,4 @@
-//! The destination of answers to Unix datagrams: a socket of the sender's own user, and nothing else; and the report
-//! when they do not arrive.
+//! Answers to Unix datagrams go to a socket of the sender's own user and nowhere else. If they do not arrive, this is reported.
 
 use std::fs::{self, Permissions, set_permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -34,7 +33,7 @@ fn open_to_all() -> Daemon {
     daemon
 }
 
-/// A directory in which everybody may make files.
+/// A directory in which everyone may create files.
 fn common() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
@@ -48,7 +47,7 @@ fn watcher(daemon: &Daemon) -> Client {
     watcher
 }
 
-/// That the next thing a watcher sees of an answer is that it was dropped, for this reason.
+/// Expects that the next event about an answer tells watchers that it was dropped, for this reason.
 #[track_caller]
 fn sees_dropped(watcher: &mut Client, why: &str) {
     loop {
@@ -61,14 +60,14 @@ fn sees_dropped(watcher: &mut Client, why: &str) {
     }
 }
 
-/// A Unix datagram client in another process, which obeys the test.
+/// A Unix datagram client in another process, which the test controls.
 struct Elsewhere {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
 }
 
 impl Elsewhere {
-    /// `prepare`: Python that makes and binds `s`.
+    /// `prepare`: Python code that creates and binds `s`.
     fn new(mut command: Command, prepare: &str) -> Elsewhere {
         let code = format!(
             "import os, socket, sys\n\
@@ -128,7 +127,7 @@ fn reply_goes_only_to_a_socket_of_the_senders_user() {
     as_user(ALICE, ALICE, || alice.say("5 10"));
     alice.hear("Data received");
     alice.hear("50.0");
-    // Her address is a path, whose file may change.
+    // Her address is a path, whose file may be replaced.
     let secret = home.path().join("secret");
     let roots = receiver(&secret);
     set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
@@ -160,7 +159,7 @@ fn reply_goes_only_to_a_socket_of_the_senders_user() {
 #[test]
 fn relative_address_is_resolved_in_the_senders_directory() {
     let (daemon, home) = (open_to_all(), common());
-    // This test and the daemon also run in a place with such a socket.
+    // Other processes of this test, and other daemons, may run at the same time.
     let name = format!("ipcd-test-{}", std::process::id());
     let here = std::env::current_dir().unwrap().join(&name);
     let ours = receiver(&here);
@@ -226,7 +225,7 @@ fn abstract_address_is_answered_where_it_is_the_senders() {
         client.send(&daemon);
         assert_eq!([client.tell("hear"), client.tell("hear")], ["Data received", "50.0"]);
     }
-    // In another network namespace it is another's here.
+    // In another network namespace, the same name belongs to another socket.
     let victim = {
         use std::os::linux::net::SocketAddrExt;
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
@@ -244,7 +243,7 @@ fn abstract_address_is_answered_where_it_is_the_senders() {
     daemon.stop();
 }
 
-/// The textbook's client: a socket file of its own in /tmp, with the usual umask, and a daemon that is not root.
+/// A client as in textbooks: a socket file in /tmp, the usual umask, and a daemon that is not root.
 #[test]
 fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     if !is_root() {
@@ -259,7 +258,7 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     let own = home.path().join("textbook");
     let alice = as_user(ALICE, ALICE, || {
         let alice = Packets::gram(&daemon.directory.path().join("multiply.gram"), &own);
-        set_permissions(&own, Permissions::from_mode(0o755)).unwrap(); // the umask is that of all tests
+        set_permissions(&own, Permissions::from_mode(0o755)).unwrap(); // all tests share the umask
         alice.say("5 10");
         alice
     });
@@ -267,7 +266,7 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
     sees_dropped(&mut watcher, why);
     alice.hear_nothing();
-    // The manual's remedy works.
+    // The remedy in the manual works.
     set_permissions(&own, Permissions::from_mode(0o777)).unwrap();
     as_user(ALICE, ALICE, || alice.say("5 10"));
     alice.hear("Data received");
@@ -275,7 +274,7 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     daemon.stop();
 }
 
-/// The same with PrivateTmp=: another /tmp than the client's.
+/// The same with PrivateTmp=: the daemon has another /tmp than the client.
 #[test]
 fn invisible_directorys_socket_file_gets_no_reply_and_is_reported() {
     if !may_unshare() {
@@ -297,8 +296,8 @@ fn invisible_directorys_socket_file_gets_no_reply_and_is_reported() {
     daemon.stop();
 }
 
-/// The sender's path leads to where the daemon's own view of the file system has an automounter, which never answers: from
-/// another mount namespace, or by a symbolic link, anybody can have such an address.
+/// In the daemon's view of the file system, the sender's path leads to an automounter that never answers. Anyone can have such an
+/// address, from another mount namespace or by a symbolic link.
 #[test]
 fn path_that_would_block_the_kernel_delays_nobody() {
     if !may_unshare() {
@@ -313,7 +312,7 @@ fn path_that_would_block_the_kernel_delays_nobody() {
         "mkfifo '{pipe}'; exec 9<>'{pipe}'\n\
          mount -t autofs -o fd=9,pgrp=1,minproto=5,maxproto=5,indirect never '{auto_shown}'"
     );
-    // Whether there is such a file; without a lookup, nothing waits.
+    // Checks whether such a file exists. Without a lookup, nothing waits.
     let probe = in_namespaces(&["--mount"], &mount, &Command::new("true")).stderr(Stdio::null()).status();
     fs::remove_file(&pipe).unwrap();
     if !probe.is_ok_and(|status| status.success()) {
@@ -331,7 +330,7 @@ fn path_that_would_block_the_kernel_delays_nobody() {
     daemon.stop();
 }
 
-/// Sends so many descriptors of a file along with what gets no answer.
+/// Sends this many copies of a descriptor with a datagram that gets no answer.
 fn pass(socket: &impl AsFd, file: &fs::File, count: usize) -> rustix::io::Result<usize> {
     let many = vec![file.as_fd(); count];
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(200))];
@@ -341,7 +340,7 @@ fn pass(socket: &impl AsFd, file: &fs::File, count: usize) -> rustix::io::Result
     sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty())
 }
 
-/// Ten thousand datagrams, each with as many descriptors as it can carry: the daemon has none of them.
+/// Of ten thousand datagrams, each with as many descriptors as it can carry, the daemon keeps no descriptor.
 #[test]
 fn received_descriptors_are_never_accepted() {
     const DATAGRAMS: usize = 10_000;
@@ -355,7 +354,7 @@ fn received_descriptors_are_never_accepted() {
     for count in (0..DATAGRAMS).map(|index| [1, 14, 200][index % 3]) {
         match pass(&client.socket, &file, count) {
             Ok(_) => taken += 1,
-            // SO_PASSRIGHTS: not even sent (Linux 6.16).
+            // SO_PASSRIGHTS: they cannot even be sent (Linux 6.16).
             Err(rustix::io::Errno::PERM) => refused += 1,
             Err(error) => panic!("{error}"),
         }
@@ -363,7 +362,7 @@ fn received_descriptors_are_never_accepted() {
     client.say("5 10");
     client.hear("Data received");
     client.hear("50.0");
-    // That of the socket that was just answered is closed in a moment.
+    // The socket that was just answered is closed in a moment.
     let after = wait_until("as many descriptors as before", || {
         Some(daemon.descriptors()).filter(|after| *after == before)
     });
@@ -373,8 +372,8 @@ fn received_descriptors_are_never_accepted() {
     daemon.stop();
 }
 
-/// On a kernel with that feature, nobody can even send one: the last close of somebody else's file would be the
-/// daemon's, and can take as long as its owner likes.
+/// On a kernel with that feature, nobody can even send one. Otherwise the daemon might be the last to close somebody else's file,
+/// which can take as long as its owner likes.
 #[test]
 fn unix_sockets_of_all_types_refuse_descriptors_at_the_sender() {
     let streams = "\"unix://{dir}/multiply.sock\", \"unixseq://{dir}/multiply.seq\", \"unixgram";

@@ -1,4 +1,4 @@
-//! Clients that send too much, read nothing or answer everything cost nobody else a reply.
+//! Clients that send too much, read nothing or answer everything take nobody else's replies.
 
 use std::fs::{Permissions, set_permissions};
 use std::net::UdpSocket;
@@ -36,7 +36,7 @@ fn sender_gets_100_replies_at_once_and_further_drops_are_reported() {
     let daemon = Daemon::with(BOTH);
     let client = Packets::udp(daemon.address(MULTIPLY));
     let (begun, mut answered) = (Instant::now(), 0);
-    // All at once: no machine is so busy that this is slower than the pace of the replies.
+    // All at once: on no machine is this slower than the rate of the replies.
     daemon.freeze();
     (0..200).for_each(|_| client.say("1 / 0"));
     daemon.thaw();
@@ -80,8 +80,8 @@ fn service_port_gets_no_reply() {
     daemon.stop();
 }
 
-/// Forty sockets of one user that are connected to the endpoint and never read: the kernel lets them fill all of its send
-/// buffer, and then nobody would get an answer.
+/// Forty sockets of one user are connected to the endpoint and never read. The kernel would let them fill the whole send buffer,
+/// and then nobody would get an answer.
 #[test]
 fn unread_replies_of_one_user_leave_room_for_others() {
     if !is_root() {
@@ -146,7 +146,7 @@ fn nul_terminated_messages_get_nul_terminated_replies() {
     daemon.stop();
 }
 
-/// More requests than a sender is answered at once: the client keeps to its share.
+/// More requests than a sender may have answered at once: the client keeps to its share.
 #[test]
 fn client_sends_no_more_datagrams_than_are_answered() {
     use std::io::Write;

@@ -1,4 +1,4 @@
-//! Every reason to drop something has its words in the manual, and its name in the manual and in the schema.
+//! Every reason to drop something has its words in the manual, and its name in the manual and the schema.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn manual_and_schema_list_every_drop_reason() {
     let service = &schema["properties"]["services"]["items"]["properties"];
     let reasons = &service["dropped_by_reason"]["properties"];
     for why in Dropped::ALL {
-        // For a FIFO it is counted and not logged.
+        // For a FIFO, drops are counted and not logged.
         let is_told = why == Dropped::Unread || daemon.contains(&format!(".It Li \"{why}\"\n"));
         assert!(is_told, "man/ipcd.8 lacks: {why}");
         let mut names = protocol.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));

@@ -1,4 +1,4 @@
-//! The files of FIFO endpoints: their state at a start, a reload, a stop and a restart.
+//! The files of FIFO endpoints: what happens to them at a start, a reload, a stop and a restart.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -25,7 +25,7 @@ fn only_a_fifo_is_used_and_two_daemons_share_none() {
     assert_eq!(test_dir.names(), ["ipcd.toml", "multiply.out"]);
     fs::remove_file(&output).unwrap();
 
-    // One of ours that exists already is taken over.
+    // A FIFO of the same user that exists already is used.
     mknodat(CWD, &input, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let (command, mut second) = (test_dir.command(), test_dir.command());
     let daemon = test_dir.start(command);
@@ -55,7 +55,7 @@ fn mode_and_group_follow_the_service_and_reloads() {
         assert_eq!(there.mode() & 0o7777, mode, "{name}");
         there.ino()
     };
-    // Its users may write to the one and read from the other, and never the reverse.
+    // Its users may write to the one and read from the other, and not the reverse.
     let before = (inode("multiply.in", 0o622), inode("multiply.out", 0o644));
     daemon.write_config("[multiply]\nmode = \"0660\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
     daemon.signal(Signal::HUP);
@@ -82,7 +82,7 @@ fn reload_keeps_fifo_content_and_removes_unlisted_fifos() {
     for name in ["chat.in", "chat.out", "chat.in.lock"] {
         assert!(!directory(&daemon).join(name).exists(), "{name}");
     }
-    // And again, for another service this time; what fails changes nothing.
+    // Once more, for another service; if it fails, nothing changes.
     daemon.write_config(
         "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n",
     );
@@ -111,7 +111,7 @@ fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
     daemon.freeze();
     far.say("5 10\n");
     chat.say("bye\n");
-    let held = far.writer(); // a writer that stays does not hold it up
+    let held = far.writer(); // a writer that stays does not delay it
     daemon.signal(Signal::TERM);
     daemon.thaw();
     far.hear("Data received\n50.0\n");
@@ -120,7 +120,7 @@ fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
     drop((held, far, chat));
     assert!(path.join("chat.in").exists());
 
-    // A writer that comes while no daemon runs waits for the next one.
+    // A writer that opens it while no daemon runs waits for the next one.
     let input = path.join("multiply.in");
     let writer =
         std::thread::spawn(move || OpenOptions::new().write(true).open(input).unwrap().write_all(b"6 7\n"));
@@ -133,7 +133,7 @@ fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
 
 #[test]
 fn stop_waits_for_no_reader() {
-    // Longer than a test has patience.
+    // Longer than any test waits.
     let daemon = Daemon::with(
         "[limits]\nshutdown_grace = \"10min\"\n[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n",
     );

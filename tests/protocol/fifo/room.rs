@@ -15,7 +15,7 @@ fn fifo_is_a_member_of_the_room() {
     far.say("build finished\n/etc/passwd is 0666\n//x\n");
     alice.hear("chat: build finished\nchat: /etc/passwd is 0666\nchat: //x\n");
     far.hear("chat: build finished\nchat: /etc/passwd is 0666\nchat: //x\n");
-    // Overlong lines of any kind and beginning.
+    // Overlong lines of any kind.
     far.say("/msg alice x\n/key 0123456789abcdef0123456789abcdef\n\u{7}\u{202e}\n \n{quit}\nbye\n");
     let said = "chat: /msg alice x\nchat: /key 0123456789abcdef0123456789abcdef\nchat: {quit}\nchat: bye\n";
     far.hear(said);

@@ -1,4 +1,4 @@
-//! The names of message queues: what there is at a start, a reload, a stop, a crash and a restart.
+//! The names of message queues: which queues exist at a start, a reload, a stop, a crash and a restart.
 
 use std::process::Command;
 
@@ -51,7 +51,7 @@ fn queues_of_another_user_are_refused() {
         as_user(4711, 4711, || queues.make(".in", 2, 100, Mode::from_bits_truncate(mode)));
         let test_dir = TestDir::new();
         test_dir.write_config(&config(&queues));
-        // Root may open what is another user's, and does not use it.
+        // Root could open another user's queue, and does not use it.
         let said = failure(&mut test_dir.command(), 69);
         assert!(said.contains(".in is a message queue of user 4711, not of ipcd's user"), "{said}");
         assert_eq!(queues.names(), [".in"]);
@@ -71,7 +71,7 @@ fn exhausted_limit_is_told_before_and_at_the_start_and_nothing_is_left() {
         command
     };
     if !outcome(Command::new("sh").args(["-c", "ulimit -q 2000"])).status.success() {
-        return; // this shell has no such option
+        return; // this shell lacks the option
     }
     let checked = outcome(&mut limited("--check"));
     let said = String::from_utf8(checked.stderr).unwrap();
@@ -96,7 +96,7 @@ fn mode_follows_reloads_and_unlisted_queues_go() {
     assert_eq!((queues.mode(".in"), queues.mode(".out")), (Some(0o620), Some(0o640)));
     second.say("5 10");
     second.hear(&["Data received", "50.0"]);
-    // What fails changes nothing, and leaves nothing.
+    // A failed change changes nothing, and leaves nothing.
     let third = Queues::new("third");
     let since = daemon.log().len();
     daemon
@@ -124,7 +124,7 @@ fn stop_answers_what_waits_and_leaves_unread_replies() {
     daemon.stop();
     assert_eq!(queues.names(), [".out", ".lock"], "somebody may still read the reply");
     queues.hear(&["Data received", "50.0"]);
-    // The next daemon knows that they were made by ipcd.
+    // The next daemon knows that ipcd has created them.
     Daemon::with(&config(&queues)).stop();
     assert_eq!(queues.names(), [""; 0]);
 }
@@ -138,7 +138,7 @@ fn queues_of_a_killed_daemon_are_taken_over_with_what_is_in_them() {
     daemon.signal(Signal::KILL);
     daemon.wait();
     assert_eq!(queues.names(), [".in", ".out", ".lock"]);
-    queues.say("5 10"); // while nobody is there
+    queues.say("5 10"); // while no daemon runs
     let test_dir = after(daemon);
     let command = test_dir.command();
     let daemon = test_dir.start(command);

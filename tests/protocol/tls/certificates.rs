@@ -1,4 +1,4 @@
-//! The files of `[tls]`: in the forms of other programs, and the errors about them.
+//! The files of `[tls]`, in the forms of other programs, and the errors about them.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -111,7 +111,7 @@ fn certificates_and_keys_of_other_programs_are_read() {
     let pkcs1 = openssl(&["rsa", "-traditional"], "rsa.pem");
     assert!(pkcs1.contains("BEGIN RSA PRIVATE KEY"), "{pkcs1}");
     let rsa = read("rsa-certificate.pem");
-    // The authority first, with words around the blocks, and the ends of lines of other systems.
+    // The authority first, with text around the blocks, and with line ends of other systems.
     let turned =
         format!("Bag Attributes\n    friendlyName: x\n{}\nsubject=CN = x\n{certificate}\n", authority.pem());
     for (certificate, key) in [
@@ -215,7 +215,7 @@ fn deploy_hook_of_the_examples_renews_the_certificate() {
         command.envs(variables.iter().copied());
         outcome(&mut command)
     };
-    // As certbot tells of it, and as acme.sh does.
+    // With certbot's variables, and with those of acme.sh.
     let certbot = [("RENEWED_LINEAGE", live.as_path())];
     let acme_sh = [("CERT_FULLCHAIN_PATH", chain.as_path()), ("CERT_KEY_PATH", key.as_path())];
     for told in [&certbot[..], &acme_sh] {

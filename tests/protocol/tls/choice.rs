@@ -1,4 +1,4 @@
-//! The choices of a handshake: the certificate for a name, the application protocol, and the resumption of sessions.
+//! What a handshake selects: the certificate for a name, the application protocol, and a resumed session.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::harness::around::outcome;
 use crate::harness::{Daemon, wait_until};
 use crate::page::{OPENED, client_frame, server_frame, upgrade};
 
-/// The first certificate that a client is shown which asks for this name.
+/// The first certificate of the chain for a client that asks for this name.
 fn shown(daemon: &Daemon, config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
     let client = TlsClient::connect_to(daemon, MULTIPLY, config, name).unwrap();
     client.stream.conn.peer_certificates().unwrap()[0].to_vec()
@@ -35,16 +35,16 @@ fn name_that_a_client_asks_for_chooses_the_certificate() {
     let command = test_dir.command();
     let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
-    // Each is checked to be for the name.
+    // Each must be for the name.
     let [first, a, b] = ["localhost", "a.example", "b.example"].map(|name| shown(&daemon, &config, name));
     assert!(first != a && a != b && first != b, "the first one has localhost too");
     assert_eq!(shown(&daemon, &config, "pc.wild.example"), a);
-    // A client that asks for another name is shown the first certificate, and refuses it.
+    // A client that asks for another name gets the first certificate, and refuses it.
     let since = daemon.log().len();
     let error = TlsClient::connect_to(&daemon, MULTIPLY, &config, "c.example").err().unwrap().to_string();
     assert!(error.contains("certificate not valid for name \"c.example\""), "{error}");
     daemon.wait_for_log_since(since, "TLS failed: the client sent the alert bad_certificate");
-    // An address is no name, so that none is asked for.
+    // An address is not a name, so the client asks for none.
     let error = TlsClient::connect_to(&daemon, MULTIPLY, &config, "192.0.2.1").err().unwrap().to_string();
     assert!(error.contains("certificate not valid for name"), "{error}");
     // All or nothing, and each file by its name.

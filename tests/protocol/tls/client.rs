@@ -1,4 +1,4 @@
-//! A TLS client, and the certificates that a daemon and its clients have.
+//! A TLS client, and certificates for a daemon and its clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -42,12 +42,12 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// A client that trusts this authority alone.
+    /// A client that trusts only this authority.
     pub fn client(&self) -> ClientConfig {
         self.client_of(rustls::DEFAULT_VERSIONS)
     }
 
-    /// A client that trusts this authority alone, and shows this certificate.
+    /// A client that trusts only this authority, and presents this certificate.
     pub fn client_with(
         &self,
         chain: Vec<CertificateDer<'static>>,
@@ -61,7 +61,7 @@ impl Authority {
         list.signed_by(&self.0).unwrap().pem().unwrap()
     }
 
-    /// A client that trusts this authority alone, with these versions alone.
+    /// A client that trusts only this authority, and speaks only these versions.
     pub fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         self.client_computing_with(ring(), versions)
     }
@@ -99,7 +99,7 @@ pub fn write(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// One side of a TLS connection.
+/// The client's side of a TLS connection.
 pub struct TlsClient {
     pub stream: StreamOwned<ClientConnection, TcpStream>,
     heard: Vec<u8>,
@@ -111,15 +111,15 @@ impl TlsClient {
         TlsClient::begin(daemon, port, config, "localhost", b"").unwrap()
     }
 
-    /// The same, if the handshake succeeds.
+    /// A connection, if the handshake succeeds.
     pub fn try_connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> Option<TlsClient> {
         TlsClient::begin(daemon, port, config, "localhost", b"").ok()
     }
 
-    /// Asks for this name.
+    /// A connection on which the client asks for this name.
     ///
     /// # Errors
-    /// The handshake fails.
+    /// If the handshake fails.
     pub fn connect_to(
         daemon: &Daemon,
         port: u16,
@@ -129,7 +129,7 @@ impl TlsClient {
         TlsClient::begin(daemon, port, config, name, b"")
     }
 
-    /// Says something in one write with the last message of the handshake.
+    /// Sends this in one write with the last message of the handshake.
     pub fn connect_saying(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>, said: &[u8]) -> TlsClient {
         TlsClient::begin(daemon, port, config, "localhost", said).unwrap()
     }
@@ -162,13 +162,13 @@ impl TlsClient {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Says that nothing more follows; the socket's side stays open.
+    /// Sends close_notify; the socket stays open.
     pub fn say_end(&mut self) {
         self.stream.conn.send_close_notify();
         let _ = self.stream.conn.write_tls(&mut self.stream.sock);
     }
 
-    /// Ends the socket's side, without a word in TLS.
+    /// Ends the socket's side without a close_notify.
     pub fn half_close(&mut self) {
         let _ = self.stream.sock.shutdown(Shutdown::Write);
     }
@@ -189,7 +189,7 @@ impl TlsClient {
         self.heard.drain(..expected.len());
     }
 
-    /// One record, as one recv() of a client has it.
+    /// One record, as one recv() returns it.
     pub fn recv(&mut self) -> Vec<u8> {
         let mut buffer = [0; 20_000];
         let count = self.stream.read(&mut buffer).unwrap();

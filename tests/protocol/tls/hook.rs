@@ -1,4 +1,4 @@
-//! The hook of the examples, with which certbot and acme.sh give a daemon its renewed certificate.
+//! The hook in the examples with which certbot and acme.sh give a daemon its renewed certificate.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -7,8 +7,8 @@ use crate::harness::Daemon;
 
 pub const HOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/examples/acme-deploy-hook");
 
-/// Gives the command that calls the hook what it needs for this daemon: where the files go, and a `systemctl` that knows one
-/// order. Nothing of the variables that tell of a certificate is left over.
+/// Prepares a command that calls the hook for this daemon: where the files go, and a `systemctl` that knows one verb. Variables
+/// about certificates are removed.
 pub fn prepare(command: &mut Command, daemon: &Daemon) {
     let directory = daemon.directory.path();
     let tools = directory.join("bin");

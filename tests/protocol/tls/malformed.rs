@@ -1,5 +1,5 @@
-//! Handshakes that are none, each a record or a few, made by hand from RFC 8446 and RFC 5246: a fatal alert, a sentence in the
-//! log with its name, and nobody else waits.
+//! Malformed handshakes, each of one record or a few, made by hand from RFC 8446 and RFC 5246. Each gets a fatal alert and a
+//! sentence with its name in the log, and nobody else waits.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -37,7 +37,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// A good one, for TLS 1.3 alone.
+    /// A valid one, for TLS 1.3 only.
     pub fn new() -> Hello {
         let point = [9].into_iter().chain([0; 31]).collect::<Vec<u8>>(); // x25519's base point
         let share = [&[0, 36, 0, 29, 0, 32], &point[..]].concat();
@@ -57,7 +57,7 @@ impl Hello {
         Hello { suites: vec![0xc0, 0x2b], extensions, ..Hello::new() }
     }
 
-    /// With another extension in place of the one with its number, or after all others.
+    /// With this extension instead of the one with the same number, or after all others.
     pub fn with(mut self, kind: u16, content: &[u8]) -> Hello {
         let made = extension(kind, content);
         match self.extensions.iter_mut().find(|extension| extension[..2] == kind.to_be_bytes()) {
@@ -92,7 +92,7 @@ impl Hello {
         record(HANDSHAKE, &self.message())
     }
 
-    /// Followed by records that no client would send then.
+    /// Followed by records that no client sends at that time.
     fn and(&self, records: &[Vec<u8>]) -> Vec<u8> {
         [self.record(), records.concat()].concat()
     }
@@ -102,7 +102,7 @@ impl Hello {
 /// (record_overflow, missing_extension): rustls turns them into decode_error or handshake_failure.
 pub type Case = (&'static str, Vec<u8>, &'static str);
 
-/// A hello that another record interrupts.
+/// A hello that is interrupted by another record.
 fn half_and(other: &[u8]) -> Vec<u8> {
     let hello = Hello::new().message();
     let (first, rest) = hello.split_at(hello.len() / 2);
@@ -180,7 +180,7 @@ fn strange_hellos() -> Vec<Case> {
     ]
 }
 
-/// Extensions that are not what RFC 8446 (section 4.2), RFC 6066, RFC 7301 and RFC 8422 say of them.
+/// Extensions that violate RFC 8446 (section 4.2), RFC 6066, RFC 7301 or RFC 8422.
 fn strange_extensions() -> Vec<Case> {
     let (illegal, decode, failure) = ("illegal_parameter", "decode_error", "handshake_failure");
     let with = |kind: u16, content: &[u8]| Hello::new().with(kind, content).record();
@@ -239,14 +239,14 @@ fn strange_extensions() -> Vec<Case> {
     ]
 }
 
-/// Hellos whose parts do not fit together, and second ones that do not fit the first.
+/// Hellos whose parts contradict each other, and second ones that contradict the first.
 fn contradictions() -> Vec<Case> {
     let (illegal, decode, failure) = ("illegal_parameter", "decode_error", "handshake_failure");
     let changed = |mut hello: Hello, change: fn(&mut Hello)| {
         change(&mut hello);
         hello.record()
     };
-    // The server asks for a key of x25519, of which it has none in this hello.
+    // The server asks for an x25519 key, which this hello does not have.
     let asking = || Hello::new().with(51, &[0, 0]);
     let suites = |suites: &[u8]| {
         let mut hello = Hello::new();
@@ -347,7 +347,7 @@ fn all() -> Vec<Case> {
     [strange_records(), strange_hellos(), strange_extensions(), contradictions(), out_of_turn()].concat()
 }
 
-/// The log line and the answer, for a client that continues to listen.
+/// The log line and the answer, for a client that continues to read.
 pub fn outcome(daemon: &Daemon, bytes: &[u8]) -> (String, Vec<u8>) {
     let since = daemon.log().len();
     let mut socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();

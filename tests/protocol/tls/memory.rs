@@ -1,4 +1,4 @@
-//! The memory of encrypted connections, and how much of it is returned when they have gone.
+//! The memory of encrypted connections, and how much of it is freed after they are closed.
 
 use super::client::TlsClient;
 use super::{MULTIPLY, USUAL_TLS, daemon, test_dir};
@@ -6,7 +6,7 @@ use crate::harness::{self, Daemon, Probe, TestDir, USUAL, wait_until};
 
 const MANY: usize = 400;
 
-/// Bytes that an idle connection may take, in a build that is not optimized as well.
+/// The most bytes of an idle connection, also in a build that is not optimized.
 const IDLE_BYTES_MAX: usize = 8 * 1024;
 
 #[test]
@@ -18,7 +18,7 @@ fn idle_connections_take_little_memory_and_return_it() {
         client.hear("Data received\n50.0\n");
         client
     };
-    // Memory that is needed only once is not a connection's.
+    // Memory that is needed only once does not count for a connection.
     drop((0..10).map(|_| ask()).collect::<Vec<_>>());
     let mut probe = Probe::new(&daemon);
     probe.wait();
@@ -26,10 +26,10 @@ fn idle_connections_take_little_memory_and_return_it() {
     let mut clients: Vec<TlsClient> = (0..MANY).map(|_| ask()).collect();
     let growth = daemon.resident_bytes() - before;
     assert!(growth <= MANY * IDLE_BYTES_MAX, "{} bytes each", growth / MANY);
-    // The tables keep the places of all who came before the last, but nothing else of them.
+    // The tables keep the entries of all connections before the last one, but nothing else of them.
     let last = clients.pop();
     drop(clients);
-    // A fifth is what the tables of so few keep; without returning it would be nearly all.
+    // The tables of so few connections keep a fifth. If nothing were freed, it would be nearly all.
     wait_until("the memory is given back", || {
         (daemon.resident_bytes().saturating_sub(before) <= growth / 2).then_some(())
     });

@@ -15,10 +15,10 @@ use crate::harness::{CHAT, Daemon, TestDir};
 /// An endpoint that requests no certificate.
 const FREE: u16 = 65434;
 
-/// An endpoint for ada alone.
+/// An endpoint only for ada.
 const ADA: u16 = 65435;
 
-/// Multiply on three endpoints, and a mux; all but one of them ask for certificates.
+/// Multiply on three endpoints, and a mux; all but one of them request certificates.
 const ENDPOINTS: &str = r#"
 [tls]
 certificate = "{dir}/certificate.pem"
@@ -38,7 +38,7 @@ allow_names = ["ada", "Zoë"]
 listen = ["unix://{dir}/ipcd.sock", "tls://{ip}:65436"]
 "#;
 
-/// A daemon that asks for certificates of this authority.
+/// A daemon that requests certificates of this authority.
 fn daemon(more: &str, prepare: impl FnOnce(&TestDir, &Authority)) -> (Daemon, Authority) {
     let (test_dir, authority) = test_dir("");
     write(&test_dir.directory.path().join("ca.pem"), &authority.pem());
@@ -49,7 +49,7 @@ fn daemon(more: &str, prepare: impl FnOnce(&TestDir, &Authority)) -> (Daemon, Au
     (test_dir.start(command), authority)
 }
 
-/// A client whose certificate is of `authority`, and has this common name and serial number.
+/// A client whose certificate `authority` has signed, with this common name and serial number.
 pub fn client(trusted: &Authority, authority: &Authority, name: &str, serial: u64) -> Arc<ClientConfig> {
     let (certificate, key) = authority.issue(&[], |params| {
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -69,12 +69,12 @@ fn multiplies(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) {
     client.hear_rest();
 }
 
-/// Comes, and is sent away without a byte.
+/// Connects, and is closed without receiving a byte.
 #[track_caller]
 fn is_refused(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>, why: &str) {
     let since = daemon.log().len();
     if let Some(mut client) = TlsClient::try_connect(daemon, port, config) {
-        // In TLS 1.3 the client has finished before the server has seen its certificate.
+        // In TLS 1.3, the client is done before the server has seen its certificate.
         let mut buffer = [0; 100];
         let _ = client.try_say(b"5 10\n");
         let heard = std::io::Read::read(&mut client.stream, &mut buffer);
@@ -139,7 +139,7 @@ fn endpoint_requests_certificates_unless_configured_otherwise() {
 #[test]
 fn session_without_a_certificate_does_not_resume_where_one_is_required() {
     let (daemon, authority) = daemon("", |_, _| {});
-    // It keeps the tickets that it gets.
+    // This client keeps its tickets.
     let config = Arc::new(authority.client());
     let mut first = TlsClient::connect(&daemon, FREE, &config);
     first.say("5 10\n");
@@ -192,7 +192,7 @@ fn request_that_comes_with_the_end_of_the_handshake_waits_for_the_list() {
     assert!(at("is ada, by its certificate") < at("[ada] message '6 7'"), "{log:?}");
 }
 
-/// A list that revokes these serial numbers, and is to be replaced in this year.
+/// A list that revokes these serial numbers, and must be replaced in this year.
 fn list(authority: &Authority, serials: &[u64], until: i32) -> String {
     let date = |year| rcgen::date_time_ymd(year, 1, 1);
     let revoked = |serial: &u64| RevokedCertParams {
@@ -237,7 +237,7 @@ fn revoked_certificate_is_refused_and_a_reload_reads_the_list_again() {
     daemon.signal(Signal::HUP);
     daemon.wait_for_log_since(since, "reloaded: ");
     daemon.wait_for_log_since(since, "the list of revoked certificates expired on 2021-01-01T00:00:00Z");
-    // Its ticket is of no use any more.
+    // Its ticket is no longer accepted.
     is_refused(&daemon, MULTIPLY, &ada, revoked);
     multiplies(&daemon, MULTIPLY, &eve);
     daemon.stop();

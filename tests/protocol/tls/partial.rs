@@ -1,4 +1,4 @@
-//! A message of TLS itself that is not whole yet, while the daemon has something to say.
+//! An incomplete message of TLS itself, while the daemon has something to send.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::sealed::{HANDSHAKE, Sealed, config};
 use super::test_dir;
 use crate::harness::{CHAT, Probe};
 
-/// The first three of the five bytes that ask for new keys (RFC 8446, section 4.6.3).
+/// The first three of the five bytes that request new keys (RFC 8446, section 4.6.3).
 const BEGINNING: &[u8] = &[24, 0, 0];
 
 #[test]
@@ -24,7 +24,7 @@ fn member_with_a_partial_key_update_still_gets_messages() {
     Probe::new(&daemon).wait(); // it has been read
     let mut bob = TlsClient::connect(&daemon, CHAT, &Arc::new(authority.client()));
     bob.hear("Greetings from the cave! Now type your name and press enter!\n");
-    bob.say("bob\n"); // ada hears of this
+    bob.say("bob\n"); // ada is told
     bob.hear("Welcome bob! If you ever want to quit, type {quit} to exit.\n");
     bob.say("hi\n");
     bob.hear("bob: hi\n");

@@ -1,4 +1,4 @@
-//! Records with all kinds of cuts, and the table of dialogues in them.
+//! Records cut in many ways, and the table of dialogues in them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn connect(daemon: &Daemon, port: u16) -> TcpStream {
     socket
 }
 
-/// A client's output, a record for each piece, after a handshake; returns the connection for the answer.
+/// Sends each piece in a record, after a handshake; returns the connection for the answer.
 fn encrypted(
     socket: &mut TcpStream,
     config: &Arc<rustls::ClientConfig>,
@@ -134,7 +134,8 @@ fn dialogues_are_the_same_over_tls() {
     daemon.stop();
 }
 
-/// Each dialogue in as many records as it has pieces, these cut at another place each time, whole dialogues at every byte.
+/// Each dialogue, with a record for each piece, and the records cut at another place each time; whole dialogues are cut at every
+/// byte.
 #[test]
 fn dialogues_are_the_same_wherever_their_records_are_cut() {
     let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"900ms\"\n");

@@ -63,12 +63,12 @@ fn restart_closes_encrypted_members_and_keeps_the_others() {
 #[test]
 fn many_simultaneous_handshakes_delay_nobody() {
     const MANY: usize = 200;
-    /// As many as a few turns have room for.
+    /// As many as fit into a few turns.
     const BEFORE_THE_REPLY: usize = 60;
     let (daemon, config) = daemon("[log]\nlevel = \"warn\"\n");
     let mut probe = Probe::new(&daemon);
     let mut other = daemon.tcp(crate::harness::MULTIPLY);
-    // It has been accepted, and counts.
+    // It was accepted, and counts.
     other.say("1 1\n");
     other.hear("Data received\n1.0\n");
     let descriptors = daemon.descriptors();
@@ -76,7 +76,7 @@ fn many_simultaneous_handshakes_delay_nobody() {
         (0..MANY).map(|_| TcpStream::connect(daemon.address(MULTIPLY)).unwrap()).collect();
     wait_until("all are accepted", || (daemon.descriptors() == descriptors + MANY).then_some(()));
     probe.wait();
-    // All work is there before any of it is done, the request last.
+    // All work is there before any is done, and the request comes last.
     daemon.freeze();
     for socket in &mut sockets {
         let name = ServerName::try_from("localhost").unwrap();

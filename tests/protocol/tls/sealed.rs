@@ -1,4 +1,4 @@
-//! Messages that are wrong though their keys are right (RFC 8446): a client that has finished its handshake seals them by hand.
+//! Malformed messages under the right keys (RFC 8446): a client that has finished its handshake encrypts them by hand.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -18,14 +18,14 @@ const ALERT: u8 = 21;
 pub const HANDSHAKE: u8 = 22;
 const DATA: u8 = 23;
 
-/// Clients whose keys can be taken out.
+/// Clients whose keys can be extracted.
 pub fn config(authority: &Authority) -> Arc<ClientConfig> {
     let mut config = authority.client_of(&[&TLS13]);
     config.enable_secret_extraction = true;
     Arc::new(config)
 }
 
-/// The client's side after its handshake, without a library between.
+/// The client's side after its handshake, without a library.
 pub struct Sealed {
     encrypter: Box<dyn MessageEncrypter>,
     number: u64,
@@ -33,7 +33,7 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    #[allow(deprecated)] // what replaces it needs a connection of another kind
+    #[allow(deprecated)] // its replacement needs a connection of another kind
     pub fn of(client: TlsClient) -> Sealed {
         let suite = client.stream.conn.negotiated_cipher_suite();
         assert_eq!(suite, Some(TLS13_AES_256_GCM_SHA384));
@@ -44,7 +44,7 @@ impl Sealed {
         Sealed { encrypter: suite.aead_alg.encrypter(key, iv), number, socket }
     }
 
-    /// A record with this content, whatever its kind.
+    /// A record with this content, of any kind.
     pub fn record(&mut self, kind: u8, content: &[u8]) -> Vec<u8> {
         let message = OutboundPlainMessage {
             typ: ContentType::from(kind),
@@ -61,7 +61,7 @@ impl Sealed {
     }
 }
 
-/// What is sent, and the name of the alert in the log; none: rustls ends such a connection without one.
+/// What is sent, and the name of the alert in the log; `None`: rustls ends such a connection without one.
 type Case = (&'static str, fn(&mut Sealed) -> Vec<u8>, Option<&'static str>);
 
 const CASES: &[Case] = &[

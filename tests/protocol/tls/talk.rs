@@ -1,4 +1,4 @@
-//! Talk over TLS: nobody is paired with a stranger, who may never finish the handshake.
+//! Talk over TLS: nobody is paired with a client that has not finished its handshake.
 
 use std::net::TcpStream;
 
@@ -10,7 +10,7 @@ const TALK: u16 = 5000;
 
 const TALK_TABLE: &str = "[talk]\nlisten = [\"tls://{ip}:5000\"]\n";
 
-/// Ada says something, and bob, who comes later, hears it.
+/// Ada says something, and bob, who comes later, receives it.
 fn ada_and_bob_talk(ada: &mut TlsClient, bob: &mut TlsClient) {
     ada.say("hi\n");
     bob.hear("hi\n");

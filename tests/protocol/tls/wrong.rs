@@ -1,5 +1,5 @@
-//! Wrong clients of a TLS endpoint: each gets an error in a form that it can read, if there is one, and a line in the
-//! log; nobody else waits.
+//! Wrong clients on a TLS endpoint: each gets an error in a form that it can read, if there is one, and a line in the log; nobody
+//! else waits.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -9,7 +9,7 @@ use super::client::{TlsClient, hear_raw};
 use super::{MULTIPLY, daemon};
 use crate::harness::{CHAT, Daemon, show};
 
-/// The answer to these bytes, if nothing follows.
+/// The answer to these bytes if nothing follows.
 fn reply(daemon: &Daemon, port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut socket = TcpStream::connect(daemon.address(port)).unwrap();
     socket.write_all(bytes).unwrap();
@@ -100,7 +100,7 @@ fn unfinished_handshake_ends_after_ten_seconds_and_delays_nobody() {
 #[test]
 fn handshake_that_stalls_does_not_hold_a_stop() {
     let (daemon, _) = daemon("[limits]\nshutdown_grace = \"1h\"\n");
-    // The room's greeting waits for it.
+    // The room's greeting waits for the handshake.
     let mut half = TcpStream::connect(daemon.address(CHAT)).unwrap();
     half.write_all(&client_hello([3, 3], &[0xc0, 0x2b], &[])[..20]).unwrap();
     daemon.wait_for_log("connected");

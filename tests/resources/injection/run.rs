@@ -1,4 +1,4 @@
-//! One run: a real ipcd under strace, with one failing call.
+//! One run of a real ipcd under strace, with one failing call.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,29 +19,29 @@ use crate::harness::{MULTIPLY, TestDir};
 /// How long a start, a reload, or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long to wait for a line in the log that may have been the failing call.
+/// How long to wait for a line in the log, whose write may have been the failing call.
 const LINE: Duration = Duration::from_secs(3);
 
 /// How long the idle daemon is observed.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Processor time in that, in ticks of 10 ms: a loop that never waits takes 50, or its share of a busy machine.
+/// The most processor time in that period, in ticks of 10 ms. A loop that never waits takes 50, or its share of a busy machine.
 const QUIET_TICKS_MAX: u64 = 4;
 
-/// The files that remain: FIFOs stay, so that writers wait.
+/// The files that stay: FIFOs do, so that writers wait.
 const LEFT: [&str; 5] = ["ipcd.toml", "multiply.in", "multiply.out", "second.in", "second.out"];
 
-/// The socket file of a daemon that was killed, there from the beginning.
+/// The socket file of a killed daemon, there from the beginning.
 const STALE: &str = "multiply.seq";
 
-/// Lines that follow from a call that failed, without its reason.
+/// Lines that follow from a failed call, and do not repeat its reason.
 const FOLLOWING: [&str; 6] = [
     "the limit on open files is 1024", // if it cannot be queried
-    "is gone or another",              // what lstat(2) was made to say
+    "is gone or another",              // after a failing lstat(2)
     "refused: no file descriptor left; raise the limit on open files",
     "log line could not be written",
     "does not exist; using group ", // the lines about the groups say so
-    "address already in use",       // what bind(2) or flock(2) was made to say
+    "address already in use",       // after a failing bind(2) or flock(2)
 ];
 
 /// A call that fails.
@@ -49,22 +49,22 @@ const FOLLOWING: [&str; 6] = [
 pub struct Fault {
     pub call: String,
     pub errno: &'static str,
-    /// Which use of it, as strace counts: from the first instruction of the process.
+    /// Which use of it, counted by strace from the first instruction of the process.
     pub when: usize,
 }
 
 /// The result of a run.
 #[derive(Debug, Default)]
 pub struct Usual {
-    /// Whether the call has failed that was to fail.
+    /// Whether the call has failed.
     pub happened: bool,
-    /// The uses of each call in a run without failures: before the daemon's own code began, before it was ready, and in all.
+    /// The uses of each call in a run without failures: before the daemon's own code, before it was ready, and in all.
     pub uses: HashMap<String, [usize; 3]>,
-    /// Descriptors when all is over.
+    /// Open descriptors at the end.
     pub descriptors: usize,
 }
 
-/// A daemon, killed when dropped: `-D` makes it our own child, and strace ends with it.
+/// A daemon, which is killed when dropped: with `-D` it is our own child, and strace ends with it.
 struct Subject {
     child: Child,
     test_dir: TestDir,
@@ -86,7 +86,7 @@ impl Drop for Subject {
 fn test_dir(ip: Ipv4Addr) -> TestDir {
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip };
     test_dir.write_config(CONFIG);
-    // One that a daemon which was killed has left.
+    // The file of a daemon that was killed.
     drop(UnixListener::bind(test_dir.directory.path().join(STALE)).unwrap());
     test_dir
 }
@@ -105,7 +105,7 @@ impl Subject {
         Subject { child: child.expect("strace is to be installed"), test_dir, beside }
     }
 
-    /// The next daemon, in the place of one that has ended, and without strace.
+    /// Starts the next daemon after the end of one, without strace.
     fn start_again(&mut self) {
         let mut command = self.test_dir.command();
         self.child =
@@ -120,7 +120,7 @@ impl Subject {
         String::from_utf8_lossy(&fs::read(self.beside.path().join("trace")).unwrap_or_default()).into_owned()
     }
 
-    /// The failing call, if one has failed.
+    /// The call that has failed, if one has.
     fn injected(&self) -> Option<String> {
         self.trace().lines().find(|line| line.ends_with("(INJECTED)")).map(str::to_owned)
     }
@@ -166,7 +166,7 @@ impl Subject {
         Err("it does not end".to_owned())
     }
 
-    /// Waits until it answers; returns the clients without an answer before. `Ok(Err(_))`: it has ended.
+    /// Waits until it answers; returns the clients that got no answer before. `Ok(Err(_))`: it has ended.
     fn wait_until_ready(&mut self) -> Result<Result<Vec<String>, ExitStatus>, String> {
         let (deadline, mut lost) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -175,7 +175,7 @@ impl Subject {
             }
             match script::line(&self.test_dir, MULTIPLY) {
                 Ok(()) => return Ok(Ok(lost)),
-                Err(error) if error.contains("os error 111") => {} // nobody listens there yet
+                Err(error) if error.contains("os error 111") => {} // it does not listen yet
                 Err(error) => lost.push(format!("first: {error}")),
             }
             if Instant::now() > deadline {
@@ -186,7 +186,7 @@ impl Subject {
     }
 }
 
-/// One round; adds clients without an answer to `lost`, of which none may come after the fault.
+/// One round of all clients; adds those without an answer to `lost`. After the fault there may be none.
 fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Result<(), String> {
     let over = subject.injected().is_some();
     let now = script::round(&subject.test_dir, reloaded);
@@ -200,7 +200,7 @@ fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Resul
     Ok(())
 }
 
-/// Reloads until it has succeeded, which it has to the second time.
+/// Reloads until that succeeds, which it must at the second try.
 fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
     subject.test_dir.write_config(RELOADED);
     for _ in 0..2 {
@@ -231,10 +231,10 @@ fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
     Err("the second reload failed as well".to_owned())
 }
 
-/// The whole life of a daemon with one fault, or none. Returns the results, or the error.
+/// The whole life of a daemon with one fault, or none. Returns the results or the error.
 pub fn run(ip: Ipv4Addr, fault: Option<&Fault>, usual: &Usual) -> Result<Usual, String> {
     let options = match fault {
-        // Only the named calls are traced: the rest runs at full speed.
+        // Only the named calls are traced, so that the rest runs at full speed.
         Some(Fault { call, errno, when }) => vec![
             "-f".to_owned(),
             "--seccomp-bpf".to_owned(),
@@ -265,7 +265,7 @@ fn live(subject: &mut Subject, fault: Option<&Fault>, usual: &Usual) -> Result<U
     round(subject, false, &mut lost)?;
     reload(subject, fault)?;
     round(subject, true, &mut lost)?;
-    // A client whose descriptor is not closed waits for the end.
+    // A client whose descriptor was not closed waits for the end.
     let is_transient =
         fault.is_some_and(|fault| ["EINTR", "EAGAIN"].contains(&fault.errno) && fault.call != "close");
     if lost.len() > usize::from(!is_transient && subject.injected().is_some()) {
@@ -283,13 +283,13 @@ fn live(subject: &mut Subject, fault: Option<&Fault>, usual: &Usual) -> Result<U
     Ok(Usual { uses, descriptors, ..Usual::default() })
 }
 
-/// It does nothing when there is nothing to do, and holds no more than it should. How many descriptors that is.
+/// Checks that it does nothing when there is nothing to do, and holds no descriptor too many; returns their number.
 fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result<usize, String> {
-    // strace keeps close(2) from being called.
-    let kept = fault.is_some_and(|fault| fault.call == "close" || fault.errno == "ENOSYS"); // and then /dev/urandom is open
+    // strace prevents close(2).
+    let kept = fault.is_some_and(|fault| fault.call == "close" || fault.errno == "ENOSYS"); // here /dev/urandom stays open
     let kept = usize::from(kept);
     let deadline = Instant::now() + PATIENCE;
-    // If fcntl(2) returns no other one, the log has standard error itself.
+    // If fcntl(2) fails, the log uses standard error itself.
     let fewest = usual.descriptors - usize::from(fault.is_some_and(|fault| fault.call == "fcntl"));
     while fault.is_some() && !(fewest..=usual.descriptors + kept).contains(&subject.descriptors()) {
         if Instant::now() > deadline {
@@ -307,7 +307,7 @@ fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result
     }
 }
 
-/// A start that failed says why, in one line, and leaves nothing behind.
+/// Checks that a failed start gives the reason in one line, and leaves nothing.
 fn check_refusal(subject: &mut Subject, fault: Option<&Fault>, status: ExitStatus) -> Result<Usual, String> {
     if subject.injected().is_none() {
         return Err(format!("it ended without a fault: {status}"));
@@ -326,14 +326,14 @@ fn check_refusal(subject: &mut Subject, fault: Option<&Fault>, status: ExitStatu
     Ok(Usual::default())
 }
 
-/// Whether the fault is such that a file may stay which should have gone.
+/// Whether this fault may leave a file that should have been removed.
 fn leaves_files(fault: &Fault) -> bool {
-    // A lock file that could not be locked may be another's.
+    // A lock file that could not be locked may belong to another daemon.
     ["unlink", "newfstatat", "fstat", "flock"].contains(&fault.call.as_str())
 }
 
-/// Only intended files are left. If more `may` be left, they block nobody: the next daemon starts, serves, and leaves
-/// none.
+/// Checks that only expected files are left. If others `may` be left, they block nothing: the next daemon starts, serves, and
+/// leaves none.
 fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), String> {
     let left = subject.names();
     if left.iter().all(|name| meant.contains(&name.as_str())) && !meant.contains(&STALE) {
@@ -356,18 +356,18 @@ fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), St
     Ok(())
 }
 
-/// No panic, and no warning except about the failing call.
+/// Checks that there is no panic, and no warning that is not about the failing call.
 fn check_log(subject: &Subject) -> Result<(), String> {
     let reason = subject
         .injected()
         .and_then(|line| Some(line.rsplit_once(") (INJECTED)")?.0.rsplit_once(" (")?.1.to_lowercase()));
     for line in subject.log().lines() {
         let is_trouble = line.starts_with("warning: ") || line.starts_with("error: ");
-        let is_usual = line.contains("refused: too many connections"); // the third in the room
+        let is_usual = line.contains("refused: too many connections"); // the third member
         let is_explained = is_usual
             || reason.as_ref().is_some_and(|reason| {
                 line.starts_with("error: ")
-                    || line.to_lowercase().contains(reason) // it stands within a sentence
+                    || line.to_lowercase().contains(reason) // the reason is in the middle of a sentence
                     || FOLLOWING.iter().any(|following| line.contains(following))
             });
         if line.contains("panicked") || is_trouble && !is_explained {

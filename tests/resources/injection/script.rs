@@ -1,4 +1,4 @@
-//! The clients' messages to every kind of endpoint while a call fails. Nothing here asserts: an error is a value.
+//! The clients' messages to every kind of endpoint while a call fails. Nothing is asserted here: an error is a value.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -38,7 +38,7 @@ group = "root"
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// The same after the reload: one of each kind is new, and some have gone.
+/// The configuration after the reload: one endpoint of each kind is new, and some are gone.
 pub const RELOADED: &str = r#"
 [limits]
 shutdown_grace = "2s"
@@ -62,10 +62,10 @@ pub const SECOND: u16 = 65433;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait for a datagram, or a line on a FIFO, before it is sent again.
+/// How long to wait before a datagram, or a line on a FIFO, is sent again.
 const AGAIN: Duration = Duration::from_millis(400);
 
-/// `Err`: the received bytes instead.
+/// `Err`: what was received instead.
 type Outcome = Result<(), String>;
 
 /// A client of the daemon on a socket.
@@ -76,7 +76,7 @@ struct Talk {
 
 impl Drop for Talk {
     fn drop(&mut self) {
-        // Closing is not enough: a child that another thread is just starting has the socket too, until it is strace.
+        // Closing is not enough: a child that another thread is just starting has the socket too, until it executes strace.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
@@ -137,14 +137,14 @@ impl Talk {
         }
     }
 
-    /// Leaves the room, and is not in it any more when this returns.
+    /// Leaves the room, and returns when it is no longer in it.
     fn quit(&mut self) -> Outcome {
         self.say("{quit}\n")?;
         self.hear("{quit}\n")?;
         self.hear_end()
     }
 
-    /// Says it again until the answer comes: a datagram may be lost.
+    /// Sends it again until the answer comes: a datagram may be lost.
     fn hear_at_last(&mut self, words: &str, expected: &str) -> Outcome {
         self.socket.set_read_timeout(Some(AGAIN)).map_err(text)?;
         let deadline = Instant::now() + PATIENCE;
@@ -183,7 +183,7 @@ fn greeted(test_dir: &TestDir) -> Outcome {
     talk.hear_end()
 }
 
-/// A browser, which is sent away.
+/// A browser, which is refused.
 fn refused(test_dir: &TestDir) -> Outcome {
     let mut talk = Talk::tcp(test_dir, MULTIPLY)?;
     talk.say("GET / HTTP/1.1\r\n\r\n")?;
@@ -219,7 +219,7 @@ fn local_datagram(test_dir: &TestDir) -> Outcome {
     outcome
 }
 
-/// A line on a FIFO; earlier lines that nobody has read come first.
+/// A line on a FIFO. Earlier lines that nobody has read come first.
 fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
     let end = |suffix: &str| -> PathBuf { test_dir.directory.path().join(format!("{name}.{suffix}")) };
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
@@ -306,7 +306,7 @@ fn shared(test_dir: &TestDir) -> Outcome {
     Err(format!("the memory says {}", show(&heard)))
 }
 
-/// Two in the room, one of whom leaves, and a third that finds it full.
+/// Two members, one of whom leaves, and a third client that finds the room full.
 fn chat(test_dir: &TestDir, lost: &mut Vec<String>) {
     let enter = |name: &str| {
         let mut member = Talk::tcp(test_dir, CHAT)?;

@@ -1,18 +1,18 @@
-//! Which system calls fail, and how: of every call that the daemon makes, each errno under ERRORS in its Linux man page.
+//! Which system calls fail, and how: every call that the daemon makes, with each errno under ERRORS in its Linux man page.
 
-/// One or more calls that fail alike.
+/// One or more calls with the same errors.
 pub struct Row {
     /// Their names, as strace knows them.
     pub calls: &'static str,
     pub errnos: &'static str,
 }
 
-/// The last part says which errnos are left out, and why.
+/// The last argument says which errnos are left out, and why.
 const fn row(calls: &'static str, errnos: &'static str, _but: &'static str) -> Row {
     Row { calls, errnos }
 }
 
-/// Why EAGAIN is missing where a descriptor is watched by its edges.
+/// Why EAGAIN is missing for a descriptor that is watched by edges.
 const EDGE: &str = "EAGAIN: the kernel says it only when nothing is there (or fits), and tells of the edge that ends it; \
                     injected, no edge follows, and waiting for one is right";
 
@@ -39,7 +39,7 @@ pub const TABLE: &[Row] = &[
     ),
     row("chmod fchmod", CHANGED, ""),
     row("fchownat", CHANGED, ""),
-    // The call is not made: the descriptor stays, where Linux gives it back whatever close(2) says.
+    // The call is not made, so the descriptor stays open. Linux closes it, whatever close(2) returns.
     row("close", "EBADF EINTR EIO EDQUOT ENOSPC", ""),
     row(
         "connect",
@@ -112,7 +112,7 @@ pub const TABLE: &[Row] = &[
     row("write", WRITTEN, EDGE),
 ];
 
-/// Calls that cannot fail, or whose failure nobody can see.
+/// Calls that cannot fail, or whose failure has no visible effect.
 pub const NEVER_FAIL: &[&str] = &[
     // They have no error.
     "exit_group",
@@ -120,13 +120,13 @@ pub const NEVER_FAIL: &[&str] = &[
     "geteuid",
     "getpid",
     "gettid",
-    "uname", // EFAULT, where it is asked wrongly
+    "uname", // only EFAULT, for a wrong pointer
     "rt_sigreturn",
     "umask",
-    // Within the C library and Rust's runtime, which need no answer.
+    // Inside the C library and Rust's runtime, which ignore failures.
     "futex",
     "mprotect",
-    "prctl", // libcap, which systemd's part of NSS loads where it is installed
+    "prctl", // libcap, which systemd's NSS module loads if it is installed
     "restart_syscall",
     "rt_sigprocmask",
     "sigaltstack",

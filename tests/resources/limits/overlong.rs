@@ -1,4 +1,4 @@
-//! A message that is too long: an error, and the connection continues; unless the message never ends.
+//! An overlong message gets an error, and the connection continues, unless the message never ends.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const TOO_LONG: &str = "Error: message longer than 4096 bytes";
 
 #[test]
 fn overlong_chat_message_is_refused_and_the_member_stays() {
-    // The pause that ends a raw client's message is one that a busy machine does not make.
+    // This pause ends a raw client's message, and is longer than any pause that a busy machine causes.
     let daemon = limited("raw_gap = \"500ms\"");
     let mut alice = Client::member(&daemon, "alice");
     let mut line = Client::member(&daemon, "line");
@@ -24,7 +24,7 @@ fn overlong_chat_message_is_refused_and_the_member_stays() {
     alice.hear("line: before\nline: behind\n");
     line.hear(format!("line: before\n{TOO_LONG}\nline: behind\n"));
     raw.hear("line: beforeline: behind");
-    // A pause ends a raw client's message, whatever its pieces: then the error is sent, and the session continues.
+    // A pause ends a raw client's message, whatever its pieces. Then the error is sent, and the session continues.
     for piece in [4097, 50_000, 1] {
         raw.say("x".repeat(piece));
         std::thread::sleep(Duration::from_millis(2)); // the test is about the pause
@@ -51,11 +51,11 @@ fn half_close_within_the_rest_still_gets_all_answers() {
         client.say([&b"\0\0\x20\0"[..], &[b'x'; 5000]].concat());
         client.half_close();
         let rest = String::from_utf8_lossy(&client.hear_rest()).into_owned();
-        // For a client that ends its messages with NUL those were two empty ones, a blank, and one that the end of the
-        // stream ended.
+        // For a client that ends its messages with NUL, these were two empty ones, a blank one, and one that the end of the stream
+        // ended.
         assert!(rest.contains(TOO_LONG) && rest.matches("Error").count() == 1, "{heard:?}: {rest:?}");
     }
-    // The end of the stream ends a raw client's message too, and one of unknown kind.
+    // The end of the stream ends a raw client's message too, and that of an unknown client.
     for first in [None, Some("5 10")] {
         let mut client = daemon.tcp(MULTIPLY);
         if let Some(first) = first {
@@ -73,7 +73,7 @@ fn half_close_within_the_rest_still_gets_all_answers() {
 
 #[test]
 fn endless_overlong_message_is_closed_at_the_deadline() {
-    // The pause that ends a raw client's message is one that a busy machine does not make.
+    // This pause ends a raw client's message, and is longer than any pause that a busy machine causes.
     let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"500ms\"");
     for (first, heard, end) in [
         ("5 10\n", "Data received\n50.0\n", "\n"),
@@ -91,7 +91,7 @@ fn endless_overlong_message_is_closed_at_the_deadline() {
                 let mut mouth = stream.try_clone().unwrap();
                 let sends = scope.spawn(move || {
                     while start.elapsed() < Duration::from_secs(20) && mouth.write_all(&words).is_ok() {
-                        std::thread::sleep(pause); // the test is about the pace
+                        std::thread::sleep(pause); // the test is about the rate
                     }
                 });
                 client.hear(format!("{TOO_LONG}{end}Error: message not finished after 1 s{end}"));
@@ -116,7 +116,7 @@ fn invalid_length_ends_the_connection_with_an_error() {
     let mut client = daemon.tcp(MULTIPLY);
     client.say(b"\0\0\0\x045 10");
     client.hear("\0\0\0\rData received\0\0\0\x0450.0");
-    // What can be skipped is skipped.
+    // A message of known length is skipped.
     client.say([&b"\0\x01\0\0"[..], &[b'x'; 65_536], b"\0\0\0\x033 4"].concat());
     client.hear(format!("\0\0\0%{TOO_LONG}\0\0\0\rData received\0\0\0\x0412.0"));
     client.say(b"\x80\0\0\0");

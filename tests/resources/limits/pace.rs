@@ -1,4 +1,4 @@
-//! A client above its message rate waits, loses nothing, and costs nobody else anything.
+//! A client above its rate limit waits, loses nothing, and affects nobody else.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -15,7 +15,7 @@ fn daemon(limits: &str, chat: &str) -> Daemon {
 
 #[test]
 fn flooding_member_is_paced_and_others_are_not() {
-    // Its own time is not over because it has to wait.
+    // Its own timeouts do not run out while it has to wait.
     let limits = "message_timeout = \"2s\"\nidle_timeout = \"2s\"\nfirst_message_timeout = \"2s\"";
     let daemon = daemon(limits, "messages_per_second = 10");
     let mut bob = Client::member(&daemon, "bob");
@@ -40,16 +40,16 @@ fn flooding_member_is_paced_and_others_are_not() {
         next += 1;
     }
     let spent = start.elapsed();
-    // Its name was the first of the ten.
+    // Its name was the first of ten messages.
     assert!(spent >= Duration::from_millis(4000), "{spent:?}");
-    // While the flood lasted, another was heard and heard of it, time and again.
+    // During the flood, another member's messages were delivered again and again.
     assert_eq!(other_heard, 8);
     flood.say(" and ends\n");
     bob.hear("flood: a message that has only begun and ends\n");
     daemon.stop();
 }
 
-/// Neither does leaving and coming again help: whoever comes from the same address goes on with what is left of the burst.
+/// Reconnecting does not help either: a client from the same address continues with what is left of the burst.
 #[test]
 fn rejoining_gives_no_new_burst() {
     let daemon = daemon("", "messages_per_second = 10");
@@ -65,7 +65,7 @@ fn rejoining_gives_no_new_burst() {
     let most = 10.0 + 10.0 * start.elapsed().as_secs_f64();
     println!("{said} messages of one who comes again and again, in {:?}", start.elapsed());
     assert!(said > 8 && said as f64 <= most, "{said} of {most}");
-    // Another who comes from there waits for a tenth of a second at most, and not for its turn among many.
+    // Another client from there waits for at most a tenth of a second, and not for its turn among many.
     let began = Instant::now();
     let mut ann = Client::member(&daemon, "ann");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
@@ -94,7 +94,7 @@ fn pace_applies_to_listening_services_and_own_table_overrides() {
                 let heard = String::from_utf8(client.hear_rest()).unwrap();
                 assert_eq!(heard.matches(answer).count(), 15, "{heard}");
                 let spent = start.elapsed();
-                // Beyond its burst, and the word on the mux that brought it here.
+                // More than its burst and the message with which it selected the service.
                 assert!(spent >= Duration::from_millis(950), "{begin:?}: {spent:?}");
             });
         }
@@ -107,7 +107,7 @@ fn pace_applies_to_listening_services_and_own_table_overrides() {
         });
         scope.spawn(|| {
             let mut alice = Client::member(&daemon, "alice");
-            // At the pace of the others this would take longer than a test's deadline.
+            // At the rate limit of the others, this would take longer than a test's deadline.
             alice.say("hi\n".repeat(1000));
             alice.hear("alice: hi\n".repeat(1000));
         });
@@ -125,7 +125,7 @@ fn raw_messages_stay_separate_while_paced() {
     let mut probe = Probe::new(&daemon);
     for at in 0..20 {
         bob.say(format!("({at})"));
-        probe.wait(); // each in a burst of its own, as a program's loop with a pause
+        probe.wait(); // each in its own burst, as in a loop with a pause
     }
     let mut heard = String::new();
     while !heard.ends_with("(19)") {
@@ -145,7 +145,7 @@ fn paced_client_costs_no_processor_time_and_a_reload_frees_it() {
     alice.hear("alice: hi\n".repeat(9));
     let ticks = daemon.cpu_ticks();
     alice.hear("alice: hi\n".repeat(2));
-    // Her name and nine more are the burst.
+    // Her name and nine more messages are the burst.
     assert!(start.elapsed() >= Duration::from_millis(1900), "{:?}", start.elapsed());
     let spent = daemon.cpu_ticks() - ticks;
     assert!(spent < 30, "{spent} ticks of 10 ms in two seconds of waiting");

@@ -1,4 +1,4 @@
-//! A client that takes all places keeps out neither the administrator nor its neighbours.
+//! A client that takes all places excludes neither the administrator nor other clients.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,12 +17,12 @@ use crate::harness::around::{as_user, is_root, outcome};
 use crate::harness::manager::Manager;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL};
 
-/// A user that no machine has.
+/// A user that exists on no machine.
 const ALICE: u32 = 64_001;
 
 const PLACES: usize = 20;
 
-/// Everybody may use the socket, and there are few places: in all, on the mux, and for each.
+/// Everyone may use the socket, and there are few places: in all, on the mux, and for each client.
 fn few() -> String {
     let mux = format!("[mux]\nmode = \"0666\"\nmax_connections = {PLACES}");
     let limits = format!("max_connections = {PLACES}\nmax_connections_per_address = {PLACES}");
@@ -39,7 +39,7 @@ fn works(output: &Output) {
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
-/// Takes all places, and makes sure that there are no more.
+/// Takes all places, and checks that there are no more.
 #[track_caller]
 fn take_all(connect: impl Fn() -> Client) -> Vec<Client> {
     let mut taken: Vec<Client> = (0..PLACES).map(|_| connect()).collect();

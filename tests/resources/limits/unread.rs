@@ -1,4 +1,4 @@
-//! A client that reads nothing does not keep its place for ever, in any service.
+//! A client that reads nothing loses its place after a while, in every service.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::is_served;
 use crate::harness::{BESIDE, CHAT, Client, Daemon, PATIENCE, USUAL, wait_until};
 
-/// What is said on the mux first, and what is asked again and again. On the last line all members hear what is said, it too.
+/// The first message on the mux, and the one that is repeated. In the last row all members receive everything, including this
+/// client.
 const FLOODS: &[(&str, &str)] = &[
     ("multiply\n", "1 1\n"),
     ("stats\n", "latest nobody\n"),
@@ -19,7 +20,7 @@ const FLOODS: &[(&str, &str)] = &[
     ("chat\nflood\n", "hello\n"),
 ];
 
-/// The log line about a client that was closed for that.
+/// The log line about a client that was closed for this reason.
 const END: &str = " closed: read nothing for too long";
 
 fn daemon(limits: &str) -> Daemon {
@@ -30,8 +31,8 @@ fn ended(daemon: &Daemon) -> usize {
     daemon.log().iter().filter(|line| line.ends_with(END)).count()
 }
 
-/// Sends requests without end and reads nothing, until the kernel accepts no more; returns how long that took after
-/// its buffer was full.
+/// Sends requests without end and reads nothing, until the kernel accepts no more; returns how long it stayed connected after its
+/// buffer was full.
 fn flood(daemon: &Daemon, begin: &str, ask: &str) -> (Duration, Vec<u8>) {
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -97,8 +98,7 @@ fn listening_nonreaders_in_talk_and_chat_are_closed_too() {
     daemon.stop();
 }
 
-/// Sends requests until no more are accepted, then reads for 5 s, 10 kB at a time. Returns the longest time without a
-/// read.
+/// Sends requests until no more are accepted, then reads for 5 s, 10 kB at a time. Returns the longest time without a read.
 fn read_slowly(daemon: &Daemon) -> Duration {
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
     stream.set_nonblocking(true).unwrap();
@@ -128,12 +128,12 @@ fn read_slowly(daemon: &Daemon) -> Duration {
     pause.max(last.elapsed())
 }
 
-/// A kernel reports room on a Unix socket once three quarters of its buffer, some 200 KiB, are free. This client reads all the
-/// time, and more slowly than that.
+/// The kernel reports room on a Unix socket once three quarters of its buffer, some 200 KiB, are free. This client reads all the
+/// time, but more slowly than that.
 #[test]
 fn slow_reader_is_not_closed() {
     let daemon = daemon("send_timeout = \"1s\"");
-    // On a busy machine this test itself may not run for a second: then it was a client that does not read, and tries again.
+    // On a busy machine this test itself may not run for a second, so its client did not read. Then it tries again.
     wait_until("the machine lets this test read more than once a second", || {
         let before = ended(&daemon);
         let has_read = read_slowly(&daemon) < Duration::from_millis(900);

@@ -1,4 +1,4 @@
-//! Members that read slowly or not at all cost the others nothing.
+//! Members that read slowly or not at all do not affect the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,11 +10,11 @@ const HEARING: usize = 899;
 const DEAF: usize = 100;
 const WORDS: usize = 2000;
 
-/// The speaker is at most this far ahead of the slowest reader: a quarter of the backlog, so that no reader is too
-/// slow, however little of the processor the readers get.
+/// The speaker is at most this far ahead of the slowest reader: a quarter of the backlog, so that no reader is too slow, however
+/// little processor time the readers get.
 const AHEAD: usize = 32;
 
-/// A member that will not read, and for which the kernel keeps little.
+/// A member that does not read, and for which the kernel keeps little.
 fn deaf_member(daemon: &Daemon, name: &str) -> Client {
     let mut client = Client::of(deaf_socket(daemon));
     client.say(format!("{name}\n"));
@@ -29,7 +29,7 @@ fn deaf_socket(daemon: &Daemon) -> std::net::TcpStream {
     socket.into()
 }
 
-/// Reads up to a line, or the bytes after the line before.
+/// Reads up to a line, or the bytes after the previous line.
 #[track_caller]
 fn hear_until(client: &mut Client, line: &str) {
     let mut heard = Vec::new();
@@ -41,8 +41,8 @@ fn hear_until(client: &mut Client, line: &str) {
     }
 }
 
-/// Reads from all in turn until each has heard all messages, in order, and that the member that does not read left. A
-/// member that has heard everything so far is not waited for; `heard` is the progress of all.
+/// Reads from all in turn, until each has received all messages in order, and that the member that does not read has left. A member
+/// that has received everything so far is not waited for; `heard` is the progress of all.
 fn hear_all(clients: &mut [Client], spoken: &AtomicUsize, heard: &AtomicUsize, all_left: &AtomicBool) {
     let mut states: Vec<(Vec<u8>, usize, usize, bool)> = clients.iter().map(|_| Default::default()).collect();
     let mut buffer = vec![0; 1 << 18];
@@ -103,7 +103,7 @@ fn hundred_nonreaders_of_1000_cost_the_others_no_line() {
         }
         let ears = tcp(&speaker).try_clone().unwrap();
         scope.spawn(|| hear_all(&mut [Client::of(ears)], spoken, &heard[3], &all_left));
-        // The kernel takes some for the deaf as well: how much is its business.
+        // The kernel buffers an unknown number of bytes for the member that does not read.
         for number in 0..20_000 {
             if all_left.load(Ordering::Relaxed) {
                 break;
@@ -120,7 +120,7 @@ fn hundred_nonreaders_of_1000_cost_the_others_no_line() {
         speaker.say("end\n");
         spoken.fetch_add(1, Ordering::Relaxed);
     });
-    // The log is one for all; a line cut in the middle and the last words are all that is kept for one of the dropped.
+    // All share one log. For each dropped member, only the rest of a line and the last message are kept.
     let grown = grown.into_inner();
     assert!(grown < 8 << 20 || is_sanitized(), "{grown} bytes more for a backlog of 256 KiB");
     drop(deaf);
@@ -150,7 +150,7 @@ fn slow_member_is_closed_after_whole_lines() {
     let [.., words, last] = &lines[..] else { panic!("{heard}") };
     assert_eq!(*last, "Error: too slow");
     assert_eq!(words.len(), "speaker: ".len() + WORDS, "the line begun is finished");
-    // A raw one has 100 ms for that, which may be over: then comes the reset.
+    // A raw member has 100 ms for that, which may be over. Then the reset comes.
     let error = loop {
         match raw.read(&mut [0; 65536]) {
             Ok(count) => assert!(count > 0, "end of file, which a classroom window cannot bear"),

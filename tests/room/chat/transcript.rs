@@ -1,11 +1,11 @@
-//! The transcript that the daemon writes of the room.
+//! The daemon's transcript of the room.
 
 use crate::harness::{Client, Daemon, TestDir, logged, wait_until};
 
 const WRITTEN: &str = "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/board\"]\ntranscript = \"{dir}/chat.log\"\n\
                        [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n[limits]\nshutdown_grace = \"200ms\"\n";
 
-/// The lines of a transcript without their times; each must have one.
+/// The lines of a transcript without their times, which each must have.
 fn transcript(path: &std::path::Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     assert!(text.lines().all(logged::is_timed), "{text}");
@@ -40,7 +40,7 @@ fn transcript_has_timed_room_lines_and_nothing_private() {
     assert_eq!(written(&file, said.len()), said);
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
 
-    // If it was moved away, the transcript continues in a new file at SIGHUP, and in the old one until then.
+    // If the file was moved away, the transcript continues in it until SIGHUP, and then in a new file.
     let old = daemon.directory.path().join("chat.log.1");
     std::fs::rename(&file, &old).unwrap();
     alice.say("before\n");
@@ -50,7 +50,7 @@ fn transcript_has_timed_room_lines_and_nothing_private() {
     alice.say("after\n");
     assert_eq!(written(&file, 1), ["alice: after"]);
 
-    // Without it nothing is written any more; if the new one cannot be opened, nothing changes.
+    // Without the key, nothing more is written. If the new file cannot be opened, nothing changes.
     daemon.write_config(&WRITTEN.replace("/chat.log", "/missing/chat.log"));
     daemon.signal(rustix::process::Signal::HUP);
     let error = daemon.wait_for_log("cannot be written to");
@@ -81,7 +81,7 @@ fn transcript_on_a_full_disk_costs_only_lines() {
     assert!(said.contains("/chat.log: cannot be written to: is a directory"), "{said}");
     std::fs::remove_dir(test_dir.directory.path().join("chat.log")).unwrap();
 
-    // The largest file that the process may write is the full disk here (setrlimit(2), RLIMIT_FSIZE).
+    // A limit on the size of files stands for the full disk (setrlimit(2), RLIMIT_FSIZE).
     let mut command = std::process::Command::new("sh");
     let inner = test_dir.command();
     command
@@ -107,7 +107,7 @@ fn transcript_on_a_full_disk_costs_only_lines() {
     let text = wait_until("it goes on", || {
         Some(transcript(&file)).filter(|text| text.last().is_some_and(|line| line == "alice: room"))
     });
-    // Two have joined, and 41 things were said; the last of the lost may have found room already.
+    // Two members have joined, and 41 messages were sent. The last of the lost lines may have found room again.
     let lost = text[0].strip_prefix('(').unwrap().strip_suffix(" lines could not be written here)").unwrap();
     assert_eq!(kept.len() + lost.parse::<usize>().unwrap() + text.len() - 1, 43, "{text:?}");
     daemon.wait_for_log("are lost");

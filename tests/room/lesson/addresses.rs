@@ -30,11 +30,11 @@ fn only_listed_networks_are_admitted_and_others_get_a_reason() {
     outside.hear("Error: 127.77.2.9 may not connect\n");
     outside.hear_end();
     daemon.wait_for_log("refused: its address is not in allow_addresses");
-    // One endpoint has a list of its own, and here it is empty.
+    // One endpoint has a list of its own, which is empty here.
     let mut elsewhere = from(OUTSIDE, daemon.address(65433));
     elsewhere.say("5 10\n");
     elsewhere.hear("Data received\n50.0\n");
-    // An admitted client stays when the list changes, and the new list decides about the next one.
+    // An admitted client stays when the list changes; the new list applies to the next client.
     daemon.write_config(&LISTED.replace("127.77.1.0/24", "127.77.2.0/24"));
     daemon.signal(rustix::process::Signal::HUP);
     daemon.wait_for_log("reloaded");
@@ -55,7 +55,7 @@ fn unlisted_networks_datagram_gets_no_reply() {
         socket
     };
     let outside = ask(OUTSIDE);
-    // The daemon has looked at the first one when it has answered the second.
+    // When the daemon has answered the second datagram, it has handled the first.
     let inside = ask(INSIDE);
     let mut buffer = [0; 64];
     let count = inside.recv(&mut buffer).expect("an answer");
@@ -89,7 +89,7 @@ fn service_list_applies_on_a_network_mux_too() {
         client.say(service);
         client.hear(heard);
     }
-    // On the Unix socket there is no address to ask for.
+    // A client on the Unix socket has no address to check.
     let mut local = daemon.unix();
     local.say("5 10\n");
     local.hear("Data received\n50.0\n");

@@ -1,5 +1,5 @@
-//! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees the mistake of
-//! each, although nobody has watched, and the log has thirty names.
+//! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees each one's mistake, although
+//! nobody has watched before, and the log has thirty names.
 
 use super::BRISK;
 use std::collections::{BTreeSet, HashMap};
@@ -46,7 +46,7 @@ const MISTAKES: [(&str, &str); 18] = [
     ("GET / HTTP/1.1\r\n\r\n", "wrong_port"),
     ("5 *", "unfinished"),
     ("", "silent"),
-    ("5 10\\n", "literal_newline"), // a raw client: nothing ends its message but a pause
+    ("5 10\\n", "literal_newline"), // a raw client, whose message ends with a pause
     ("{a} {b}\n", "placeholder"),
     ("b'5 10'", "printed_bytes"),
     ("1 2 3\n", "more_numbers"),
@@ -68,7 +68,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
         open.push(member);
         said.insert(address, Instant::now());
         let mut client = from(address, daemon.address(MULTIPLY));
-        // Every fifth has none.
+        // Every fifth student makes none.
         let mistake = (number % 5 > 0).then(|| *mistakes.next().expect("some"));
         client.say(mistake.map_or("5 10\n", |(words, _)| words));
         wanted.insert(address, mistake.map(|(_, name)| name));
@@ -89,7 +89,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
         assert!(begun.elapsed() < PATIENCE / 2, "{wrong:?} {last:#?}");
         wrong.is_empty().then_some(())
     });
-    // By the daemon's clock: on a busy machine it takes a while to ask.
+    // By the daemon's clock: on a busy machine it takes a while to send a request.
     let mut longest = Duration::ZERO;
     for (address, _) in wanted.iter().filter(|(_, mistake)| mistake.is_some()) {
         let age = row(&last, *address)["hint"]["age"].as_f64().expect("seconds");
@@ -100,7 +100,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     assert!(MISTAKES.iter().all(|(_, name)| made.contains(name)), "{made:?}");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
     eprintln!("each of {STUDENTS} has its mistake after {longest:?}");
-    // Rows in trouble are on top, and each row has a name.
+    // Rows with trouble are at the top, and each row has a name.
     let in_trouble = |row: &Value| row["hint"]["is_open"] == true;
     let count = wanted.values().flatten().count();
     assert!(last[..count].iter().all(in_trouble) && !last[count..].iter().any(in_trouble), "{last:#?}");
@@ -108,7 +108,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     assert_eq!((&third["name"], &third["connections"]), (&"student 2".into(), &2.into()));
     assert_eq!((&third["requests"], &third["errors"]), (&2.into(), &1.into()), "{third}");
     assert!(third["hint"]["text"].as_str().unwrap().contains("write 5 10"), "{third}");
-    // All thirty are in the log by name, and so is what each did wrong.
+    // The log has all thirty names, and what each one did wrong.
     crate::harness::wait_until("all thirty names are in the log", || {
         let log = daemon.log();
         let joined = log.iter().filter_map(|line| line.split_once("joined as "));
@@ -125,7 +125,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     daemon.stop();
 }
 
-/// An error without a hint: nevertheless the student is in trouble.
+/// An error without a hint, which still marks the student.
 const ERRORS: [(u16, &str, &str); 5] = [
     (MULTIPLY, "10 / 0\n", "division by zero"),
     (MULTIPLY, "quit\n", "expected two numbers"),
@@ -169,7 +169,7 @@ fn how_a_connection_ended_does_not_replace_its_mistake() {
     let mut client = from(at(2), daemon.address(MULTIPLY));
     client.say("5,10\n");
     daemon.wait_for_log("has a comma between its numbers");
-    drop(client); // it has read nothing
+    drop(client); // it closes without reading
     daemon.wait_for_log("closed: reset by the peer");
     assert_eq!(row(&class(&daemon), at(2))["hint"]["mistake"], "comma");
     assert!(!daemon.log().iter().any(|line| line.contains("it closed before")), "{:#?}", daemon.log());
@@ -194,7 +194,7 @@ fn success_clears_the_trouble_and_is_remembered_after_leaving() {
         })
     };
     assert_eq!(hint(true)["hint"]["mistake"], "comma");
-    // Its messages elsewhere change nothing; the next run of the program does.
+    // Its messages to other services change nothing; the next run of its program does.
     let mut member = from(at(2), daemon.address(CHAT));
     member.say("ann\nhi\n");
     member.hear_line_with("ann: hi");
@@ -222,7 +222,7 @@ fn success_clears_the_trouble_and_is_remembered_after_leaving() {
     assert!(row["host"].is_string(), "{row}");
     let figures = &row["machine"];
     assert_eq!((&figures["cpu_percent"], &figures["load"]), (&5.0.into(), &Value::Null), "{row}");
-    // In a pipe without JSON it is a table.
+    // In a pipe, without --json, it is a table.
     let (_, text) = ipcctl(&daemon, &["class", "--once"]);
     let line = text.lines().find(|line| line.starts_with("127.79.0.2 ")).unwrap_or_else(|| panic!("{text}"));
     assert!(text.starts_with("CLIENT") && line.contains("ann") && line.contains(" 5%"), "{text}");
@@ -246,7 +246,7 @@ fn class_needs_permission_to_watch() {
         client.say("status\n");
         let report: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
         assert_eq!(report["clients"].is_array(), is_told, "{uid}");
-        // That part alone, and then all of it again.
+        // Only that part, and then everything again.
         client.say("clients\nstatus\n");
         let part: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
         let keys: Vec<&String> = part.as_object().expect("an object").keys().collect();
@@ -291,7 +291,7 @@ fn class_selects_by_name_address_or_hints() {
     ann.say("hi\n");
     ann.hear_line_with("ann lee: hi");
     let mut end = watch("all", "all");
-    end.say("all\n"); // one more round trip, behind all events
+    end.say("all\n"); // one more round trip, after all events
     for (mut watcher, wanted) in watchers {
         watcher.say("name=nobody\n");
         let mut seen = Vec::new();

@@ -1,5 +1,5 @@
-//! A teacher's orders to others with `kick`, `mute`, `say` and `close`: each is executed, answered, logged and in the
-//! transcript; and nobody else may give it.
+//! A teacher's orders with `kick`, `mute`, `say` and `close`: each is executed, answered, logged and in the transcript, and nobody
+//! else may give one.
 
 use super::BRISK;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ listen = ["unix://{dir}/ipcd.sock"]
 mode = "0666"
 "#;
 
-/// `ipcctl` at the daemon's own socket: its status, and its output.
+/// Runs `ipcctl` on the daemon's own socket; returns its status and its output.
 pub fn ipcctl(daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(arguments);
@@ -36,7 +36,7 @@ fn member(daemon: &Daemon, last: u8, name: &str) -> Client {
     client
 }
 
-/// Waits until the transcript has all of these; all that it has.
+/// Waits until the transcript has all of these lines; returns all lines.
 fn wait_for_transcript(daemon: &Daemon, wanted: &[&str]) -> String {
     let file = daemon.socket().with_file_name("chat.log");
     crate::harness::wait_until(&format!("the transcript has {wanted:?}"), || {
@@ -59,7 +59,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     assert!(logged.contains("ipcd.sock") && logged.contains("uid "), "{logged}");
     daemon.wait_for_log("[bob lee] closed: removed by the administrator");
     wait_for_transcript(&daemon, &["(kicked bob lee (127.78.0.3:", ", by pid "]);
-    // A program in a pipe ends, with a status that says why.
+    // A program in a pipe ends with a status that gives the reason.
     let mut pipe = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     pipe.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(["chat", "--name", "cron"]);
     pipe.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -70,7 +70,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     assert_eq!(ended.status.code(), Some(77));
     assert_eq!(ended.stderr, b"ipcctl: you were removed from the room\n");
     ann.hear("cron has left the chat.\n");
-    // It may come back; and there is no other member to kick.
+    // The client may join again; and no other member can be kicked by mistake.
     drop(member(&daemon, 3, "bob lee"));
     assert_eq!(
         ipcctl(&daemon, &["kick", "carol"]),
@@ -94,7 +94,7 @@ fn whoever_is_sent_away_may_leave_without_reading_and_gets_no_hint() {
         ipcctl(&daemon, &["close", "127.78.0.2"]),
         (0, "closed one connection of 127.78.0.2\n".into())
     );
-    drop(client); // with both replies and the last words unread
+    drop(client); // with both replies and the error unread
     daemon.wait_for_log("closed: removed by the administrator");
     assert_eq!(daemon.log().iter().find(|line| line.contains("hint: ")), None);
     daemon.stop();
@@ -121,7 +121,7 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
     bob.hear("In the room: box, ann, bob (3)\n");
     ann.say("hi\n");
     bob.hear("ann: hi\n");
-    // Under another name it is the same member, as long as nobody has that name.
+    // With another name it is the same member, as long as nobody has the old name.
     bob.say("{quit}\n");
     bob.hear("{quit}\n");
     ann.hear("ann: hi\nbob has left the chat.\n");
@@ -135,7 +135,7 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
     other.say("at last\n");
     ann.hear("robert: at last\n");
     assert_eq!(ipcctl(&daemon, &["unmute", "bob"]).0, 1);
-    // Without a time it is until then.
+    // Without a time, the mute lasts until it is lifted.
     assert!(ipcctl(&daemon, &["mute", "robert"]).1.starts_with("muted robert ("));
     other.hear_line_with("Error: you are muted: nobody sees your messages");
     assert_eq!(ipcctl(&daemon, &["unmute", "robert"]), (0, "unmuted robert\n".into()));
@@ -165,7 +165,7 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
     let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let mut ann = member(&daemon, 2, "ann");
     let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
-    assert_eq!((status, said.as_str()), (0, "sent to 2 members\n")); // the FIFO is one
+    assert_eq!((status, said.as_str()), (0, "sent to 2 members\n")); // the FIFO is one of them
     ann.hear("[teacher] five more minutes: then -- we stop\n");
     // No member can have this name, or begin a line with it.
     let mut eve = from([127, 78, 0, 9].into(), daemon.address(CHAT));
@@ -173,7 +173,7 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
     eve.hear("Greetings from the cave! Now type your name and press enter!\nError: a name has");
     ann.say("[teacher] no homework\n");
     ann.hear("ann: [teacher] no homework\n");
-    // A newcomer is shown it.
+    // A new member is shown it.
     let mut bob = from([127, 78, 0, 3].into(), daemon.address(CHAT));
     bob.say("bob\n");
     bob.hear("Greetings from the cave! Now type your name and press enter!\nWelcome bob! If you ever want to quit, type {quit} to exit.\n[teacher] five");
@@ -202,7 +202,7 @@ fn only_the_connections_of_an_address_are_closed() {
     let (status, said) = ipcctl(&daemon, &["close", "127.78.0.2"]);
     assert_eq!((status, said.as_str()), (1, "ipcctl: nobody is connected from 127.78.0.2\n"));
     assert!(ipcctl(&daemon, &["close", "teacher"]).1.contains("for example close 192.168.1.20"));
-    // Our own connection, which asks for it, is answered.
+    // Our own connection, which sends the order, gets its answer.
     let mut local = daemon.unix();
     local.say("multiply\n");
     let uid = format!("uid:{}", rustix::process::getuid().as_raw());

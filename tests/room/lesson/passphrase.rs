@@ -1,5 +1,5 @@
-//! A room with a passphrase: a client that sends it may join, it is shown to nobody, and a warning appears if others
-//! can read it.
+//! A room with a passphrase: a client that sends it may join, it is shown to nobody, and a warning appears if other users can read
+//! it.
 
 use super::BRISK;
 use std::fs::{Permissions, set_permissions};
@@ -24,14 +24,14 @@ fn passphrase_admits_and_others_stay_out() {
     ann.hear(format!("{WRONG}; try again\n"));
     ann.say("open sesame\n");
     ann.hear("Welcome ann! If you ever want to quit, type {quit} to exit.\n");
-    ann.say("open sesame\n"); // to the others, like anything else
+    ann.say("open sesame\n"); // the others receive it like any message
     ann.hear("ann: open sesame\n");
-    // Three times is enough.
+    // It may try three times.
     let mut eve = daemon.tcp(CHAT);
     eve.say("eve\n1\n2\n3\nopen sesame\n");
     eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; try again\n{WRONG}; try again\n{WRONG}: ask the administrator of this room\n"));
     eve.hear_end();
-    // An invalid or taken name is reported first; and once the passphrase was sent it is not requested again.
+    // An invalid or taken name is reported first. Once the passphrase was sent, it is not requested again.
     let mut bob = daemon.tcp(CHAT);
     bob.say("ann\n");
     bob.hear(format!("{GREETING}Error: the name 'ann' is taken; choose another\n"));
@@ -44,7 +44,7 @@ fn passphrase_admits_and_others_stay_out() {
     bob.hear("Error: the name 'bob' is taken; choose another\n");
     bob.say("robert\n");
     bob.hear("Welcome robert!");
-    // A raw client has its words one by one.
+    // A raw client receives each sentence in its own recv().
     let mut raw = daemon.tcp(CHAT);
     raw.hear(GREETING);
     raw.say("carol");

@@ -1,4 +1,4 @@
-//! The forms of clients: how each writes and reads a message, and the pieces and pauses that do not hide which it is.
+//! The forms of clients: how each writes and reads a message, and pieces and pauses with which its form can be recognized.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum Form {
     Little4,
     Seven,
     Telnet,
-    /// A browser: a request in HTTP, and frames behind it.
+    /// A browser: an HTTP request, followed by frames.
     WebSocket,
 }
 
@@ -37,7 +37,7 @@ pub const FORMS: [Form; 11] = [
     Form::WebSocket,
 ];
 
-/// What a browser says first, for a service, and what opens its WebSocket.
+/// A browser's first request, for a service, and the answer that opens its WebSocket.
 pub fn opening(service: &str) -> (String, &'static str) {
     let request = format!(
         "GET /{service} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -48,13 +48,13 @@ pub fn opening(service: &str) -> (String, &'static str) {
     (request, opened)
 }
 
-/// A ping, and what it is answered.
+/// A ping, and the answer to it.
 pub const PING: (&[u8], &[u8]) = (&[0x89, 0x81, 1, 2, 3, 4, b'?' ^ 1], b"\x8a\x01?");
 
-/// What a browser is told last.
+/// The last frame that a browser receives.
 pub const CLOSED: &[u8] = b"\x88\x02\x03\xe8";
 
-/// A frame as a server sends it.
+/// A frame in the form in which a server sends it.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ ..126 => [&[first, length as u8], payload].concat(),
@@ -62,7 +62,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The same as a client sends it: masked.
+/// A frame in the form in which a client sends it: masked.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = frame(first, payload);
@@ -86,7 +86,7 @@ impl Form {
                 array.resize(64.max(array.len() + 1), 0);
                 array
             }
-            // In two fragments, wherever that cuts a character.
+            // In two fragments, even if that cuts a character.
             Form::WebSocket if text.len().is_multiple_of(3) => {
                 let (begun, rest) = text.as_bytes().split_at(text.len() / 2);
                 [masked(0x01, begun), masked(0x80, rest)].concat()
@@ -139,7 +139,7 @@ pub fn cut(
             Form::Raw if is_long && pieces.is_empty() => random.within(4097, rest.len()),
             _ if is_long => random.within(1, rest.len()),
             Form::Typed => 1,
-            // A later burst is a message; and a string that has its line end is a line until its NUL is there.
+            // A later burst is a message. A string with a line end in it is a line until its NUL arrives.
             Form::Raw if !is_first => rest.len(),
             Form::Array if is_first && rest.contains(&b'\n') && rest.len() > 1 => usize::MAX,
             _ => random.within(1, rest.len()),

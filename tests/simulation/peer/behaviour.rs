@@ -23,7 +23,7 @@ impl Reading {
     }
 }
 
-/// How it ends, if nobody else ends it.
+/// How it ends, unless something else ends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Stays,
@@ -48,11 +48,11 @@ impl Ending {
 pub struct Manner {
     pub reading: Reading,
     pub ending: Ending,
-    /// It sends its first line with one send().
+    /// Whether it sends its first line with one send().
     pub whole_first_line: bool,
-    /// The most that one send() has, in bytes.
+    /// The most bytes in one send().
     pub piece: usize,
-    /// A raw client that waits for the reply before it sends again.
+    /// A raw client that waits for the reply before it sends the next request.
     pub is_patient: bool,
 }
 
@@ -69,7 +69,7 @@ impl Manner {
 }
 
 impl Actor {
-    /// Reads, sends and may leave; whether the reactor has to look.
+    /// Reads, sends and may leave; returns whether the reactor gets an event.
     pub fn act(&mut self, random: &mut Random, hurry: bool, chunk: usize) -> bool {
         let max = match self.manner.reading {
             Reading::Promptly => usize::MAX,
@@ -105,7 +105,7 @@ impl Actor {
             Ending::Resets if !self.link.failed && random.percent(if done { 10 } else { 1 }) => {
                 self.link.reset()
             }
-            // Most peers close once the engine has.
+            // Most peers close after the engine has.
             _ if self.link.shut && !self.link.fin && self.link.outbound.is_empty() && random.percent(20) => {
                 self.link.half_close()
             }
@@ -113,7 +113,7 @@ impl Actor {
         }
     }
 
-    /// Leaves, whatever it had in mind; whether the reactor has to look.
+    /// Leaves, whatever it was doing; returns whether the reactor gets an event.
     pub fn leave(&mut self, random: &mut Random) -> bool {
         self.manner.reading = Reading::Promptly;
         self.link.outbound_room = self.link.outbound_room.max(20_000);
@@ -143,9 +143,9 @@ impl Actor {
         if self.framing.raw { self.send_raw(chunk) } else { self.send_lines(random) }
     }
 
-    /// Each send() is one message, and the one before has been read, so that they stay apart.
+    /// Each send() is one message. The previous one was read, so that they stay separate.
     fn send_raw(&mut self, chunk: usize) -> bool {
-        // Until it is known as raw, everything within the gap would belong to its first message.
+        // Until it is known as raw, everything within the gap belongs to its first message.
         let is_settled = self.sent == 0 || self.framing.is_known_raw();
         let ready = self.link.inbound.is_empty()
             && is_settled
@@ -157,7 +157,7 @@ impl Actor {
         let Some(mut unit) = self.script.next(&self.framing, &mut self.conversation) else { return false };
         self.sent += unit.len() as u64;
         if unit.len().is_multiple_of(chunk) {
-            // A burst that fills the reactor's buffer exactly seems to continue. A byte that is shown to nobody:
+            // A burst that fills the reactor's buffer exactly seems to continue. So it gets one byte more, which nobody sees:
             unit.push(if matches!(self.conversation, Conversation::Chat(_)) { 7 } else { b' ' });
         }
         self.link.send(&unit)
@@ -178,7 +178,7 @@ impl Actor {
         self.link.send(self.sending.take(count))
     }
 
-    /// Whether its name has been accepted, if it waits for that before it speaks.
+    /// Whether its name has been accepted, if it waits for that.
     fn may_go_on(&self) -> bool {
         match &self.conversation {
             Conversation::Chat(chat) => chat.may_send(self.sent + self.sending.len() as u64),

@@ -7,17 +7,17 @@ use super::PeerLabel;
 use crate::random::Random;
 
 pub struct Framing {
-    /// It sends each message with one send() and no line end.
+    /// Whether it sends each message with one send() and no line end.
     pub raw: bool,
     pub rule: FramingRule,
     pub decided: Option<FramingMode>,
-    /// It could be taken for either, so its replies are unpredictable.
+    /// Whether it could be detected as either, so that its replies are unpredictable.
     pub ambiguous: bool,
 }
 
 impl Framing {
     pub fn new(random: &mut Random, binding: &Binding, settings: &Settings) -> Framing {
-        // A packet is a line here, without its LF on the way.
+        // A packet is a line here, which is sent without its LF.
         let rule = match binding.transport {
             transport if transport.has_messages() => FramingRule::Line,
             _ => settings.of(binding.service).framing,
@@ -48,11 +48,11 @@ impl Framing {
         self.decided == Some(FramingMode::Line) || self.rule == FramingRule::Line
     }
 
-    /// The daemon has decided; whether it was for the first time.
+    /// Notes the daemon's decision; returns whether it was the first one.
     pub fn decide(&mut self, kind: FramingMode, who: &PeerLabel) -> bool {
         assert_eq!(self.rule, FramingRule::Auto, "{who}: there was nothing to decide");
         let is_first = self.decided.replace(kind) != Some(FramingMode::Raw);
-        // It may be taken for raw in the middle of a line, before the LF comes.
+        // It may be detected as raw in the middle of a line, before the LF arrives.
         assert!(is_first || kind == FramingMode::Line && !self.raw, "{who}: decided twice");
         is_first
     }

@@ -1,4 +1,4 @@
-//! A peer's arriving input, and the verdict on all of it once its connection is closed.
+//! What a peer receives, and the check of all of it once its connection is closed.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::words::{ACKNOWLEDGEMENT, THANKS};
 use crate::room::Record;
 use crate::totals::Totals;
 
-/// A raw client: what its recv() returned so far.
+/// What a raw client's recv() calls have returned so far.
 #[derive(Default)]
 pub struct Receiver {
     recvs: usize,
-    /// Its buffer is too small for whole messages, or its service does not send two of them.
+    /// Set if its buffer is too small for whole messages, or its service never sends two at a time.
     is_off: bool,
     /// When the last acknowledgement was written.
     acknowledged: Timestamp,
 }
 
 impl Actor {
-    /// The reactor wrote once: with a raw client that calls recv() in time, one recv().
+    /// Notes a write of the reactor: a raw client that calls recv() in time gets it in one recv().
     pub fn note_written(
         &mut self,
         now: Timestamp,
@@ -65,7 +65,7 @@ impl Actor {
         totals.count("raw recv verified");
     }
 
-    /// A packet, as the line that it is here.
+    /// A packet as the line that stands for it here.
     pub fn line_of(&self, packet: &[u8]) -> Vec<u8> {
         assert!(!packet.contains(&b'\n'), "{}: {}", self.who, packet.escape_ascii());
         let end: &[u8] = if packet == THANKS.trim_end().as_bytes() { b"\r\n" } else { b"\n" };
@@ -93,7 +93,7 @@ impl Actor {
         }
     }
 
-    /// Compares all of its input with the contract, at its end. Returns what the room's log must contain about it.
+    /// Compares all of its input with the manual, at its end. Returns what the room's log must have about it.
     pub fn judge(
         &mut self,
         seen: &[Settings],
@@ -104,7 +104,7 @@ impl Actor {
         self.receive(usize::MAX);
         let reason = self.closed.expect("closed without a reason");
         let is_noise = matches!(self.conversation, Conversation::Noise);
-        // Only an invalid length ends a connection so.
+        // Only an invalid length ends a connection like this.
         assert!(reason != CloseReason::PeerTooLong || is_noise, "{}", self.who);
         if reason == CloseReason::PeerNotReading && !self.is_on_packets() {
             let least = seen.iter().map(|settings| settings.send_timeout).min().expect("there are settings");
@@ -148,7 +148,7 @@ impl Actor {
         }
     }
 
-    /// Closed because its first message was missing: one was awaited, and it had sent none.
+    /// Checks a peer that was closed because its first message was missing: it had to send one, and has not.
     fn judge_silence(&self, seen: &[Settings]) {
         let is_set = seen.iter().any(|settings| settings.of(self.service).first_message_timeout.is_some());
         let waits = !matches!(self.service, Service::Chat | Service::Greeting);

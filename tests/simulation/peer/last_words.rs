@@ -1,4 +1,4 @@
-//! The last words that a peer may hear, by the reason for its end.
+//! The last message that a peer may receive, by the reason for its end.
 
 use ipcd::engine::limits::{ServiceSettings, Settings};
 use ipcd::engine::message::{CloseReason, RemoteAddress};
@@ -7,14 +7,14 @@ use ipcd::engine::service::Service;
 use super::Actor;
 use super::words::REFUSAL;
 
-/// `text` of each value once: most settings have few different ones.
+/// The text for each value once: most settings have few different values.
 fn each(mut values: Vec<u64>, text: impl Fn(u64) -> String) -> Vec<String> {
     values.sort_unstable();
     values.dedup();
     values.into_iter().map(text).collect()
 }
 
-/// Whichever settings were in force when the deadline passed or the bound was met.
+/// For the settings that applied when the deadline passed or the limit was reached, which may be any of these.
 fn by_settings(reason: CloseReason, seen: &[Settings]) -> Vec<String> {
     let services = || seen.iter().flat_map(|settings| &settings.services);
     let of_services = |value: fn(&ServiceSettings) -> Option<u64>| services().filter_map(value).collect();
@@ -52,7 +52,7 @@ fn by_settings(reason: CloseReason, seen: &[Settings]) -> Vec<String> {
 }
 
 impl Actor {
-    /// Every text that `reason` allows; an empty one is silence.
+    /// Every text that `reason` allows; an empty one means none.
     pub(super) fn last_words(&self, reason: CloseReason, seen: &[Settings]) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match reason {

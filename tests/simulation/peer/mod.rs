@@ -1,5 +1,5 @@
-//! A virtual peer: its messages (`roles`, `script`), how it sends, reads and leaves (`behaviour`), its input
-//! (`hearing`), and the expected input (`expect`). All of that follows from the contract alone.
+//! A virtual peer: its messages (`roles`, `script`); how it sends, reads and leaves (`behaviour`); what it receives (`hearing`),
+//! and what it must receive (`expect`). All of that follows from the manual alone.
 
 mod behaviour;
 mod expect;
@@ -28,7 +28,7 @@ use script::Script;
 
 pub use roles::MACHINES;
 
-/// The messages that anybody may send without a pause.
+/// The messages that any client may send without a pause.
 pub const BURST: usize = 10;
 
 /// Names a peer in the message of a failure.
@@ -51,21 +51,21 @@ impl fmt::Display for PeerLabel {
 pub struct Actor {
     pub peer: ConnectionId,
     pub who: PeerLabel,
-    /// The service that it has chosen, or else that of its endpoint.
+    /// The service that it has selected, or else that of its endpoint.
     pub service: Service,
     pub link: Link,
-    /// It was admitted.
+    /// Whether it was admitted.
     pub opened: bool,
     pub closed: Option<CloseReason>,
-    /// Its last input was lost because it did not read.
+    /// Whether its last message was lost because it did not read.
     pub words_lost: bool,
     pub blockage: Blockage,
-    /// Messages that the engine says it has taken.
+    /// How many messages the engine says it has taken.
     pub said: u64,
-    /// When it was admitted, and how many settings there had been by then.
+    /// When it was admitted, and how many settings had applied by then.
     pub since: Timestamp,
     pub seen: usize,
-    /// Bytes that the engine was given.
+    /// How many bytes the engine was given.
     pub taken: u64,
     taken_at_error: u64,
     sent: u64,
@@ -80,7 +80,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A peer with nothing to say yet, which connects to `binding`.
+    /// A peer with an empty script, which connects to `binding`.
     fn new(
         random: &mut Random,
         binding: &Rc<Binding>,
@@ -121,7 +121,7 @@ impl Actor {
         }
     }
 
-    // ---- the engine's reports of it
+    // ---- the engine's reports about it
 
     /// Another connection has its name: it tries one that nobody else uses.
     pub fn note_error(&mut self, error: &str, serial: u64) {
@@ -169,13 +169,13 @@ impl Actor {
         self.who.binding.transport.has_messages()
     }
 
-    /// Whether its replies go out one by one, with pauses between.
+    /// Whether its replies are sent one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
         let is_one_by_one = self.framing.is_known_raw() || self.framing.decided == Some(FramingMode::C);
         is_one_by_one && !matches!(self.service, Service::Status | Service::Watch)
     }
 
-    /// Whether its connection ends with a reset: a chat client that is raw, or may still be.
+    /// Whether its connection ends with a reset: it is a chat client that is raw, or may still be.
     pub fn may_be_window(&self) -> bool {
         let listens = self.service == Service::Talk && !self.framing.is_known_raw();
         !self.framing.is_known_line() && self.is_chatting() && !listens
@@ -185,7 +185,7 @@ impl Actor {
     pub fn may_be_held(&self, settings: &Settings) -> bool {
         // Others of its source may have used up its burst in the room.
         let is_in_chat = matches!(self.service, Service::Chat);
-        // Pieces may be many messages until its kind is known.
+        // Its pieces may be many messages until its kind is known.
         let is_unclear = matches!(self.conversation, Conversation::Noise)
             || self.framing.ambiguous
             || !self.manner.whole_first_line;

@@ -1,4 +1,4 @@
-//! The roles: for each service a peer's messages, and its expected input.
+//! The roles: for each service, a peer's messages and its expected input.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use crate::settings::OVERLONG;
 /// Machines that report.
 pub const MACHINES: usize = 30;
 
-/// A message and the reply to it; an empty reply is none.
+/// A message and its reply, which is empty if there is none.
 type Exchange = (String, Vec<u8>);
 
 impl Actor {
@@ -63,7 +63,7 @@ impl Actor {
         actor
     }
 
-    /// One that connects first, hears everything in the room and says nothing.
+    /// A peer that connects first, receives everything in the room and sends nothing.
     pub fn observer(
         random: &mut Random,
         binding: &Rc<Binding>,
@@ -81,7 +81,7 @@ impl Actor {
         actor
     }
 
-    /// On the mux: may ask for help, and may choose a service. Returns the one that it will talk to.
+    /// On the mux: it may request help, and may select a service. Returns the service that it will use.
     fn choose(&self, random: &mut Random, settings: &Settings, exchanges: &mut Vec<Exchange>) -> Service {
         let transport = self.who.binding.transport;
         if random.percent(20) && !self.framing.raw {
@@ -98,13 +98,13 @@ impl Actor {
         service
     }
 
-    /// Sends another protocol, or nothing that makes sense.
+    /// Sends another protocol, or random bytes.
     fn speak_otherwise(&mut self, random: &mut Random) {
         (self.manner.piece, self.manner.whole_first_line) = (5000, true);
         self.manner.ending = Ending::Stays;
         let service = self.who.binding.service;
-        // And how many bytes reveal it.
-        let kinds = if service == Service::Talk { 2 } else { 3 }; // its partner must know what to hear
+        // This many bytes show it.
+        let kinds = if service == Service::Talk { 2 } else { 3 }; // its partner's input must be predictable
         let (bytes, what, revealing): (&[u8], _, _) = match random.below(kinds) {
             0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP", 20),
             1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS", 3),
@@ -116,7 +116,7 @@ impl Actor {
         self.script.is_foreign = true;
         self.script.push(bytes);
         if service == Service::Talk {
-            return; // it may hear a partner before the refusal
+            return; // its partner's messages may come before the refusal
         }
         let mut replies = Replies::default();
         let before = self.unasked();
@@ -129,7 +129,7 @@ impl Actor {
         self.conversation = Conversation::Replies(replies);
     }
 
-    /// Its service's first words, before any request.
+    /// Its service's first output, before any request.
     fn unasked(&self) -> String {
         match self.who.binding.service.facts().conduct {
             Conduct::Greeting => THANKS.to_owned(),
@@ -167,7 +167,7 @@ impl Actor {
         if self.who.binding.service == Service::Greeting
             && let Conversation::Replies(replies) = &mut self.conversation
         {
-            replies.expect_at_once(); // a silent client is greeted, too
+            replies.expect_at_once(); // a silent client is greeted too
         }
     }
 
@@ -179,7 +179,7 @@ impl Actor {
         self.conversation = Conversation::Watcher(Watcher::default());
     }
 
-    /// Asks for reports, which it may not be allowed to have.
+    /// Requests reports, which it may not be allowed to have.
     fn ask(&mut self, random: &mut Random, exchanges: Vec<Exchange>) {
         let chosen = exchanges.last().is_some_and(|(text, _)| text == "status");
         let is_known = !chosen || matches!(self.who.remote, RemoteAddress::Process { .. });
@@ -203,7 +203,7 @@ impl Actor {
         self.conversation = Conversation::Partner(Partner::new(serial));
     }
 
-    /// A machine that reports itself, not always correctly.
+    /// A machine that reports, not always correctly.
     fn report(&mut self, random: &mut Random, mut exchanges: Vec<Exchange>) {
         let machine = random.below(MACHINES);
         for _ in 0..random.within(1, 30) {
@@ -249,7 +249,7 @@ impl Actor {
         let eager = self.framing.raw && random.percent(40);
         self.manner.is_patient = !eager;
         let mut end = End::Whole;
-        // Bursts of an eager raw client may be one message together.
+        // Bursts of an eager raw client may together be one message.
         if !eager && random.percent(6) {
             self.script.is_overlong = true;
             end = End::Overlong;
@@ -306,7 +306,7 @@ impl Actor {
         if loud {
             (self.manner.piece, self.manner.whole_first_line) = (5000, true);
         }
-        // A client that pauses in its first line may be taken for raw, and half of a whisper is not a whisper.
+        // A client that pauses in its first line may be detected as raw, and half of a private message is not private.
         self.manner.whole_first_line |= self.script.units().any(|unit| unit.starts_with(b"/msg"));
     }
 
@@ -315,7 +315,7 @@ impl Actor {
         texts.for_each(|text| self.script.push(format!("{text}{end}")));
     }
 
-    /// Says these, and expects their replies.
+    /// Sends these, and expects their replies.
     fn say_and_expect(&mut self, exchanges: Vec<Exchange>) {
         let (end, mut replies) = (self.framing.end(), Replies::default());
         for (text, reply) in exchanges {

@@ -1,4 +1,4 @@
-//! A peer's future messages. Long conversations are invented on the way: most peers leave before their end.
+//! A peer's future messages. Long conversations are created on the way, because most peers leave before their end.
 
 use std::collections::VecDeque;
 
@@ -14,17 +14,17 @@ use crate::settings::OVERLONG;
 pub struct Script {
     units: VecDeque<Vec<u8>>,
     more: Option<More>,
-    /// Units that it has begun to say.
+    /// How many units it has begun to send.
     pub begun: usize,
-    /// Some message may be too long.
+    /// Whether some message may be too long.
     pub is_overlong: bool,
-    /// Its last message has no end.
+    /// Whether its last message has no end.
     pub is_unfinished: bool,
-    /// It speaks another protocol.
+    /// Whether it speaks another protocol.
     pub is_foreign: bool,
 }
 
-/// In the message of a failure.
+/// For the message of a failure.
 impl std::fmt::Debug for Script {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.units.fmt(f)
@@ -61,7 +61,7 @@ impl Script {
     pub fn next(&mut self, framing: &Framing, conversation: &mut Conversation) -> Option<Vec<u8>> {
         self.begun += 1;
         let unit = self.units.pop_front();
-        // The last unit must be known as the last when it goes.
+        // The last unit must be known as the last one when it is sent.
         if self.units.is_empty()
             && let Some(mut more) = self.more.take()
         {
@@ -95,15 +95,15 @@ pub enum End {
     Whole,
     /// It ends with the stream.
     WithTheStream,
-    /// One more that never ends.
+    /// One more request follows, which never ends.
     Never,
-    /// One more that is too long.
+    /// One more request follows, which is too long.
     Overlong,
 }
 
 /// Requests for multiply.
 pub struct Requests {
-    /// It does not wait for the replies.
+    /// Whether it does not wait for the replies.
     pub is_eager: bool,
     pub end: End,
     pub left: usize,
@@ -124,7 +124,7 @@ impl Requests {
         units: &mut VecDeque<Vec<u8>>,
     ) {
         let (mut text, mut result) = request(&mut self.random);
-        // An eager raw client must begin with what is clearly a request, or it is taken for a line client.
+        // An eager raw client must begin with what is clearly a request, or it would be detected as a line client.
         if self.is_eager && framing.rule == FramingRule::Auto && self.made == 0 {
             (text, result) = ("5 10".into(), "50.0".into());
         }

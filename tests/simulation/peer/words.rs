@@ -1,4 +1,4 @@
-//! The daemon's words, and which services `help` offers to whom.
+//! The daemon's sentences, and the services in `help`.
 
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{RemoteAddress, Transport};
@@ -17,7 +17,7 @@ pub fn help(remote: RemoteAddress, transport: Transport) -> String {
     offered.map(|service| format!("{service}\n")).collect()
 }
 
-/// The input from the mux that may precede the service's answers; none on other endpoints.
+/// What the mux may send before the service's replies; empty on other endpoints.
 pub fn help_before(who: &PeerLabel) -> String {
     match who.binding.service {
         Service::Mux => help(who.remote, who.binding.transport),

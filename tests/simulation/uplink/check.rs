@@ -1,4 +1,4 @@
-//! What must be true in the end, when everything works again.
+//! What must be true at the end, when everything works again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ fn finished(daemon: &Daemon) {
     );
 }
 
-/// The daemon and the number in a text that was said once.
+/// The daemon and the number in a text, which is sent only once.
 fn number(what: &str) -> Option<(usize, u64)> {
     let word = what.split(' ').find(|word| word.as_bytes()[0].is_ascii_digit() && word.contains('.'))?;
     let (daemon, number) = word.split_once('.')?;
@@ -99,7 +99,7 @@ fn members(daemon: &Daemon) -> BTreeSet<(String, InstanceId)> {
     daemon.uplink.members().map(|(id, name)| (name.to_owned(), id)).collect()
 }
 
-/// Nothing twice, and each author's words in its order.
+/// Nothing was heard twice, and each author's texts are in order.
 fn heard_once(daemon: &Daemon) {
     let mut last: BTreeMap<usize, u64> = BTreeMap::new();
     for heard in &daemon.heard {
@@ -118,7 +118,7 @@ fn place(heard: &Heard) -> (&str, InstanceId, u64) {
     (&heard.what, heard.instance, heard.sequence)
 }
 
-/// Exactly the same, as far as it has read.
+/// Both have heard exactly the same, as far as the first has read.
 fn same(first: &Daemon, other: &Daemon) {
     assert!(
         !other.is_alive || first.heard.len() == other.heard.len(),
@@ -131,7 +131,7 @@ fn same(first: &Daemon, other: &Daemon) {
     }
 }
 
-/// The same order of what both have heard.
+/// What both have heard is in the same order.
 fn in_order(first: &Daemon, other: &Daemon) {
     let places: BTreeMap<&str, usize> =
         first.heard.iter().enumerate().map(|(at, heard)| (heard.what.as_str(), at)).collect();
@@ -147,11 +147,11 @@ fn in_order(first: &Daemon, other: &Daemon) {
     );
 }
 
-/// What others have heard and this one has not was counted.
+/// What others have heard and this daemon has not was counted as missed.
 fn missing_is_counted(daemon: &Daemon, all: &[Daemon]) {
     let own: BTreeSet<&str> = daemon.heard.iter().map(|heard| heard.what.as_str()).collect();
-    // Of an instance that is gone nobody may be left who knows how much it has said; and what was said before the first look
-    // at the log is not missed.
+    // If an instance is gone, nobody may know how much it had sent. And what was sent before the first look at the log is not
+    // missed.
     let is_one = |heard: &&Heard| {
         let is_later = daemon.first_up.is_some_and(|at| heard.at > at);
         let is_one = |(author, _): (usize, u64)| all[author].is_alive && all[author].ids.len() == 1;

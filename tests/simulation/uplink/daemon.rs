@@ -1,11 +1,11 @@
-//! One daemon of the shared room, as its members see it: what they say, what they hear, and the promises kept to them.
+//! One daemon of the shared room, as its members see it: what they send and hear, and the promises to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipcd::engine::message::Timestamp;
 use ipcd::engine::uplink::{Entry, Event, InstanceId, LinkId, Outcome, Uplink, WhisperId};
 
-/// What was heard, with its place.
+/// What was heard, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     pub what: String,
@@ -18,14 +18,14 @@ pub struct Daemon {
     pub uplink: Uplink,
     pub number: usize,
     pub is_alive: bool,
-    /// Restarts and declarations of death change its id: the ones it had.
+    /// The ids that it has had: a restart, or being declared gone, changes the id.
     pub ids: Vec<InstanceId>,
     pub links: BTreeMap<LinkId, usize>,
     pub heard: Vec<Heard>,
     /// Proposals that have not ended.
     pub open: BTreeSet<String>,
     pub refused: BTreeSet<String>,
-    /// Own entries in the order in which they were heard.
+    /// Its own entries in the order in which they were heard.
     pub own: Vec<String>,
     /// Names of members here, and whether they are in the room.
     pub members: BTreeMap<String, bool>,
@@ -78,7 +78,7 @@ impl Daemon {
         }
     }
 
-    /// A member joins, and is not heard of before the log says so.
+    /// A member joins; the others hear of it only when the log says so.
     pub fn join(&mut self, name: &str, now: Timestamp) {
         self.members.insert(name.to_owned(), false);
         assert!(self.uplink.propose(Entry::Joined(name), now).is_ok(), "who comes is always taken");
@@ -89,7 +89,7 @@ impl Daemon {
         assert!(self.uplink.propose(Entry::Left(name), now).is_ok(), "who leaves is always taken");
     }
 
-    /// A member says something that nobody else ever says.
+    /// A member sends a text that is never sent again.
     pub fn say(&mut self, name: &str, padding: usize, now: Timestamp) -> bool {
         let text = format!("{}.{} {}", self.number, self.spoken, "x".repeat(padding));
         let is_act = self.spoken % 7 == 3;
@@ -180,7 +180,7 @@ impl Daemon {
             let is_here = self.members.get(&to) == Some(&true);
             self.uplink.answer(ticket, is_here);
         }
-        // Whoever has gone before its join was heard leaves once more.
+        // A member that has left before its join was heard leaves once more.
         for name in strangers {
             self.uplink.propose(Entry::Left(&name), Timestamp::at(now)).expect("who leaves is always taken");
         }

@@ -1,6 +1,5 @@
-//! The room of several daemons: uplinks, a model of their servers, and a network that loses everything it may lose. Whoever
-//! reads the log hears the same, in the same order, each entry once; whatever an author was shown is heard by all; and each
-//! proposal ends in one way.
+//! The shared room: uplinks, a model of their servers, and a network that loses whatever it may lose. All readers of the log hear
+//! the same, in the same order, each entry once. What an author was shown, everyone hears. And each proposal ends in one way.
 
 mod check;
 mod daemon;
@@ -19,7 +18,7 @@ use world::{Plan, World};
 pub enum Log {
     /// It is kept.
     Kept,
-    /// Its beginning is trimmed, before some have read it.
+    /// Its beginning is removed before some have read it.
     Trimmed,
     /// The end of it, or all of it, is lost.
     Lost,
@@ -46,7 +45,7 @@ pub fn run(log: Log, seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
         }
     }
     world.heal();
-    // Long enough for whoever is gone to be declared so, twice if the first time was lost.
+    // Long enough for an instance to be declared gone, even twice if the first batch was lost.
     world.wait(Duration::from_secs(75));
     check::check(&mut world, log);
     for what in std::mem::take(&mut world.server.seen) {
@@ -71,7 +70,7 @@ fn talk(world: &mut World) {
     let chosen = (!present.is_empty()).then(|| present[random.below(present.len())].clone());
     match (random.below(100), chosen) {
         (0..12, _) => {
-            // Few names, so that several want the same one.
+            // There are few names, so that several members want the same one.
             let name = format!("member{}", random.below(9));
             if !daemon.members.contains_key(&name) && daemon.members.len() < 6 {
                 daemon.join(&name, now);
@@ -231,7 +230,7 @@ fn lose(world: &mut World, log: Log) {
     }
 }
 
-/// A daemon dies in an otherwise calm house: its members leave for all others at one place, 30 to 40 s later.
+/// A daemon dies while everything else works: for all others, its members leave at one position, 30 to 40 s later.
 pub fn die(seed: u64, _steps: u64, _step: &Cell<u64>) -> Totals {
     let mut world = World::new(seed, 1, 2 + seed as usize % 4);
     for at in 0..world.daemons.len() {

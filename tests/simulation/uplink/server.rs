@@ -1,5 +1,5 @@
-//! A cluster of NATS servers as it was seen to behave: what it refuses, delays, repeats, forgets, and acknowledges with
-//! a sequence of 0. One log, kept by all its nodes; connections to each of them. Time is in microseconds.
+//! A cluster of NATS servers, modelled as it was seen to behave: what it refuses, delays, repeats, forgets, and acknowledges with a
+//! sequence of 0. There is one log for all its nodes, and connections to each of them. Time is in microseconds.
 
 mod jetstream;
 
@@ -19,13 +19,13 @@ pub enum Version {
     V2_15,
 }
 
-/// What becomes of a publish.
+/// What happens to a published message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storing {
     Works,
-    /// No leader: 503.
+    /// There is no leader: status 503.
     Refuses,
-    /// No quorum: silence; what was sent may be stored when it is back.
+    /// There is no quorum: no answer. The message may be stored when the quorum is back.
     Silent,
 }
 
@@ -65,7 +65,7 @@ struct Client {
     held: Vec<u8>,
     subs: Vec<(String, u64)>,
     is_introduced: bool,
-    /// Bytes for it.
+    /// Bytes to send to it.
     out: Vec<u8>,
 }
 
@@ -88,7 +88,7 @@ struct Consumer {
     pulls: VecDeque<Pull>,
 }
 
-/// A publish that is not committed.
+/// A published message that is not committed.
 #[derive(Debug)]
 struct Late {
     client: usize,
@@ -102,15 +102,15 @@ pub struct Server {
     pub nodes: Vec<Node>,
     pub stream: Option<Stream>,
     pub storing: Storing,
-    /// Refusals that are final, in so many of a thousand publishes.
+    /// How many of a thousand messages are refused for good.
     pub final_refusals: usize,
-    /// Publishes that are committed late, deliveries that are lost, in a hundred.
+    /// How many percent of messages are committed late, and of deliveries are lost.
     pub late: usize,
     pub lost: usize,
     clients: BTreeMap<usize, Client>,
     consumers: BTreeMap<String, Consumer>,
     late_ones: Vec<Late>,
-    /// Until then INFO of the stream may be behind.
+    /// Until then the stream's state in answers may be outdated.
     pub behind_until: u64,
     made: u64,
     pub seen: BTreeSet<&'static str>,
@@ -157,7 +157,7 @@ impl Server {
         format!("INFO {info} \r\n")
     }
 
-    /// A connection; `None`: refused.
+    /// Connects a client; `false`: refused.
     pub fn connect(&mut self, id: usize, node: usize) -> bool {
         let state = &self.nodes[node];
         if !state.is_up || state.is_lame {
@@ -173,7 +173,7 @@ impl Server {
         self.clients.remove(&id);
     }
 
-    /// What a client is sent, if its node runs.
+    /// The output for a client, if its node runs.
     pub fn output(&mut self, id: usize) -> Vec<u8> {
         match self.clients.get_mut(&id) {
             Some(client) if !self.nodes[client.node].is_frozen => std::mem::take(&mut client.out),
@@ -281,7 +281,7 @@ impl Server {
         }
     }
 
-    /// To all that listen, or to one of them; how many that are.
+    /// Sends to all subscribers or to one of them; returns their number.
     fn send(
         &mut self,
         only: Option<usize>,
@@ -311,7 +311,7 @@ impl Server {
         self.json(client, reply, &json!({"error": {"code": code, "err_code": number, "description": text}}));
     }
 
-    /// Heartbeats, ends of pulls, commits that come late.
+    /// Heartbeats, expired pulls, and late commits.
     pub fn tick(&mut self, now: u64, random: &mut Random) {
         let due: Vec<Late> = if self.storing == Storing::Works {
             let (due, later) = std::mem::take(&mut self.late_ones)
@@ -348,7 +348,7 @@ impl Server {
         }
     }
 
-    /// When [`tick`](Self::tick) has work.
+    /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> u64 {
         let works = self.storing == Storing::Works;
         let late = self.late_ones.iter().filter(|_| works).map(|late| late.at.unwrap_or(0));
@@ -356,14 +356,14 @@ impl Server {
         late.chain(pulls.map(|pull| pull.expires.min(pull.next_heartbeat))).min().unwrap_or(u64::MAX)
     }
 
-    /// The leader changes: what was not committed may be forgotten.
+    /// Elects a new leader: what was not committed may be forgotten.
     pub fn elect(&mut self, now: u64, random: &mut Random) {
         self.late_ones.retain(|_| random.percent(50));
         self.behind_until = now + SECOND;
         self.storing = Storing::Works;
     }
 
-    /// All processes start again: consumers in memory are gone, ids are those of what is stored.
+    /// Restarts all processes: consumers, which are in memory, are gone, and the known ids are those of stored messages.
     pub fn restart(&mut self, lost: usize) {
         self.consumers.clear();
         self.late_ones.clear();
@@ -382,7 +382,7 @@ impl Server {
         self.consumers.clear();
     }
 
-    /// The time in which a message that comes again is known is over.
+    /// Ends the time in which a repeated message is recognized.
     pub fn forget_ids(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.ids.clear();
@@ -401,7 +401,7 @@ impl Server {
         self.late_ones.clear();
     }
 
-    /// A node says that it will close.
+    /// A node announces that it will close.
     pub fn go_lame(&mut self, node: usize) {
         self.nodes[node].is_lame = true;
         let info = self.info(node, false);
@@ -410,7 +410,7 @@ impl Server {
         }
     }
 
-    /// A consumer's client is gone for good: as after `inactive_threshold`.
+    /// Removes the consumers of a client that is gone, as after `inactive_threshold`.
     pub fn expire_consumers(&mut self) {
         let clients = &self.clients;
         self.consumers.retain(|_, consumer| clients.contains_key(&consumer.client));

@@ -1,4 +1,4 @@
-//! Daemons, their servers, and the network between them: everything arrives in order on a connection, late, or never.
+//! Daemons, their servers, and the network between them: on a connection everything arrives in order, late, or never.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::super::totals::Totals;
 use super::daemon::Daemon;
 use super::server::{SECOND, Server, Storing, Version};
 
-/// A direction of a connection.
+/// One direction of a connection.
 #[derive(Default)]
 struct Pipe {
     pieces: VecDeque<(u64, Vec<u8>)>,
@@ -45,7 +45,7 @@ struct Connection {
     link: LinkId,
     to_server: Pipe,
     to_client: Pipe,
-    /// Nothing goes through, and nobody is told.
+    /// Whether nothing passes, although neither side knows it.
     is_cut: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct World {
     next_daemon: usize,
     /// Daemons whose network is down, and until when.
     pub isolated: BTreeMap<usize, u64>,
-    /// What the world does later.
+    /// Later events.
     plans: Vec<(u64, Plan)>,
 }
 
@@ -119,7 +119,7 @@ impl World {
         Timestamp::at(self.now)
     }
 
-    /// The servers' clock is another one than ours.
+    /// The servers' clock differs from ours.
     fn server_time(&self) -> u64 {
         self.now + 1_000_000_000 * SECOND
     }
@@ -137,7 +137,7 @@ impl World {
         at
     }
 
-    /// After each call of an uplink: what it wants.
+    /// Called after each call of an uplink: executes its requests.
     pub fn pump(&mut self, at: usize) {
         let now = self.time();
         let daemon = &mut self.daemons[at];
@@ -162,7 +162,7 @@ impl World {
             let Some(connection) = self.connections.get_mut(&connection) else { continue };
             let output = daemon.uplink.output(link);
             assert!(output.len() <= 512 * 1024, "{} bytes of output", output.len());
-            // What the kernel takes at once.
+            // What the kernel accepts at once.
             let count = if self.random.percent(90) { output.len() } else { output.len() / 2 };
             if count > 0 && !connection.is_cut {
                 connection.to_server.put(output[..count].to_vec(), self.now, &mut self.random);
@@ -255,7 +255,7 @@ impl World {
         self.collect();
     }
 
-    /// What the servers have to say goes on its way.
+    /// Sends the output of the servers.
     fn collect(&mut self) {
         for (id, connection) in &mut self.connections {
             let out = self.server.output(*id);
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// One connection's bytes.
+    /// Carries the bytes of one connection.
     fn carry(&mut self, id: usize, time: u64) {
         let now = self.time();
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -309,7 +309,7 @@ impl World {
         self.plans.push((self.now + after, plan));
     }
 
-    /// A connection ends; its client is told, or has to find out.
+    /// Ends a connection; its client is told, or must find out.
     pub fn break_connection(&mut self, id: usize, is_told: bool) {
         self.server.disconnect(id);
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -327,7 +327,7 @@ impl World {
         }
     }
 
-    /// A daemon's network is down for a while.
+    /// Takes a daemon's network down for a while.
     pub fn isolate(&mut self, at: usize, span: u64) {
         self.isolated.insert(at, self.now + span);
         for id in self.daemons[at].links.values().copied().collect::<Vec<_>>() {
@@ -339,7 +339,7 @@ impl World {
         self.connections.keys().copied().collect()
     }
 
-    /// A node's process ends, and is there again later.
+    /// Ends a node's process, and starts it again later.
     pub fn kill_node(&mut self, node: usize, again: u64) {
         self.server.nodes[node].is_up = false;
         for id in self.server.clients_of(node) {
@@ -348,7 +348,7 @@ impl World {
         self.plan(again, Plan::Raise(node));
     }
 
-    /// A daemon's process ends without a word.
+    /// Ends a daemon's process without warning.
     pub fn kill_daemon(&mut self, at: usize) {
         self.daemons[at].is_alive = false;
         for id in self.daemons[at].links.values().copied().collect::<Vec<_>>() {
@@ -358,7 +358,7 @@ impl World {
         self.daemons[at].links.clear();
     }
 
-    /// A daemon's process is followed by another one, which knows what it knew.
+    /// Replaces a daemon's process by another one with its state.
     pub fn restart_daemon(&mut self, at: usize) {
         let saved = self.daemons[at].uplink.save();
         self.daemons[at].hear(self.now);
@@ -381,7 +381,7 @@ impl World {
         self.pump(at);
     }
 
-    /// Everything works again.
+    /// Makes everything work again.
     pub fn heal(&mut self) {
         let time = self.server_time();
         self.plans.clear();

@@ -1,5 +1,5 @@
-//! One side of a wire that has everything a cipher has except a secret: a handshake of several turns, records without
-//! any of the conversation, refusals, and an explicit end. Knows bytes; has never seen a queue.
+//! One side of a wire that has everything a cipher has except a secret: a handshake of several turns, records of its own, refusals,
+//! and an explicit end. Knows bytes, and no queue.
 
 const HELLO: u8 = 1;
 const DATA: u8 = 2;
@@ -16,7 +16,7 @@ const MASK: u8 = 0x5a;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
     Opened,
-    /// Bytes of the conversation, and whether another whole record is there.
+    /// Bytes of the conversation, and whether another whole record follows.
     Bytes(Vec<u8>, bool),
     End,
     PlainText,
@@ -35,7 +35,7 @@ pub enum Phase {
 pub struct Codec {
     pub phase: Phase,
     is_server: bool,
-    /// How often either side still has to send before the conversation begins.
+    /// How many times each side must send before the conversation begins.
     turns: u8,
     record_bytes_max: usize,
     begun: Vec<u8>,
@@ -54,7 +54,7 @@ impl Codec {
         Codec { phase: Phase::Silent, is_server: true, turns, record_bytes_max, begun, held }
     }
 
-    /// It begins the handshake.
+    /// The side that begins the handshake.
     pub fn client(turns: u8) -> Codec {
         let (phase, held) = (Phase::Handshake, record(HELLO, b"?"));
         Codec { phase, is_server: false, turns, record_bytes_max: 255, begun: Vec::new(), held }

@@ -1,4 +1,4 @@
-//! One connection with its far end: the peer, its messages and its end, and its expected input.
+//! The peer's end of one connection: its messages, its end, and its expected input.
 
 use std::fmt;
 
@@ -22,21 +22,21 @@ const BURST_BYTES_MAX: usize = 500;
 /// Behaviour that only some peers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// It says its end, and reads on.
+    /// It ends properly, and continues to read.
     Proper,
-    /// It ends its side without a word.
+    /// It ends its side without an end record.
     Truncating,
-    /// It sends a record that is none at some time.
+    /// It sends an invalid record at some time.
     Strange,
-    /// It says nothing behind the first words of the handshake, or not even these.
+    /// It sends nothing after the first bytes of the handshake, or not even those.
     Half,
     Silent,
     PlainText,
-    /// It is gone at some time.
+    /// It resets the connection at some time.
     Resetting,
 }
 
-/// The action after the bytes that the wire holds back.
+/// What follows the bytes that the wire holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     Conversation,
@@ -44,7 +44,7 @@ pub enum After {
     Close,
 }
 
-/// The engine's reports of it.
+/// The engine's reports about it.
 #[derive(Default)]
 pub struct Told {
     pub secured: u32,
@@ -60,7 +60,7 @@ pub struct End {
     pub since: Timestamp,
     pub server: Codec,
     client: Codec,
-    /// On the way to the server, and from it, of which the kernel takes no more than there is `room` for.
+    /// Bytes in flight to the server, and from it; the kernel accepts only as many as there is `room` for.
     pub inbound: Vec<u8>,
     pub outbound: Vec<u8>,
     pub room: usize,
@@ -138,7 +138,7 @@ impl End {
             is_plain: false,
             is_wanted: true,
             has_read_end: false,
-            blocked: true, // until the handshake is complete
+            blocked: true, // the handshake is not complete
             after: After::Conversation,
             shut: false,
             told: Told::default(),
@@ -153,7 +153,7 @@ impl End {
         }
     }
 
-    // ---- the far end
+    // ---- the peer's end
 
     pub fn act(&mut self, random: &mut Random) {
         let count = random.pick(&[0, 1, 50, 100_000]).min(self.outbound.len());
@@ -176,7 +176,7 @@ impl End {
                 self.has_misbehaved = true;
                 self.client.held.truncate(2);
             }
-            // At the end of a record: nothing would show it within.
+            // Only at the end of a record, because inside one it would not be noticed.
             Manner::Strange if self.client.held.is_empty() && random.percent(8) => {
                 self.has_misbehaved = true;
                 self.inbound.extend([STRANGE, 0]);
@@ -203,7 +203,7 @@ impl End {
         self.fin |= self.shut && self.client.held.is_empty();
     }
 
-    /// A peer whose name may be refused sends nothing else first.
+    /// A peer whose name may be refused sends nothing else before it is accepted.
     fn waits_for_welcome(&self) -> bool {
         self.service == Service::Chat
             && self.said == 1
@@ -217,7 +217,7 @@ impl End {
         }
     }
 
-    /// Takes available bytes as fast as they come.
+    /// Takes all available bytes.
     pub fn hurry(&mut self) {
         self.room = self.room.max(100_000);
         self.take(self.outbound.len());
@@ -252,7 +252,7 @@ impl End {
         self.server.held.is_empty()
     }
 
-    /// The number of bytes that the engine has handed over; `None`: it has to wait, or output is impossible.
+    /// The number of bytes that the engine has passed on; `None`: it must wait, or output is impossible.
     pub fn send(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.is_plain {
             let count = bytes.len().min(self.room.saturating_sub(self.outbound.len()));
@@ -272,9 +272,9 @@ impl End {
         if self.is_plain { !has_taken_all } else { !self.server.held.is_empty() }
     }
 
-    // ---- the verdict
+    // ---- the check
 
-    /// Closed, and the bytes on their way have been taken, unless nobody takes them any more.
+    /// Whether it is closed and the bytes in flight were taken, unless nobody takes them any more.
     pub fn is_over(&self) -> bool {
         !self.is_open && (self.outbound.is_empty() || self.is_reset)
     }
@@ -303,7 +303,7 @@ impl End {
             assert_eq!(heard, "", "{self}: no handshake was finished");
         }
         if self.has_restarted && self.service != Service::Chat {
-            // Its last input may be cut off, and the notice of the restart comes after the answers.
+            // Its last input may be cut off, and the message about the restart comes after the answers.
             let answers = self.expected.bytes().zip(heard.bytes()).take_while(|(a, b)| a == b).count();
             assert!(
                 RESTARTING.as_bytes().starts_with(&heard.as_bytes()[answers..]),

@@ -14,7 +14,7 @@ pub struct Actors {
 }
 
 impl Actors {
-    /// A place for a peer that is put there next.
+    /// A place for the peer that comes next.
     pub fn reserve(&mut self) -> ConnectionId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -32,7 +32,7 @@ impl Actors {
         self.slots[index] = Some(actor);
     }
 
-    /// None: it is gone, and its place may be another's.
+    /// `None`: it is gone, and its place may belong to another one.
     pub fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Actor> {
         self.slots.get_mut(peer.index as usize)?.as_mut().filter(|actor| actor.peer == peer)
     }
@@ -43,12 +43,12 @@ impl Actors {
         Some(actor)
     }
 
-    /// The turn is over: places that were left in it can be used again.
+    /// Ends the turn: places that were freed in it can be used again.
     pub fn finish_turn(&mut self) {
         self.free.append(&mut self.freed);
     }
 
-    /// The number of places, taken or not.
+    /// The number of places, used or not.
     pub fn places(&self) -> usize {
         self.slots.len()
     }

@@ -1,4 +1,4 @@
-//! How peers come: the observer first, then peers of all kinds, and whether the limits and lists must refuse them.
+//! How peers connect: first the observer, then peers of all kinds, and whether the limits and lists must refuse them.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ impl World {
         let binding = self.bindings.iter().find(|binding| binding.service == Service::Mux).map(Rc::clone);
         let binding = binding.expect("there is a door to the mux");
         let remote = RemoteAddress::Process { uid: 77, gid: 1, pid: 1 };
-        // Let in whatever the limits: they begin once it is there.
+        // Admitted whatever the limits are, which apply after it has connected.
         let mut free = self.settings.clone();
         (free.connections_max, free.connections_per_address_max) = (1, 0);
         for service in &mut free.services {
@@ -86,9 +86,9 @@ impl World {
         peer
     }
 
-    /// Whether some limit keeps a newcomer out.
+    /// Whether some limit excludes a new client.
     pub(super) fn is_full(&self, binding: &Binding, remote: RemoteAddress) -> bool {
-        // Everyone comes from loopback here, which is one address. Root has places of its own.
+        // All network clients come from loopback, which is one address. Root has places of its own.
         let kept = if matches!(remote, RemoteAddress::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
         let near = |other: RemoteAddress| match (remote, other) {
             (RemoteAddress::Address(_), RemoteAddress::Address(_)) => true,
@@ -112,7 +112,7 @@ impl World {
     }
 }
 
-/// Whether a binding's list, if there is one, admits a peer: root always, and the listed.
+/// Whether a binding's list, if there is one, admits a peer: root always, and those in the list.
 fn is_on_the_list(binding: &Binding, remote: RemoteAddress) -> bool {
     let RemoteAddress::Process { uid, gid, .. } = remote else { return binding.allowed.is_none() };
     binding.allowed.is_none() || uid == 0 || LISTED_USERS.contains(&uid) || gid == LISTED_GROUP

@@ -1,4 +1,4 @@
-//! The end of a peer's connection, and of the whole run, by a stop or because everyone leaves.
+//! The end of a peer's connection, and of the whole run: the daemon stops, or all peers leave.
 
 use std::time::Duration;
 
@@ -58,9 +58,9 @@ impl World {
         self.check_empty();
     }
 
-    /// Everybody leaves, the observer last.
+    /// All peers leave, the observer last.
     pub(super) fn empty(&mut self) {
-        // No message is held back by a rate limit any more.
+        // No rate limit holds back a message any more.
         self.settings.services.iter_mut().for_each(|service| service.messages_per_second = 0);
         self.seen.push(self.settings.clone());
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));

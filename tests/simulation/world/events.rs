@@ -1,4 +1,4 @@
-//! The engine's reports of its connections.
+//! The engine's reports about its connections.
 
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
 use ipcd::engine::message::{CloseReason, ConnectionId, EventKind};
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    /// A message was taken: no more than the rates of its services allow.
+    /// Counts a message that was taken: not more than the rates of its services allow.
     fn note_said(&mut self, peer: ConnectionId) {
         let actor = self.actors.get_mut(peer).expect("somebody said it");
         actor.said += 1;
@@ -77,7 +77,7 @@ impl World {
         };
         let rates: Vec<u32> = self.seen.iter().flat_map(rates).collect();
         let spent = self.now.since(actor.since).as_secs_f64();
-        // On the mux, in the service chosen there, and after each reload.
+        // One on the mux, one in the service selected there, and one after each reload.
         let bursts = 2 + self.seen.len() - actor.seen;
         let fastest = f64::from(rates.iter().copied().max().unwrap_or(0));
         let most = (bursts * BURST + 1) as f64 + fastest * spent;

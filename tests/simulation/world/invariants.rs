@@ -1,15 +1,15 @@
-//! Invariants after every turn, and at the end of all work.
+//! Invariants after every turn, and when all work is done.
 
 use ipcd::engine::memory;
 use ipcd::engine::service::Service;
 
 use super::World;
 
-/// Turns without any input after which no work may be left.
+/// Turns without input after which no work may be left.
 const TURNS_TO_REST: usize = 20_000;
 
 impl World {
-    /// The engine's bounds, which hold for the greatest number of connections, computed for the present number.
+    /// The engine's bounds, which are for the greatest number of connections, computed for the present number.
     pub(super) fn bound_memory(&mut self) {
         let of = |service| memory::queues_bytes(&self.settings, service);
         let with_chat = of(Service::Chat);
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// Without more input and more time, all work comes to its end, and no peer is forgotten.
+    /// Without more input or time, all work ends, and no peer is forgotten.
     pub(super) fn rest(&mut self) {
         for turn in 0.. {
             let due = self.engine.poll_deadline().is_some_and(|deadline| deadline <= self.now);
@@ -66,7 +66,7 @@ impl World {
                 actor.who
             );
             if !wanted && !link.end_read {
-                // Or its partner does not read.
+                // It may be held, or its partner does not read.
                 let held = actor.may_be_held(settings);
                 if held {
                     totals.count("held to a pace");

@@ -1,4 +1,4 @@
-//! The reactor and the kernel below it: reads, writes, and does what the engine asks.
+//! The reactor and the kernel below it: reads, writes, and executes the engine's requests.
 
 use ipcd::engine::message::{ConnectionId, Input, Output, Transport};
 use memchr::memchr;
@@ -24,7 +24,7 @@ impl World {
             return self.totals.count("not read from");
         }
         if is_on_packets {
-            // At most as many as one read of the reactor takes.
+            // At most as many as the reactor takes in one read.
             for _ in 0..50 {
                 if !self.is_reading(peer) || !self.receive(peer) {
                     break;
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// Whether to read from a peer, according to the engine's last output; the engine would answer the same.
+    /// Whether to read from a peer: the engine's last output and the engine itself must agree.
     fn is_reading(&mut self, peer: ConnectionId) -> bool {
         let (reading, is_prompt) = (self.engine.is_reading(peer), self.is_prompt);
         if let Some(actor) = self.actors.get_mut(peer).filter(|_| is_prompt) {
@@ -77,7 +77,7 @@ impl World {
         reading
     }
 
-    /// Takes one packet: a line of a client that is a line client here; returns whether there may be another.
+    /// Takes one packet, which is a line of a line client here; returns whether there may be another one.
     pub(super) fn receive(&mut self, peer: ConnectionId) -> bool {
         let stopping = self.stop.is_some();
         let actor = self.actors.get_mut(peer).filter(|actor| actor.link.readable);
@@ -87,7 +87,7 @@ impl World {
         let rest = (link.fin && !link.inbound.is_empty()).then_some(link.inbound.len());
         let packet = line.or(rest).unwrap_or(0);
         if packet == 0 && !link.inbound.is_empty() && !link.failed {
-            link.readable = false; // it is still being written
+            link.readable = false; // its packet is not complete yet
             if stopping {
                 self.tell(Input::Drained { peer });
             }
@@ -155,7 +155,7 @@ impl World {
                     self.totals.count("reset by the engine");
                 }
                 if actor.may_be_window() {
-                    // Its last words may have been dropped some time ago: nothing reports that.
+                    // Its last message may have been dropped some time ago, which is not reported.
                     actor.words_lost |= actor.link.ever_blocked;
                 } else if !actor.link.shut {
                     actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
@@ -215,13 +215,13 @@ impl World {
         }
     }
 
-    /// Writes to a peer whose kernel accepts nothing, as far as the engine knows.
+    /// Writes to a peer whose kernel, as far as the engine knows, accepts nothing.
     pub(super) fn retry(&mut self, peer: ConnectionId) {
         let actor = self.actors.get_mut(peer);
         let actor = actor.expect("nobody is written to once more");
         assert!(actor.link.blocked, "{}: written to once more without need", actor.who);
         if actor.closed.is_some() {
-            return; // the order was given before its time was over altogether: it is closed next
+            return; // its time has run out since the request, and it is closed next
         }
         let outgoing = self.engine.outgoing(peer);
         assert!(!outgoing.is_empty(), "{}: blocked, and nothing waits for it", actor.who);

@@ -1,5 +1,5 @@
-//! The engine among its virtual peers: a reactor without descriptors, a kernel without a network, and what must be true
-//! after every turn.
+//! The engine with its virtual peers: a reactor without descriptors, a kernel without a network, and the invariants after every
+//! turn.
 
 mod actors;
 mod arrivals;
@@ -26,16 +26,16 @@ use crate::totals::Totals;
 use actors::Actors;
 use arrivals::{LISTED_GROUP, LISTED_USERS};
 
-/// Outputs in one turn. More means that the engine never stops asking.
+/// The most outputs in one turn; more are an endless loop of the engine.
 const OUTPUTS_PER_TURN_MAX: usize = 200_000;
 
 pub struct World {
     random: Random,
     engine: Engine,
     settings: Settings,
-    /// All settings so far: a deadline of old ones may still be at work.
+    /// All settings so far: a deadline of earlier ones may still apply.
     seen: Vec<Settings>,
-    /// The shortest gap of them all.
+    /// The shortest gap in them.
     gap_min: Duration,
     now: Timestamp,
     bindings: Vec<Rc<Binding>>,
@@ -43,7 +43,7 @@ pub struct World {
     /// The bytes of the last read.
     buffer: Vec<u8>,
     ready: VecDeque<ConnectionId>,
-    /// A peer is answered before the next one is read from, as in the reactor; otherwise at the end of the turn.
+    /// Whether a peer is answered before the next one is read from, as in the reactor, or at the end of the turn.
     is_prompt: bool,
     /// The number of the engine's requests in this turn.
     outputs: usize,
@@ -51,13 +51,13 @@ pub struct World {
     crowd: usize,
     haste: usize,
     serial: u64,
-    /// When everything has to be closed, and whether there was time enough to answer everybody.
+    /// When everything must be closed, and whether there is enough time to answer everyone.
     stop: Option<(Timestamp, bool)>,
     observer: Option<ConnectionId>,
     observed: Option<Vec<u8>>,
     joins: HashMap<String, usize>,
     records: Vec<Record>,
-    /// The most that a connection may hold, that one in the chat may, and that the room may, with any settings so far.
+    /// The most that a connection, a connection in the chat, and the room may hold, with any settings so far.
     memory_max: [usize; 3],
     totals: Totals,
 }
@@ -212,7 +212,7 @@ impl World {
         self.check();
     }
 
-    /// Does urgent work, unless that waits for the end of the turn.
+    /// Executes urgent requests, unless they wait for the end of the turn.
     fn answer(&mut self) {
         while self.is_prompt
             && let Some(output) = self.engine.poll_urgent()
@@ -227,7 +227,7 @@ impl World {
         assert!(self.outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
     }
 
-    /// Tells the engine something, and notes what happened.
+    /// Passes an input to the engine, and notes what happened.
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         while let Some(event) = self.engine.poll_event() {

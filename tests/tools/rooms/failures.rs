@@ -24,7 +24,7 @@ fn kills(full: usize) -> usize {
     }
 }
 
-/// Talks in the background while `act` does something to the servers.
+/// Sends messages in the background while `act` does something to the servers.
 fn talk_while(members: &mut [Member], round: &str, lines: usize, act: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         scope.spawn(|| talk(members, round, lines));
@@ -32,7 +32,7 @@ fn talk_while(members: &mut [Member], round: &str, lines: usize, act: impl FnOnc
     });
 }
 
-/// The pauses that members saw, for the one who reads the output of a full run.
+/// Prints the pauses that members saw, for the reader of a full run.
 fn tell_pauses(what: &str, version: &str, members: &[Member]) {
     let mut pauses: Vec<Duration> = members.iter().map(Member::longest_pause).collect();
     pauses.sort_unstable();
@@ -69,8 +69,8 @@ fn single_server_killed_again_and_again_loses_and_doubles_nothing() {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
-    // The newest: nats-server 2.9.10 as a cluster lost messages that it had acknowledged in 2 of 7 runs, with a leader frozen soon after
-    // another was killed: docs/rooms.md says so.
+    // The newest server: with nats-server 2.9.10, a cluster lost acknowledged messages in 2 of 7 runs when a leader was frozen soon
+    // after another was killed. docs/rooms.md says so.
     let version = versions().pop().unwrap();
     let mut servers = Server::cluster(&version, "");
     let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
@@ -255,9 +255,9 @@ fn log_that_is_trimmed_or_deleted_is_told_and_the_room_goes_on() {
         let mut ann = Member::join(&daemons[0], Kind::Tcp, "ann");
         let mut bob = Member::join(&daemons[1], Kind::Tcp, "bob");
         ann.wait_for("bob has joined the chat!");
-        // One daemon sleeps while the log goes on and is trimmed.
+        // One daemon is stopped while the log continues and is trimmed.
         daemons[1].signal(Signal::STOP);
-        talk(std::slice::from_mut(&mut ann), "unheard", 700); // more than a daemon asks for at once
+        talk(std::slice::from_mut(&mut ann), "unheard", 700); // more than a daemon pulls at once
         let mut nats = Nats::connect(server.ip, &server.connect);
         let stream = format!("IPCD_{HOUSE}");
         let purged = nats.request(&format!("$JS.API.STREAM.PURGE.{stream}"), "{\"keep\":2}");
@@ -266,7 +266,7 @@ fn log_that_is_trimmed_or_deleted_is_told_and_the_room_goes_on() {
         bob.wait_for("missed here.");
         bob.say("here again");
         ann.wait_for("bob: here again");
-        // And it is deleted altogether.
+        // The whole log is deleted.
         let deleted = nats.request(&format!("$JS.API.STREAM.DELETE.{stream}"), "");
         assert_eq!(deleted["success"], true, "{deleted}");
         for member in [&ann, &bob] {
@@ -324,7 +324,7 @@ fn servers_with_tokens_passwords_keys_and_tls_let_the_daemon_in() {
             ("handshake soon", soon.to_owned(), "", "tls://"),
         ] {
             if name.starts_with("handshake") && version == versions()[0] {
-                continue; // Debian's is older than that
+                continue; // Debian's version is older
             }
             let mut server = Server::new(&version, ip, "locked", &more);
             server.write("cert.pem", &certificate);

@@ -1,4 +1,4 @@
-//! Daemons that share a room, their members, and the check of what each of these heard against the log itself.
+//! Daemons that share a room, their members, and the comparison of what each member has heard with the log itself.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,7 +17,7 @@ pub fn table(servers: &[&Server], more: &str) -> String {
     format!("[nats]\nservers = [{}]\nhouse = \"{HOUSE}\"\n{more}\n", urls.join(", "))
 }
 
-/// A directory with the certificates that the endpoints of [`endpoints`] need.
+/// A directory with the certificates for the endpoints of [`endpoints`].
 pub fn directory() -> TestDir {
     let (test_dir, authority) = (TestDir::new(), Authority::new());
     let ip = test_dir.ip.to_string();
@@ -39,7 +39,7 @@ pub fn config(nats: &str, chat: &str) -> String {
     format!("{nats}{}", endpoints(&format!("room = \"class\"\n{chat}")))
 }
 
-/// Daemons, each whole.
+/// Daemons whose room is whole.
 pub fn daemons(count: usize, nats: &str) -> Vec<Daemon> {
     let daemons: Vec<Daemon> = (0..count).map(|_| daemon(nats)).collect();
     for daemon in &daemons {
@@ -48,7 +48,7 @@ pub fn daemons(count: usize, nats: &str) -> Vec<Daemon> {
     daemons
 }
 
-/// So many members of every kind at a daemon; one of them is its two FIFOs.
+/// Members of every kind on a daemon; one of them is its two FIFOs.
 pub fn members(daemon: &Daemon, letter: char, count: usize) -> Vec<Member> {
     let mut members = vec![Member::join(daemon, Kind::Fifo, "")];
     for number in 1..count {
@@ -63,7 +63,7 @@ pub fn members(daemon: &Daemon, letter: char, count: usize) -> Vec<Member> {
     members
 }
 
-/// Everybody says so many lines, each as soon as it has heard the one before.
+/// Every member sends this many lines, each as soon as it has heard the one before.
 pub fn talk(members: &mut [Member], round: &str, lines: usize) {
     std::thread::scope(|scope| {
         for member in members {
@@ -82,7 +82,7 @@ pub fn talk(members: &mut [Member], round: &str, lines: usize) {
     });
 }
 
-/// Whether a line is about the room here, or for its hearer alone: it is not in the log.
+/// Whether a line is about the room here, or for its receiver only, so that it is not in the log.
 fn is_local(line: &str) -> bool {
     let starts = [
         "Greetings from the cave!",
@@ -100,8 +100,8 @@ fn is_local(line: &str) -> bool {
         || line.ends_with(" messages were missed here.")
 }
 
-/// Everybody says one more line, and hears the last one of all; then each has heard what the log has from its joining on, and
-/// nothing else, and everything that it said is in the log once. Returns the lines of the log.
+/// Every member sends one more line, and hears the last one of all. Then each has heard exactly what the log has since its joining,
+/// and everything that it has sent is in the log once. Returns the lines of the log.
 pub fn check(server: &Server, members: &mut [Member]) -> Vec<Line> {
     talk(members, "the end", 1);
     let ends: Vec<String> =
@@ -125,7 +125,7 @@ pub fn check(server: &Server, members: &mut [Member]) -> Vec<Line> {
     log
 }
 
-/// What a member heard is what the log has from its joining on.
+/// What a member has heard is what the log has since its joining.
 pub fn compare(member: &Member, log: &[Line]) {
     let heard: Vec<String> = member.lines().into_iter().filter(|line| !is_local(line)).collect();
     let joined = log.iter().position(|line| line.kind == JOINED && line.name == member.name);
@@ -150,7 +150,7 @@ pub fn compare(member: &Member, log: &[Line]) {
     assert_eq!(heard.len(), expected.len(), "{} ({:?}) missed the last lines", member.name, member.kind);
 }
 
-/// Where the next process of a daemon finds what it needs: its address, configuration and files.
+/// What the next process of a daemon needs: its address, configuration and files.
 pub fn after(before: &Daemon) -> TestDir {
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     let from = before.directory.path();

@@ -1,4 +1,4 @@
-//! A client of NATS of the tests' own, which reads the room's log without any code of ipcd.
+//! A NATS client of these tests, which reads the room's log without any code of ipcd.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -44,7 +44,7 @@ impl Nats {
         Some(line.trim_end().to_owned())
     }
 
-    /// A request, and its answer as JSON; `None`: there was none in time.
+    /// Sends a request and returns its answer as JSON; `None`: there was none in time.
     pub fn try_request(&mut self, subject: &str, payload: &str) -> Option<Value> {
         self.requests += 1;
         let inbox = format!("inbox.{}", self.requests);
@@ -65,7 +65,7 @@ impl Nats {
                 return serde_json::from_slice(&body[..size]).ok();
             }
             if words[1] == inbox {
-                return None; // nobody answers
+                return None; // nobody answers this subject
             }
         }
     }
@@ -74,7 +74,7 @@ impl Nats {
         self.try_request(subject, payload).unwrap_or_else(|| panic!("no answer to {subject}"))
     }
 
-    /// The room's lines in the log of a house, as members hear them.
+    /// The room's lines in the log of a house, in the form in which members hear them.
     pub fn lines(&mut self, house: &str) -> Vec<Line> {
         let stream = format!("IPCD_{house}");
         let info = self.request(&format!("$JS.API.STREAM.INFO.{stream}"), "");
@@ -91,13 +91,13 @@ impl Nats {
     }
 }
 
-/// A line of the room, and who said it or whom it is about.
+/// A line of the room, and its author or the member that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
     pub name: String,
     pub kind: u8,
-    /// Its message in the stream, and the batch in there.
+    /// The message in the stream, and the position of the batch in it.
     pub place: String,
 }
 
@@ -108,13 +108,13 @@ const ACTED: u8 = 4;
 const ANNOUNCED: u8 = 5;
 const GONE: u8 = 9;
 
-/// What every reader of the log makes of it.
+/// What every reader of the log concludes from it.
 #[derive(Default)]
 struct Reading {
     lines: Vec<Line>,
-    /// The last batch of each instance; `None`: it is gone.
+    /// The last batch of each instance; `None`: the instance is gone.
     last: HashMap<[u8; 16], Option<u64>>,
-    /// Who is in the room, in order, and at which instance.
+    /// The members in order, each with its instance.
     members: Vec<(String, [u8; 16])>,
     place: String,
 }
@@ -127,7 +127,7 @@ impl Reading {
         self.place = format!("message {sequence}, batch {number} of {:02x}{:02x}", instance[0], instance[1]);
         match self.last.entry(instance).or_insert(Some(0)) {
             Some(last) if number > *last => *last = number,
-            _ => return, // heard before, or from one that is gone
+            _ => return, // heard before, or from an instance that is gone
         }
         while let Some((start, rest)) = items.split_at_checked(3) {
             let length = usize::from(u16::from_le_bytes([start[1], start[2]]));

@@ -1,4 +1,4 @@
-//! Members of a room, of every kind, each with a transcript of what it heard.
+//! Members of a room, of every kind, each with a transcript of what it has heard.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{CHAT, Daemon};
 
-/// How long a member waits for a line: a cluster without its leader takes a while.
+/// How long a member waits for a line; a cluster without a leader takes a while.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Kind {
 
 pub const KINDS: [Kind; 5] = [Kind::Tcp, Kind::Unix, Kind::Fifo, Kind::WebSocket, Kind::Tls];
 
-/// What has been heard, with the time of each line.
+/// What was heard, with the time of each line.
 #[derive(Default)]
 struct Heard {
     lines: Vec<(String, Instant)>,
@@ -38,14 +38,14 @@ pub struct Member {
     pub kind: Kind,
     input: Box<dyn Write + Send>,
     heard: Shared,
-    /// Lines that it has said.
+    /// Lines that it has sent.
     pub said: Vec<String>,
     /// How long each of them took until it heard it.
     pub waits: Vec<Duration>,
     end: End,
 }
 
-/// How it goes.
+/// How it leaves.
 enum End {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -83,7 +83,7 @@ fn collect(mut source: impl Read + Send + 'static) -> Shared {
     heard
 }
 
-/// The configuration of the endpoints that members of all kinds need, beside `[nats]`. `chat`: further lines of its table.
+/// The endpoints for members of all kinds, in addition to `[nats]`. `chat`: further lines of its table.
 pub fn endpoints(chat: &str) -> String {
     format!(
         "[multiply]\nlisten = [\"tcp://{{ip}}:65432\"]\n\
@@ -95,7 +95,7 @@ pub fn endpoints(chat: &str) -> String {
 }
 
 impl Member {
-    /// Begins to come in: the name is said.
+    /// Begins to join: sends the name.
     pub fn begin(daemon: &Daemon, kind: Kind, name: &str) -> Member {
         let (input, heard, end): Ends = match kind {
             Kind::Tcp => {
@@ -130,12 +130,12 @@ impl Member {
         member
     }
 
-    /// Comes in, and is welcome. The two FIFOs are in from the start.
+    /// Joins, and waits for the welcome. The two FIFOs are members from the start.
     pub fn join(daemon: &Daemon, kind: Kind, name: &str) -> Member {
         let member = Member::begin(daemon, kind, name);
         match &member.end {
             End::Tcp(_) | End::Unix(_) => member.wait_for(&format!("Welcome {name}!")),
-            End::Client(_) | End::Fifo => {} // they print what members say
+            End::Client(_) | End::Fifo => {} // these print only what members send
         }
         member
     }
@@ -145,13 +145,13 @@ impl Member {
         self.input.flush().unwrap();
     }
 
-    /// Says a line.
+    /// Sends a line.
     pub fn say(&mut self, line: &str) {
         self.send(line);
         self.said.push(format!("{}: {line}", self.name));
     }
 
-    /// Says something that is not for the room.
+    /// Sends a line that is not for the room.
     pub fn command(&mut self, line: &str) {
         self.send(line);
     }
@@ -173,7 +173,7 @@ impl Member {
         self.wait_for_since(0, text);
     }
 
-    /// The same, behind so many lines.
+    /// The same, after this many lines.
     #[track_caller]
     pub fn wait_for_since(&self, since: usize, text: &str) {
         wait_in(&self.heard, since, text, self);
@@ -199,7 +199,7 @@ impl Watch {
     }
 }
 
-/// Waits for a line that contains `text`, behind so many lines.
+/// Waits for a line that contains `text`, after this many lines.
 #[track_caller]
 fn wait_in(heard: &Shared, since: usize, text: &str, member: &Member) {
     let deadline = Instant::now() + PATIENCE;
@@ -209,7 +209,7 @@ fn wait_in(heard: &Shared, since: usize, text: &str, member: &Member) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || heard.has_ended {
             let last: Vec<String> = heard.lines.iter().rev().take(30).map(|(line, _)| line.clone()).collect();
-            drop(heard); // it goes on being heard
+            drop(heard); // the reader continues
             panic!("{} ({:?}) waited in vain for {text:?}; it heard {last:#?}", member.name, member.kind);
         }
         heard = changed.wait_timeout(heard, left).unwrap().0;
@@ -232,7 +232,7 @@ impl Drop for Member {
 
 type Ends = (Box<dyn Write + Send>, Shared, End);
 
-/// The client, as a filter of lines.
+/// The client as a line filter.
 fn ipcctl(name: &str, to: &str, more: &[&str]) -> Ends {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
         .args(["--to", to])

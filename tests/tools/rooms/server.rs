@@ -1,4 +1,4 @@
-//! Real servers of NATS, each in a directory and at an address of its own.
+//! Real NATS servers, each in a directory and on an address of its own.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
@@ -14,7 +14,7 @@ use crate::harness::{process, wait_until};
 
 pub const PORT: u16 = 4222;
 
-/// The servers to test with: Debian's, and the newest, where `.ci/run` has them.
+/// The versions to test with: Debian's, and the newest if `.ci/run` has installed it.
 pub fn versions() -> Vec<String> {
     let newest = std::env::var("IPCD_NATS_SERVER").ok();
     std::iter::once("nats-server".to_owned()).chain(newest).collect()
@@ -26,11 +26,11 @@ pub struct Server {
     pub ip: Ipv4Addr,
     directory: tempfile::TempDir,
     child: Option<Child>,
-    /// What a client says of itself.
+    /// What a client sends about itself.
     pub connect: Value,
 }
 
-/// What the configuration of a server begins with.
+/// The beginning of a server's configuration.
 fn common(name: &str, ip: Ipv4Addr, store: &str) -> String {
     format!(
         "listen: \"{ip}:{PORT}\"\nserver_name: \"{name}\"\n\
@@ -39,14 +39,14 @@ fn common(name: &str, ip: Ipv4Addr, store: &str) -> String {
 }
 
 impl Server {
-    /// One that stands alone. `more`: further lines of its configuration.
+    /// A single server. `more`: further lines of its configuration.
     pub fn alone(program: &str, more: &str) -> Server {
         let mut server = Server::new(program, process::address(), "alone", more);
         server.start();
         server
     }
 
-    /// One that is not started yet.
+    /// A server that is not started yet.
     pub fn new(program: &str, ip: Ipv4Addr, name: &str, more: &str) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let store = directory.path().join("store");
@@ -68,7 +68,7 @@ impl Server {
         text.replace(certificates, directory).replace(store, &format!("{directory}/store"))
     }
 
-    /// Three of one cluster.
+    /// Three servers of one cluster.
     pub fn cluster(program: &str, more: &str) -> Vec<Server> {
         let ips = [(); 3].map(|()| process::address());
         let routes: Vec<String> = ips.iter().map(|ip| format!("\"nats://{ip}:6222\"")).collect();
@@ -129,7 +129,7 @@ impl Server {
         kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
     }
 
-    /// It is gone at once.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.child.take().unwrap().wait().unwrap();
@@ -143,7 +143,7 @@ impl Server {
         self.signal(Signal::CONT);
     }
 
-    /// It asks its clients to go, and ends.
+    /// Makes it ask its clients to leave, and end.
     pub fn duck(&mut self) {
         self.signal(Signal::USR2);
     }
@@ -185,11 +185,11 @@ pub fn leader(servers: &[Server], stream: &str) -> usize {
     })
 }
 
-/// The time in which a server that is up surely has the few hundred messages that it missed.
+/// The time in which a running server certainly gets the few hundred messages that it missed.
 const CATCHING_UP: Duration = Duration::from_secs(15);
 
-/// Waits until all servers of a cluster have all of the stream; the number of its leader. A second fault before that is more than
-/// three servers survive: nats-server 2.9.10 then lost messages that it had acknowledged.
+/// Waits until all servers of a cluster have the whole stream; returns the number of the leader. A second fault before that is more
+/// than three servers survive: nats-server 2.9.10 then lost acknowledged messages.
 pub fn settled(servers: &[Server], stream: &str) -> usize {
     let begun = Instant::now();
     wait_until("all servers have the stream", || {
@@ -198,7 +198,7 @@ pub fn settled(servers: &[Server], stream: &str) -> usize {
             .try_request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
         let replicas = info["cluster"]["replicas"].as_array()?;
         let is_current = |replica: &Value| {
-            // nats-server 2.9.10 sometimes never says so of one that has been up for long.
+            // nats-server 2.9.10 sometimes never reports this for a server that has run for long.
             let is_said = replica["current"] == true && replica["lag"].as_u64().unwrap_or(0) == 0;
             replica["offline"] != true && (is_said || begun.elapsed() > CATCHING_UP)
         };

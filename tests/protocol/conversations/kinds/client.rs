@@ -1,4 +1,4 @@
-//! The kinds of clients: how each writes a message, and reads one.
+//! The kinds of clients: how each writes and reads a message.
 
 use ipcd::engine::service::Service;
 
@@ -9,7 +9,7 @@ pub enum Client {
     Line,
     Raw,
     C,
-    /// An array of 80 bytes, filled up with NULs.
+    /// An array of 80 bytes, padded with NULs.
     Padded,
     Big2,
     Big4,
@@ -35,7 +35,7 @@ pub const OPTIONS: &[u8] = b"\xff\xfb\x1f\xff\xfb \xff\xfb\x18\xff\xfb'\xff\xfd\
 pub const REFUSED: &[u8] = b"\xff\xfe\x1f\xff\xfe \xff\xfe\x18\xff\xfe'\xff\xfc\x01\xff\xfe\x03\xff\xfc\x03";
 
 impl Client {
-    /// One message as it goes to a client, or comes from it.
+    /// One message in the form in which a client receives or sends it.
     pub fn message(self, text: &[u8], from_client: bool) -> Vec<u8> {
         let length = text.len() as u32;
         let with = |head: &[u8], end: &[u8]| [head, text, end].concat();
@@ -63,7 +63,7 @@ impl Client {
         [first, &messages].concat()
     }
 
-    /// A dialogue's replies as this client receives them: the greeting comes before its kind is known.
+    /// A dialogue's replies in the form in which this client receives them. The greeting comes before its kind is known.
     pub fn hears(self, hears: &[u8]) -> Vec<u8> {
         let (greeting, rest) = match hears.strip_prefix(CAVE.as_bytes()) {
             Some(rest) => (CAVE.as_bytes(), rest),
@@ -71,7 +71,7 @@ impl Client {
         };
         let lines = rest.strip_suffix(b"\n").map(|lines| lines.split(|byte| *byte == b'\n'));
         let pieces = |line: &[u8]| -> Vec<Vec<u8>> {
-            // Each of at most 1,024 bytes, with its NUL; longer ones are ASCII here.
+            // Each has at most 1,024 bytes, with its NUL; longer ones are ASCII here.
             let max = match self {
                 Client::C | Client::Padded => 1023,
                 Client::Raw => 1024,
@@ -85,17 +85,16 @@ impl Client {
         [greeting, refused, &replies.collect::<Vec<u8>>()].concat()
     }
 
-    /// Whether it could hold this dialogue. A client that is recognized by its first bytes must begin with text, and
-    /// so on.
+    /// Whether it can hold this dialogue. For example, a client that is recognized by its first bytes must begin with text.
     pub fn can_hold(self, dialogue: &Dialogue, messages: &[&[u8]]) -> bool {
         let is_text = |byte: &u8| !matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f | 0xff);
         let plain = messages.iter().all(|text| text.iter().all(is_text));
-        // A first message of which the end is no part of a longer one: what cannot be parsed waits for more.
+        // Its first message must not have a line end in it: a beginning that cannot be parsed waits for more.
         let is_one_line = messages.iter().all(|text| !text.contains(&b'\r'));
         let has_shape = !matches!(self, Client::Line | Client::Raw | Client::Telnet);
-        // A first message that is too long shows no length before more has arrived than a message may have.
+        // A first message that is too long shows no length until more has arrived than a message may have.
         let fits = !has_shape || messages.first().is_none_or(|text| text.len() <= 4096);
-        // A length that is white space, or none, could be text.
+        // A length that is white space, or 0, could be text.
         let is_short = messages
             .first()
             .is_none_or(|text| self != Client::Seven || matches!(text.len(), 1..=8 | 14..=27 | 128..));
@@ -113,7 +112,7 @@ impl Client {
     }
 }
 
-/// Its messages: blank ones are nothing in any form, unless they are too long.
+/// Its messages. Blank ones mean nothing in any form, unless they are too long.
 pub fn messages(dialogue: &Dialogue) -> Vec<&[u8]> {
     let lines = dialogue.sends.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));

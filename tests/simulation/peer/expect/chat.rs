@@ -1,4 +1,4 @@
-//! A member of the room: its messages, and their expected effects. The room's log is compared with them at the end.
+//! A member of the room: its messages, and their expected effects. At the end, they are compared with the room's log.
 
 use std::collections::VecDeque;
 
@@ -68,7 +68,7 @@ impl<'a> Lines<'a> {
         self.effects.push_back((self.bytes, effect));
     }
 
-    /// Bytes after the first `free` ones wait until the member is in the room.
+    /// Bytes after the first `free` ones wait until the client is a member.
     pub fn finish(self, free: u64) -> Chat {
         Chat { heard: Vec::new(), joined: None, effects: self.effects, free }
     }
@@ -76,7 +76,7 @@ impl<'a> Lines<'a> {
 
 pub struct Chat {
     heard: Vec<u8>,
-    /// Its name, and how often a member of that name had joined by then.
+    /// Its name, and how many members of that name had joined by then.
     joined: Option<(String, usize)>,
     /// The effect of each message that ends at a byte of its output.
     effects: VecDeque<(u64, Effect)>,
@@ -84,7 +84,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// A member that says nothing but its name.
+    /// A member that sends only its name.
     pub fn silent() -> Chat {
         Chat { heard: Vec::new(), joined: None, effects: VecDeque::new(), free: u64::MAX }
     }
@@ -98,7 +98,7 @@ impl Chat {
         self.joined = Some((name.to_owned(), ordinal));
     }
 
-    /// Another name of so many bytes is sent after the first `sent`.
+    /// Notes that another name of this many bytes is sent after the first `sent` bytes.
     pub fn insert_name(&mut self, sent: u64, bytes: u64) {
         let later = self.effects.iter_mut().filter(|(ends, _)| *ends > sent);
         later.for_each(|(ends, _)| *ends += bytes);
@@ -106,7 +106,7 @@ impl Chat {
         self.effects.insert(at, (sent + bytes, Effect::Nothing));
     }
 
-    /// Whether it may say what begins at this byte.
+    /// Whether it may send what begins at this byte.
     pub fn may_send(&self, at: u64) -> bool {
         self.is_in_the_room() || at < self.free
     }
@@ -148,7 +148,7 @@ impl Chat {
         })
     }
 
-    /// It has never been in the room: only its last words are known.
+    /// It was never in the room, so only its last message is known.
     fn check_outside(&self, outcome: &Outcome<'_>) {
         let Outcome { who, reason, .. } = outcome;
         let heard = String::from_utf8_lossy(&self.heard);

@@ -1,4 +1,4 @@
-//! A peer that asks for lists of machines: whole lists, or at the end of the connection the beginning of one.
+//! A peer that requests lists of machines: it receives whole lists, or the beginning of one at the end of its connection.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::super::words;
 use super::{Outcome, after_help};
 use crate::totals::Totals;
 
-/// A line of a list of machines, with all that they report here.
+/// A line of a list of machines, with every field of a report here.
 #[expect(dead_code, reason = "of the other fields only that they can be read is asked")]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +35,7 @@ impl Lists {
     pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let Outcome { who, reason, last_words, .. } = outcome;
         if words::help_before(who).as_bytes().starts_with(&self.heard) {
-            return; // it came through the mux and got no further
+            return; // it got no further than the mux
         }
         let heard = after_help(&self.heard, who);
         let (mut hosts, mut lists): (Vec<Cow<'_, str>>, u64) = (Vec::new(), 0);

@@ -28,53 +28,53 @@ pub use watcher::Watcher;
 
 /// The purpose of a peer.
 pub enum Conversation {
-    /// Replies that can be foretold.
+    /// Predictable replies.
     Replies(Replies),
     /// A member of the room.
     Chat(Chat),
-    /// One of two in a talk.
+    /// One of two partners in talk.
     Partner(Partner),
-    /// It asks for reports of the daemon.
+    /// It requests reports about the daemon.
     Reports(Reports),
-    /// It asks for lists of machines.
+    /// It requests lists of machines.
     Lists(Lists),
-    /// It watches, if it may.
+    /// It watches, if it is allowed to.
     Watcher(Watcher),
-    /// Anything that it hears is right.
+    /// Anything may be received.
     Noise,
 }
 
-/// The state of its peer that a conversation needs while it receives something.
+/// What a conversation must know about its peer when it receives something.
 pub struct Arrival<'a> {
-    /// Bytes of the peer that the engine has been given.
+    /// The bytes of the peer that the engine has received.
     pub taken: u64,
-    /// The engine has received their end.
+    /// Whether the engine has received the end of its input.
     pub end_read: bool,
     pub who: &'a PeerLabel,
 }
 
-/// The end of a peer's connection, and the state at that time.
+/// How a peer's connection ended, and the state at that time.
 pub struct Outcome<'a> {
     pub who: &'a PeerLabel,
     pub service: Service,
     pub framing: &'a Framing,
     pub reason: CloseReason,
-    /// All that was written to it has reached it.
+    /// Whether everything that was written to it has reached it.
     pub complete: bool,
-    /// It was reset, or closed by the peer.
+    /// Whether it was reset, or closed by the peer.
     pub is_cut: bool,
     pub has_abandoned: bool,
-    /// It was admitted.
+    /// Whether it was admitted.
     pub opened: bool,
-    /// It read promptly.
+    /// Whether it read promptly.
     pub is_prompt: bool,
-    /// The daemon stopped, with time enough to answer everybody.
+    /// Whether the daemon stopped with enough time to answer everyone.
     pub stopped_fairly: bool,
-    /// Bytes that the peer had sent: in all, when the daemon stopped, and of them read by the last error.
+    /// The bytes that the peer had sent: in all, when the daemon stopped, and those read by the last error.
     pub sent: u64,
     pub sent_at_stop: u64,
     pub taken_at_error: u64,
-    /// Any of these may come last, with `lf` behind it.
+    /// Each of these may be the last message, with `lf` after it.
     pub last_words: Vec<String>,
     pub lf: &'static str,
 }
@@ -100,7 +100,7 @@ impl Conversation {
         }
     }
 
-    /// Panics if anything received is wrong or missing. Returns what the room's log must contain about a member.
+    /// Panics if anything received is wrong or missing. Returns what the room's log must have about a member.
     pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) -> Option<Record> {
         match self {
             Conversation::Replies(replies) => replies.verify(outcome, totals),
@@ -122,7 +122,7 @@ impl Conversation {
         }
     }
 
-    /// Replies heard, where they are counted.
+    /// Replies received, if they are counted.
     pub fn answered(&self) -> usize {
         match self {
             Conversation::Replies(replies) => replies.answered(),
@@ -131,7 +131,7 @@ impl Conversation {
     }
 }
 
-/// The received bytes after the help of the mux, if it came through that.
+/// The received bytes after the help of the mux, if there was any.
 fn after_help<'a>(heard: &'a [u8], who: &PeerLabel) -> Cow<'a, str> {
     let heard = String::from_utf8_lossy(heard);
     match heard.strip_prefix(&words::help_before(who)) {

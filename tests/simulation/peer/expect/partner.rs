@@ -1,10 +1,10 @@
-//! One of two in a talk: it hears each message of its partner once and in order.
+//! One of two partners in talk: it receives each message of the other one once, and in order.
 
 use super::{Outcome, after_help};
 use crate::totals::Totals;
 
 pub struct Partner {
-    /// Its own messages have this number.
+    /// The number in its own messages.
     serial: u64,
     heard: Vec<u8>,
 }
@@ -20,7 +20,7 @@ impl Partner {
 
     pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let who = outcome.who;
-        // Line ends do not matter: the partner may have been taken for a raw client, with each burst a message.
+        // Line ends are ignored, because the partner may have been detected as a raw client, each of whose bursts is a message.
         let mut heard = after_help(&self.heard, who).into_owned();
         let last = heard.rfind('|').unwrap_or(0);
         heard.replace_range(..last, &heard[..last].replace(['\n', ' '], ""));

@@ -1,4 +1,4 @@
-//! Predictable replies, to requests whose ends are known.
+//! Predictable replies to requests whose ends are known.
 
 use std::collections::VecDeque;
 
@@ -11,14 +11,14 @@ use crate::totals::Totals;
 
 /// A reply, and the end of its request in the peer's output.
 struct Reply {
-    /// `#` is any number where a message is too long: the bound may be another one by then.
+    /// `#` is any number in the error for an overlong message: the limit may have changed.
     text: Vec<u8>,
     ends: u64,
     is_overlong: bool,
 }
 
 impl Reply {
-    /// It was received whole.
+    /// Checks it when it was received completely.
     fn check_time(&self, arrival: &Arrival<'_>) {
         // A message is known to be too long before its end.
         let is_due = self.ends <= arrival.taken + u64::from(arrival.end_read);
@@ -31,27 +31,27 @@ pub struct Replies {
     expected: VecDeque<Reply>,
     /// The end of the last request.
     ends: u64,
-    /// Bytes heard of the first reply that is expected.
+    /// Bytes received of the first expected reply.
     at: usize,
     answered: usize,
-    /// The last words, after the replies.
+    /// The last message, after the replies.
     tail: Vec<u8>,
 }
 
 impl Replies {
-    /// The next so many bytes are a request, and this is the reply.
+    /// The next `bytes` bytes are a request with this reply.
     pub fn expect(&mut self, bytes: usize, text: impl Into<Vec<u8>>) {
         self.ends += bytes as u64;
         self.expected.push_back(Reply { text: text.into(), ends: self.ends, is_overlong: false });
     }
 
-    /// The next so many bytes are a message that is too long.
+    /// The next `bytes` bytes are an overlong message.
     pub fn expect_overlong(&mut self, bytes: usize, text: impl Into<Vec<u8>>) {
         self.expect(bytes, text);
         self.expected.back_mut().expect("it was just added").is_overlong = true;
     }
 
-    /// The next so many bytes get no reply.
+    /// The next `bytes` bytes get no reply.
     pub fn expect_nothing(&mut self, bytes: usize) {
         self.ends += bytes as u64;
     }
@@ -72,7 +72,7 @@ impl Replies {
 
     pub fn hear(&mut self, bytes: &[u8], arrival: &Arrival<'_>) {
         let mut rest = bytes;
-        // Most of it is as expected, reply by reply.
+        // Most of it matches, reply by reply.
         while self.tail.is_empty()
             && let Some(reply) = self.expected.front()
             && let Some(after) = rest.strip_prefix(&reply.text[self.at..])
@@ -98,7 +98,7 @@ impl Replies {
                     self.take_reply(arrival);
                 }
             }
-            // One error may begin as another does.
+            // Two errors may begin alike.
             Some(reply) => {
                 let begun = &reply.text[..self.at];
                 if let Some(error) = begun.windows(7).position(|window| window == b"Error: ") {
@@ -140,7 +140,7 @@ impl Replies {
             self.next(),
             String::from_utf8_lossy(&self.tail)
         );
-        // An acknowledgement sent before the kind was known ends with LF before the last words.
+        // An acknowledgement that was sent before the kind was known ends with LF before the last message.
         if self.at == ACKNOWLEDGEMENT.len() && outcome.framing.raw && self.tail.first() == Some(&b'\n') {
             self.tail.remove(0);
         }
@@ -178,18 +178,18 @@ impl Replies {
     }
 }
 
-/// Requests that end up to here must have been answered.
+/// The position up to which requests must have been answered.
 fn due(outcome: &Outcome<'_>) -> u64 {
     let is_known = outcome.framing.is_known();
     match outcome.reason {
-        // Bursts that go on all the time put off the decision, and with it the first reply.
+        // Bursts without a pause delay the decision, and with it the first reply.
         CloseReason::PeerIdle | CloseReason::PeerSilent | CloseReason::PeerUnfinished if !is_known => 0,
         CloseReason::PeerIdle | CloseReason::PeerSilent | CloseReason::PeerUnfinished => {
             outcome.taken_at_error
         }
         CloseReason::PeerClosed => outcome.sent + 1, // the end counts as an LF
         CloseReason::PeerWrongProtocol(_) | CloseReason::Served => outcome.sent,
-        // A possibly unfinished line is no request yet.
+        // A line that may be unfinished is not a request yet.
         CloseReason::Stopping if outcome.stopped_fairly && outcome.is_prompt && is_known => {
             outcome.sent_at_stop
         }

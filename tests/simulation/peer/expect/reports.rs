@@ -1,4 +1,4 @@
-//! A peer that requests reports of the daemon: each request gets one, which contains the peer itself.
+//! A peer that requests reports about the daemon: each request gets one, which contains the peer itself.
 
 use ipcd::engine::message::CloseReason;
 
@@ -8,7 +8,7 @@ use crate::totals::Totals;
 pub struct Reports {
     heard: Vec<u8>,
     asked: usize,
-    /// It may have them.
+    /// Whether it is allowed to have them.
     is_known: bool,
 }
 

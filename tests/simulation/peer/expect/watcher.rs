@@ -1,4 +1,4 @@
-//! A peer that watches: each line is an event with known fields, and shows nothing that is private.
+//! A peer that watches: each line is an event with known fields, and contains nothing private.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ impl Watcher {
         let heard = if words::help_before(who).starts_with(&*heard) { "" } else { &*heard };
         for line in whole_lines(heard) {
             let is_plain = ["+", "Watching: ", "… ", "Error: "].iter().any(|word| line.starts_with(word));
-            // Members whisper this here.
+            // The text of private messages here.
             assert!(!line.contains("psst") && !line.contains("(to you): "), "{who}: {line}");
             if !line.starts_with('{') {
                 assert!(is_plain || outcome.service != Service::Watch, "{who}: heard {line:?}");

@@ -1,4 +1,4 @@
-//! What a cluster answers about its stream and its consumers, and what consumers deliver.
+//! A cluster's answers about its stream and its consumers, and what consumers deliver.
 
 use std::collections::VecDeque;
 
@@ -184,7 +184,7 @@ impl Server {
         }
     }
 
-    /// Sends what consumers have asked for.
+    /// Sends what was requested through consumers.
     pub(super) fn deliver(&mut self, now: u64, random: &mut Random) {
         let Some(stream) = &self.stream else { return };
         for (name, consumer) in &mut self.consumers {
