@@ -9,7 +9,7 @@ use crate::transport::connection::Received;
 
 use super::slots::{Closing, Reading, Writing};
 use super::wires::hear;
-use super::{DRYING, PACKET_COST, PARTING, Reactor};
+use super::{PACKET_COST, PARTING, Reactor};
 
 impl Reactor {
     pub(super) fn read(&mut self, now: Timestamp, peer: ConnectionId) {
@@ -126,21 +126,6 @@ impl Reactor {
                 }
                 Err(error) => return self.fail(now, peer, error),
             }
-        }
-    }
-
-    pub(super) fn note_drained(&mut self, now: Timestamp, peer: ConnectionId) {
-        let Some(slot) = self.slots.get_mut(peer) else { return };
-        let was_torrent = std::mem::take(&mut slot.bulk_sender);
-        if !self.stopping {
-            return;
-        }
-        if was_torrent {
-            let at = now + DRYING;
-            self.drained.insert(peer, at);
-            self.quiescing.push_back((at, peer));
-        } else if self.drained.get(&peer).is_none_or(|at| *at <= now) {
-            self.engine.handle(now, Input::Drained { peer });
         }
     }
 

@@ -24,6 +24,7 @@ mod restart;
 mod rings;
 mod signals;
 mod slots;
+mod stop;
 mod watched;
 mod wires;
 
@@ -68,10 +69,6 @@ const PACKET_COST: usize = 128;
 
 /// The pause of a listener after a lack of descriptors or memory, and of a pair after a failure. No event may end it.
 const STARVED: Duration = Duration::from_millis(100);
-
-/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel's buffer. The rest of its data is
-/// in its own kernel until ours has room.
-const DRYING: Duration = Duration::from_millis(100);
 
 /// How long a closing connection has to write the bytes that its wire holds. Guessed.
 const PARTING: Duration = Duration::from_secs(5);
@@ -211,7 +208,7 @@ impl Reactor {
         let now = self.clock.advance(timeout);
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
-        self.look_at_drying(now);
+        self.look_at_quiescing(now);
         self.attempts.retry(self.poll.registry(), now);
         if !self.holding.is_empty() {
             for peer in std::mem::take(&mut self.holding) {
@@ -321,19 +318,6 @@ impl Reactor {
             self.ready.retry_starved();
             if !self.stopping {
                 self.begin_pairs();
-            }
-        }
-    }
-
-    /// Reads again from peers that have sent nothing for a while.
-    fn look_at_drying(&mut self, now: Timestamp) {
-        while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((at, peer)) = self.quiescing.pop_front() else { return };
-            if let Some(slot) = self.slots.get_mut(peer)
-                && self.drained.get(&peer) == Some(&at)
-            {
-                slot.readable = true;
-                self.ready.push_peer(peer, slot);
             }
         }
     }
@@ -471,32 +455,5 @@ impl Reactor {
             }
         }
         self.slots.close(peer);
-    }
-
-    // ---- the end
-
-    /// Begins to stop: accepts what waits, closes the listeners, and gives the engine `grace` to finish.
-    pub fn stop(&mut self, grace: Duration, backlog: usize) {
-        self.stopping = true;
-        // Pairs stay open, because their contents are still answered.
-        let places: Vec<ResolvedEndpoint> = self
-            .slots
-            .listener_slots()
-            .map(|(_, listener_slot)| listener_slot.listener.place().clone())
-            .collect();
-        for place in &places {
-            self.remove(place, backlog);
-        }
-        let now = self.clock.now();
-        self.give_up_handshakes(now);
-        self.engine.handle(now, Input::Stop { by: now + grace });
-        // The contents of the kernel's buffers count as received, even if no event has reported them.
-        let peers: Vec<ConnectionId> = self.slots.peers().collect();
-        for peer in peers {
-            if let Some(slot) = self.slots.get_mut(peer) {
-                slot.readable = true;
-                self.ready.push_peer(peer, slot);
-            }
-        }
     }
 }
