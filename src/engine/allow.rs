@@ -11,6 +11,7 @@ use super::message::{CloseReason, RemoteAddress};
 use super::service::Service;
 use super::service::facts::Openness;
 use super::text::quote;
+use super::words;
 use names::Names;
 use networks::Networks;
 
@@ -117,16 +118,16 @@ pub fn is_master(remote: RemoteAddress, owner: u32) -> bool {
 /// The error for a peer that may not connect.
 pub fn refusal(refused: Refused) -> String {
     match refused {
-        Refused::User(uid) => format!("Error: user {uid} may not use this socket"),
-        Refused::Unknown => "Error: an unknown user may not use this socket".to_owned(),
-        Refused::Address(address) => format!("Error: {address} may not connect"),
+        Refused::User(uid) => words::user_refused(format_args!("user {uid}")),
+        Refused::Unknown => words::user_refused("an unknown user"),
+        Refused::Address(address) => words::refused_to_connect(address),
     }
 }
 
 /// The error for a peer whose certificate has this name, which is not allowed; `None`: it has none.
 pub fn refusal_of_name(name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("Error: {} may not connect", quote(name.as_bytes())),
+        Some(name) => words::refused_to_connect(quote(name.as_bytes())),
         None => "Error: the certificate has no name".to_owned(),
     }
 }

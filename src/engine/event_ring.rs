@@ -11,6 +11,7 @@ use super::message::{Binding, ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
 use super::service::watch::TraceEvent;
 use super::source::Source;
+use super::words;
 
 /// An event of a connection, as the ring keeps it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub enum Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Full::All => f.write_str("too many watchers, try again later"),
+            Full::All => f.write_str(words::TOO_MANY_WATCHERS),
             Full::Share(share) => {
                 write!(f, "your user already has {share} watchers, the most for one user; end one of them")
             }

@@ -1,4 +1,5 @@
-//! The sentences of the protocol that the daemon sends and the client has to recognize among what people say.
+//! The sentences that several services send, or that the client has to recognize: each is written here once, and the client uses
+//! the same constants. A sentence of one service alone is in that service's file.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -8,6 +9,55 @@ pub const ERROR: &str = "Error: ";
 
 /// The error for a connection beyond a limit on connections or descriptors.
 pub const TOO_MANY: &str = "Error: too many connections, try again later";
+
+/// The error, without [`ERROR`], when there are as many watchers as there may be.
+pub const TOO_MANY_WATCHERS: &str = "too many watchers, try again later";
+
+/// Whether an error, without [`ERROR`], says that a limit is reached, so that a later try may succeed.
+pub fn is_full(error: &str) -> bool {
+    error.starts_with("too many ")
+}
+
+/// The error, without [`ERROR`], for a message longer than this.
+pub fn too_long(bytes: usize) -> String {
+    format!("message longer than {bytes} bytes")
+}
+
+/// Whether an error, without [`ERROR`], is [`too_long`]. It comes without an acknowledgement.
+pub fn is_too_long(error: &str) -> bool {
+    error.starts_with("message longer than ")
+}
+
+/// The error, without [`ERROR`], for a client that was silent for this long.
+pub fn idle(time: impl Display) -> String {
+    format!("idle for {time}")
+}
+
+/// Whether an error, without [`ERROR`], is [`idle`].
+pub fn is_idle(error: &str) -> bool {
+    error.starts_with("idle for ")
+}
+
+/// The error for a user that an endpoint's lists do not allow.
+pub fn user_refused(user: impl Display) -> String {
+    format!("Error: {user} may not use this socket")
+}
+
+/// The error for an address, or a name in a certificate, that an endpoint's lists do not allow.
+pub fn refused_to_connect(who: impl Display) -> String {
+    format!("Error: {who} may not connect")
+}
+
+/// Whether an error, without [`ERROR`], says that the endpoint's lists do not allow this client.
+pub fn is_not_allowed(error: &str) -> bool {
+    error.ends_with(" may not use this socket") || error.ends_with(" may not connect")
+}
+
+/// Sent to a client that is closed because it does not read.
+pub const TOO_SLOW: &str = "Error: too slow";
+
+/// Sent to everyone who is connected to a shared service when the daemon stops.
+pub const SHUTTING_DOWN: &str = "Server is shutting down.";
 
 /// Acknowledges a request to multiply and a report to stats.
 pub const DATA_RECEIVED: &str = "Data received";
@@ -120,6 +170,29 @@ pub fn refused(why: &str) -> String {
 pub fn undelivered(to: &str, why: &str) -> String {
     format!("your message to {to} did not arrive: {why}")
 }
+
+/// Why a message that was not accepted cannot be in the log of a shared room.
+pub fn too_long_to_share(bytes: usize) -> String {
+    format!("it is longer than {bytes} bytes, which is the most in a shared room")
+}
+
+/// Why a message that was not accepted must be sent again later.
+pub const QUEUE_IS_FULL: &str = "too much waits to be sent";
+
+/// The error, without [`ERROR`], for one private message to another machine too many.
+pub const TOO_MANY_UNDELIVERED: &str = "too many messages wait to be delivered; try again";
+
+/// Why a private message was not delivered on another machine.
+pub const MEMBER_HAS_LEFT: &str = "that member has left";
+
+/// The same.
+pub const MACHINE_IS_SILENT: &str = "the member's machine does not answer";
+
+/// The same, if it may have been delivered.
+pub const MACHINE_WAS_SILENT: &str = "the member's machine did not answer; it may have arrived";
+
+/// The same, if it may have been delivered.
+pub const ROOM_IS_CUT_OFF: &str = "the room is cut off; it may have arrived";
 
 /// The beginning of the copy that the sender of a private message gets.
 pub const YOU_TO: &str = "you (to ";

@@ -38,7 +38,7 @@ def refuse(browser, token):
     if page() != [URL]:
         fail(f"ipcctl page says {page()}, not {URL}")
     browser.open(URL + "#teacher=wrong")
-    browser.wait("the refusal", f"{STATE}.startsWith('Error: this is not the token')")
+    browser.wait("the refusal", f"{STATE}.startsWith('Error: wrong token')")
     if browser.run(f"return {DESK} || document.getElementById('token-form').hidden"):
         fail("the view is open")
     script = """
@@ -50,11 +50,11 @@ def refuse(browser, token):
     ask = lambda *arguments: browser.on("POST", "/execute/async", {"script": script, "args": list(arguments)})
     for service in ("status", "watch", "control"):
         heard = ask("wrong", service, "status")
-        if len(heard) != 1 or not heard[0].startswith("Error: this is not the token"):
+        if len(heard) != 1 or not heard[0].startswith("Error: wrong token"):
             fail(f"{service}: {heard}")
     for order in ("reload", "token", "kick ann", "close 127.0.0.1"):
         heard = ask(token, "control", order)
-        if heard != ["OK", "Error: the page may only say something to the room"]:
+        if heard != ["OK", "Error: a client of the page may only use say"]:
             fail(f"{order}: {heard}")
 
 

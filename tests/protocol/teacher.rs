@@ -32,7 +32,7 @@ fn teacher_is_told_with_the_token_and_nobody_without() {
         for wrong in [&token[1..], "status"] {
             let mut client = opened(&daemon, service, wrong);
             let told = client.hear_rest();
-            let error = "Error: this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
+            let error = "Error: wrong token; the daemon makes a new one at each start, which ipcctl page --teacher shows";
             let refused = [server_frame(0x81, error.as_bytes()), server_frame(0x88, &1008_u16.to_be_bytes())];
             assert_eq!(told, refused.concat(), "{service} {wrong:?}");
         }
@@ -41,7 +41,7 @@ fn teacher_is_told_with_the_token_and_nobody_without() {
     control.hear(server_frame(0x81, b"OK"));
     for order in ["reload", "handover", "token", "kick ann", "close 127.0.0.1"] {
         control.say(client_frame(0x81, order.as_bytes()));
-        control.hear(server_frame(0x81, b"Error: the page may only say something to the room"));
+        control.hear(server_frame(0x81, b"Error: a client of the page may only use say"));
     }
     let mut ann = Client::member(&daemon, "ann");
     control.say(client_frame(0x81, b"say five more minutes"));

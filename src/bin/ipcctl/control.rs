@@ -5,6 +5,7 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::output;
 use super::services::CONTROL;
+use ipcd::engine::words::ERROR;
 
 /// The most lines of an answer: a configuration's first hundred errors and the number of further ones, or an error for each endpoint.
 const ERRORS_MAX: usize = 1000;
@@ -24,7 +25,7 @@ pub(crate) fn run(options: &ConnectOptions, request: &str, done: &str) -> Result
         if errors.len() == ERRORS_MAX || bytes > ERRORS_BYTES_MAX {
             return Err(daemon.too_much(&format!("{ERRORS_MAX} lines or {} KiB", ERRORS_BYTES_MAX >> 10)));
         }
-        match line.strip_prefix("Error: ") {
+        match line.strip_prefix(ERROR) {
             None if line == "OK" => return output::confirm(done),
             Some(error) => match daemon.refused(CONTROL.name, error) {
                 CliError::Refused(lines) => errors.extend(lines),

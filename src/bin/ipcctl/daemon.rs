@@ -93,7 +93,7 @@ impl Conversation {
             self.turn()?;
         }
         match self.lines.front() {
-            Some(line) if !line.starts_with("Error: ") && other_service::of(line) != Some(wanted.name) => {
+            Some(line) if !line.starts_with(ERROR) && other_service::of(line) != Some(wanted.name) => {
                 Err(self.not_there(wanted.name, line))
             }
             _ => Ok(()),

@@ -17,11 +17,8 @@ use super::error::CliError;
 use super::input::Input;
 use super::pace::Pace;
 use super::{connection, output};
-use ipcd::engine::words::DATA_RECEIVED;
+use ipcd::engine::words::{DATA_RECEIVED, ERROR, is_too_long};
 use ipcd::os_error::describe;
-
-/// The beginning of the error that comes without an acknowledgement.
-const TOO_LONG: &str = "message longer than ";
 
 /// The most requests in flight: enough to keep any connection busy, and little to store.
 const REQUESTS_MAX: usize = 4096;
@@ -214,7 +211,7 @@ impl Stream<'_> {
         while let Some(line) = self.daemon.heard() {
             if self.pending.is_empty() {
                 // An answer without a request; or we were refused before the first request.
-                return Err(match line.strip_prefix("Error: ") {
+                return Err(match line.strip_prefix(ERROR) {
                     Some(error) => self.daemon.refused(MULTIPLY.name, error),
                     None => self.daemon.not_there(MULTIPLY.name, &line),
                 });
@@ -271,7 +268,7 @@ struct Replies {
 impl Replies {
     /// The answer, if this line completes it.
     fn handle(&mut self, line: String, daemon: &Conversation) -> Result<Option<Answer>, CliError> {
-        let error = line.strip_prefix("Error: ").map(str::to_owned);
+        let error = line.strip_prefix(ERROR).map(str::to_owned);
         match (self.is_acknowledged, error) {
             (true, error) => {
                 self.is_acknowledged = false;
@@ -282,7 +279,7 @@ impl Replies {
                 Ok(None)
             }
             // An error without an acknowledgement is also an answer: for a message that is too long, or for a datagram.
-            (false, Some(error)) if daemon.is_lossy() || error.starts_with(TOO_LONG) => Ok(Some(Err(error))),
+            (false, Some(error)) if daemon.is_lossy() || is_too_long(&error) => Ok(Some(Err(error))),
             // The connection is refused, not this request.
             (false, Some(error)) => Err(daemon.refused(MULTIPLY.name, &error)),
             (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ipcd::engine::words::ERROR;
 use ipcd::host::raw::signal;
 use ipcd::os_error::describe;
 
@@ -35,7 +36,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     daemon.say("notify");
     match daemon.hear_by(options.deadline())? {
         Some(line) if line == "OK" => output::tell("signals will come"),
-        Some(line) => match line.strip_prefix("Error: ") {
+        Some(line) => match line.strip_prefix(ERROR) {
             Some(error) => return Err(daemon.refused(CONTROL.name, error)),
             None => return Err(control::not_the_mux(&daemon)),
         },

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use ipcd::engine::words;
+use ipcd::engine::words::ERROR;
 use serde_json::json;
 
 use super::connect::ConnectOptions;
@@ -60,7 +61,7 @@ pub(crate) fn run(
     let Some(reply) = daemon.hear()? else {
         return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)));
     };
-    if let Some(error) = reply.strip_prefix("Error: ") {
+    if let Some(error) = reply.strip_prefix(ERROR) {
         return Err(daemon.refused(exchange.wanted.name, error));
     }
     if !reply.starts_with(exchange.hears) {

@@ -3,6 +3,7 @@
 use super::services::CONTROL;
 use clap::Args;
 use ipcd::engine::text::quote;
+use ipcd::engine::words::ERROR;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
@@ -99,7 +100,7 @@ pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliErro
     let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say(request);
     match daemon.hear_by(options.deadline())? {
-        Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
+        Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix(ERROR)) {
             (Some(done), _) => output::print(done),
             (None, Some(error)) => Err(daemon.refused(CONTROL.name, error)),
             (None, None) => Err(control::not_the_mux(&daemon)),

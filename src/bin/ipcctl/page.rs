@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use clap::Args;
 use ipcd::endpoint::{Endpoint, Host};
 use ipcd::engine::text::clean;
+use ipcd::engine::words::ERROR;
 use ipcd::host::interfaces;
 #[cfg(feature = "page")]
 use qrcode::QrCode;
@@ -79,7 +80,7 @@ fn token(options: &ConnectOptions) -> Result<String, CliError> {
     let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say("token");
     match daemon.hear_by(options.deadline())? {
-        Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
+        Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix(ERROR)) {
             (Some(token), _) => Ok(clean(token.as_bytes())),
             (None, Some(error)) => Err(daemon.refused(CONTROL.name, error)),
             (None, None) => Err(not_the_mux(&daemon)),

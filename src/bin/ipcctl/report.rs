@@ -13,7 +13,7 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::host_metrics::{self, HostMetrics};
 use super::output;
-use ipcd::engine::words::DATA_RECEIVED;
+use ipcd::engine::words::{DATA_RECEIVED, ERROR, is_full, is_idle};
 use ipcd::os_error::describe;
 
 /// With shorter intervals, a report would measure mostly itself.
@@ -136,9 +136,9 @@ pub(crate) fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> 
 
 /// The meaning of an unexpected reply.
 pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
-    match reply.strip_prefix("Error: ") {
+    match reply.strip_prefix(ERROR) {
         // Idle for too long, or too many connections: the next try may succeed.
-        Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
+        Some(error) if is_idle(error) || is_full(error) => {
             CliError::Failed(format!("{}: {error}", conversation.endpoint))
         }
         Some(error) => conversation.refused(STATS.name, error),

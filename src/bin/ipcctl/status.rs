@@ -3,6 +3,7 @@
 use super::services::STATUS;
 use clap::Args;
 use ipcd::engine::text::clean;
+use ipcd::engine::words::ERROR;
 use serde_json::Value;
 
 use super::connect::ConnectOptions;
@@ -52,7 +53,7 @@ pub(crate) fn ask(options: &ConnectOptions) -> Result<(String, Value), CliError>
 
 /// Parses a line as a report.
 pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError> {
-    if let Some(error) = line.strip_prefix("Error: ") {
+    if let Some(error) = line.strip_prefix(ERROR) {
         return Err(daemon.refused(STATUS.name, error));
     }
     let Ok(report) = serde_json::from_str::<Value>(line) else {

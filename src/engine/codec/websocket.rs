@@ -325,9 +325,11 @@ fn check_head(head: &[u8], is_within_message: bool) -> Result<(), Ending> {
     }
     let (is_last, opcode) = (first & FIN != 0, first & 0x0f);
     match opcode {
-        CONTINUATION if !is_within_message => return broken("a continuation continues nothing"),
+        CONTINUATION if !is_within_message => {
+            return broken("a continuation frame has no message to continue");
+        }
         TEXT | BINARY if is_within_message => {
-            return broken("a message begins before the one before it has ended");
+            return broken("a message begins before the previous one has ended");
         }
         CONTINUATION | TEXT | BINARY => {}
         CLOSE | PING | PONG if !is_last => return broken("a control frame is in fragments"),

@@ -55,7 +55,7 @@ impl Engine {
         let good = error.is_none().then_some(self.shared.now);
         let tally = Tally { requests: 1, errors: error.is_some().into(), good };
         self.shared.roster.count(self.shared.now, client, service, tally);
-        let words = replies.first().and_then(|reply| reply.strip_prefix("Error: "));
+        let words = replies.first().and_then(|reply| reply.strip_prefix(words::ERROR));
         if let Some(words) = words.filter(|_| error.is_some()) {
             self.shared.roster.set_error(self.shared.now, client, service, None, words);
         }
@@ -110,7 +110,7 @@ impl Engine {
         let wrong = |kind, text: String| (vec![format!("Error: {text}")], Some(kind));
         let max = self.shared.settings.of(service).message_bytes_max;
         if truncated || message.len() > max {
-            return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
+            return wrong(ErrorKind::TooLong, words::too_long(max));
         }
         let is_heard = service.facts().first != First::Nothing;
         if let Some(protocol) = wrong_protocol::of_message(message).filter(|_| is_heard) {
@@ -166,7 +166,7 @@ impl Engine {
                 if self.shared.event_ring.has_subscribers() {
                     self.shared.show_datagram(&binding, remote, TraceEvent::Replied(quote(reply.as_bytes())));
                 }
-                let error = reply.strip_prefix("Error: ").filter(|_| logged.is_some());
+                let error = reply.strip_prefix(words::ERROR).filter(|_| logged.is_some());
                 if let Some(error) = error.filter(|_| self.shared.event_ring.has_subscribers()) {
                     let sight = TraceEvent::Happened(EventKind::Erred(error.to_owned()));
                     self.shared.show_datagram(&binding, remote, sight);

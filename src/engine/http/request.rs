@@ -45,16 +45,16 @@ impl<'a> Request<'a> {
         let mut parsed = httparse::Request::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Bad("the head is not whole")),
+            Ok(httparse::Status::Partial) => return Err(Bad("the head is incomplete")),
             Err(httparse::Error::Version) => return Err(Unreadable::Version),
             Err(httparse::Error::TooManyHeaders) => return Err(Bad("there are more than 64 fields")),
             Err(httparse::Error::Token) => {
-                return Err(Bad("the request line is not METHOD, a blank, TARGET, a blank, HTTP/1.1"));
+                return Err(Bad("the request line is not METHOD, a space, TARGET, a space, HTTP/1.1"));
             }
             Err(_) => return Err(Bad("a field is not NAME: VALUE")),
         }
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
-            return Err(Bad("the request line is not METHOD, a blank, TARGET, a blank, HTTP/1.1"));
+            return Err(Bad("the request line is not METHOD, a space, TARGET, a space, HTTP/1.1"));
         };
         let mut read = Vec::with_capacity(parsed.headers.len());
         for field in parsed.headers {
@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
             return Err(Bad("there are two Content-Length fields"));
         }
         if is_in_pieces {
-            return Err(Bad("a body in pieces (Transfer-Encoding) is not read here: send none"));
+            return Err(Bad("a body (Transfer-Encoding) is not supported here: send none"));
         }
         if length.is_some_and(|length| length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()))
         {
@@ -200,11 +200,11 @@ mod tests {
             ("GET / HTTP/1.1", "Host: x\r\nContent-Length: 1, 1\r\n", "not a number"),
             ("GET / HTTP/1.1", "Host: x\r\nContent-Length: +1\r\n", "not a number"),
             ("GET / HTTP/1.1", "Host: x\r\nContent-Length:\r\n", "not a number"),
-            ("GET / HTTP/1.1", "Host: x\r\nTransfer-Encoding: chunked\r\n", "in pieces"),
+            ("GET / HTTP/1.1", "Host: x\r\nTransfer-Encoding: chunked\r\n", "(Transfer-Encoding)"),
             (
                 "GET / HTTP/1.1",
                 "Host: x\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n",
-                "in pieces",
+                "(Transfer-Encoding)",
             ),
             ("GET / HTTP/1.1", "Host: x\r\nA: b\r\n c\r\n", "obs-fold"),
             ("GET / HTTP/1.1", "Host: x\r\nA : b\r\n", "NAME: VALUE"),

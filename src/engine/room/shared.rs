@@ -6,6 +6,7 @@ use super::super::claim::Claim;
 use super::super::message::{ConnectionId, Timestamp};
 use super::super::name::Name;
 use super::super::uplink::{self, Direction, LogEvent, Refusal, TEXT_BYTES_MAX, Uplink, WhisperId};
+use super::super::words;
 use super::member::MemberId;
 
 /// The shared side of a room.
@@ -66,10 +67,8 @@ impl Shared {
     pub(super) fn propose(&mut self, entry: uplink::Entry<'_>) -> Option<String> {
         match self.uplink.propose(entry, self.now) {
             Ok(()) => None,
-            Err(Refusal::TooLong(_)) => {
-                Some(format!("it is longer than {TEXT_BYTES_MAX} bytes, which is the most in a shared room"))
-            }
-            Err(Refusal::Full) => Some("too much waits to be sent".to_owned()),
+            Err(Refusal::TooLong(_)) => Some(words::too_long_to_share(TEXT_BYTES_MAX)),
+            Err(Refusal::Full) => Some(words::QUEUE_IS_FULL.to_owned()),
         }
     }
 

@@ -254,7 +254,7 @@ impl Room {
         let Shared { uplink, whispers, now, .. } = shared;
         let to: Box<str> = uplink.find(key)?.1.into();
         if whispers.len() >= WHISPERS_MAX {
-            return Some(Err("too many messages wait to be delivered; try again".to_owned()));
+            return Some(Err(words::TOO_MANY_UNDELIVERED.to_owned()));
         }
         let member = &self.members[member_id.0];
         let peer = member.peer;
@@ -438,10 +438,10 @@ impl Room {
 fn failure(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered => "it was delivered",
-        Outcome::NoMember => "that member has left",
-        Outcome::NoInstance => "the member's machine does not answer",
-        Outcome::NoAnswer => "the member's machine did not answer; it may have arrived",
-        Outcome::CutOff => "the room is cut off; it may have arrived",
+        Outcome::NoMember => words::MEMBER_HAS_LEFT,
+        Outcome::NoInstance => words::MACHINE_IS_SILENT,
+        Outcome::NoAnswer => words::MACHINE_WAS_SILENT,
+        Outcome::CutOff => words::ROOM_IS_CUT_OFF,
     }
 }
 

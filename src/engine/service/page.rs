@@ -162,7 +162,7 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     let request = match Request::read(head) {
         Ok(request) => request,
         Err(Unreadable::Version) => {
-            let why = "send HTTP/1.1: no other version is spoken here";
+            let why = "send HTTP/1.1; other versions are not supported here";
             return Err(Refusal::new(Status::VersionNotSupported, why));
         }
         Err(Unreadable::Bad(why)) => return Err(Refusal::new(Status::BadRequest, why)),
@@ -170,12 +170,12 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     if let Some(host) = request.host.filter(|host| !site.is_host(host)) {
         let host = quote(host.as_bytes());
         let why = format!(
-            "nobody here is called {host}; use an address, localhost, or a name from hosts under [page] in the configuration"
+            "this server is not called {host}; use an address, localhost, or a name from hosts under [page] in the configuration"
         );
         return Err(Refusal::new(Status::Misdirected, why));
     }
     if request.has_body {
-        return Err(Refusal::new(Status::ContentTooLarge, "no request here has a body"));
+        return Err(Refusal::new(Status::ContentTooLarge, "requests with a body are not supported here"));
     }
     if !matches!(request.method, "GET" | "HEAD") {
         let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are supported here");
@@ -187,7 +187,10 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         Unopened::Bad(why) => Refusal::new(Status::BadRequest, why),
         Unopened::Version => Refusal {
             field: "Sec-WebSocket-Version: 13\r\n",
-            ..Refusal::new(Status::UpgradeRequired, "WebSockets here are of version 13 (RFC 6455)")
+            ..Refusal::new(
+                Status::UpgradeRequired,
+                "only version 13 of WebSocket (RFC 6455) is supported here",
+            )
         },
     })?;
     let host = request.host.unwrap_or(LOCALHOST);
@@ -243,7 +246,7 @@ fn open(
     match site.origin(origin, request.host) {
         Origin::Opaque if terms == Terms::Guarded || !FOR_ANY_PAGE.contains(&service) => {
             let why = format!(
-                "a page that was opened as a file may have multiply, greeting and hello; for {service} serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
+                "a page that was opened as a file may only use multiply, greeting and hello; for {service}, serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
             );
             Err(Refusal::new(Status::Forbidden, why))
         }

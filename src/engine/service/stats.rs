@@ -34,11 +34,12 @@ pub const FACTS: Facts = Facts {
 /// A report, as errors and `help` show one.
 const EXAMPLE: &str = r#"{"host":"pc7","cpu_percent":12.5}"#;
 
+/// The known requests, for `help` and for an error.
+const KNOWN: &str = "latest, latest HOST, history HOST, help";
+
 /// The answer to `help`.
 pub fn help() -> String {
-    format!(
-        "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {EXAMPLE}"
-    )
+    format!("Requests: {KNOWN}; a report is one JSON object, for example: {EXAMPLE}")
 }
 
 /// The meaning of a message.
@@ -93,10 +94,7 @@ pub fn read(message: &[u8]) -> Result<Message, String> {
             Err("history needs the name of a machine, for example: history pc7 (latest lists them)".into())
         }
         (b"help", None) => Ok(Message::Help),
-        _ => Err(format!(
-            "unknown request: '{}' (known: latest, latest HOST, history HOST, help; a report starts with {{)",
-            quote(message)
-        )),
+        _ => Err(format!("unknown request: '{}' (known: {KNOWN}; a report starts with {{)", quote(message))),
     }
 }
 

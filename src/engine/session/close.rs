@@ -220,7 +220,7 @@ impl Dialogue {
 
     fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
         shared.counters.of_mut(self.service()).too_slow += 1;
-        self.finish(shared, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
+        self.finish(shared, now, CloseReason::PeerTooSlow, Some(words::TOO_SLOW));
     }
 
     fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
@@ -342,7 +342,7 @@ impl Dialogue {
 
     fn stop_talking(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() {
-            self.finish(shared, now, CloseReason::Stopping, Some("Server is shutting down."));
+            self.finish(shared, now, CloseReason::Stopping, Some(words::SHUTTING_DOWN));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A session's share of the memory for all queues, and how it frees that memory.
 
 use super::Session;
-use crate::engine::EngineState;
 use crate::engine::codec::detect::Guess;
 use crate::engine::limits::RELIEF_REST_BYTES;
 use crate::engine::message::{CloseReason, Timestamp};
+use crate::engine::{EngineState, words};
 
 impl Session {
     /// The memory of its own queues that counts, in bytes. Queues that drop unread data have a bound of their own and do not count.
@@ -44,7 +44,7 @@ impl Session {
             dialogue.outbox.clear();
         }
         intake.guess = Guess::default();
-        dialogue.finish(shared, now, CloseReason::PeerHeldMost, Some("Error: too slow"));
+        dialogue.finish(shared, now, CloseReason::PeerHeldMost, Some(words::TOO_SLOW));
         dialogue.outbox.fit();
     }
 }

@@ -74,7 +74,7 @@ impl Dialogue {
         match control::read(message) {
             // The page's token allows only `say`.
             Ok(command) if self.transport().is_web && !matches!(command, Command::Do(Order::Say(_))) => {
-                let error = "the page may only say something to the room".to_owned();
+                let error = "a client of the page may only use say".to_owned();
                 self.err(shared, ErrorKind::Unavailable, error);
             }
             Ok(Command::Token) if shared.settings.site.token.is_empty() => {

@@ -2,11 +2,11 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
-use crate::engine::EngineState;
 use crate::engine::codec::rest::MessageEnd;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::GUESS;
 use crate::engine::message::{CloseReason, FramingMode, Timestamp};
+use crate::engine::{EngineState, words};
 
 impl Session {
     /// Handles `bytes` that are too long for a message whose end is still to come. If a pause ends it, the error follows the pause:
@@ -102,7 +102,7 @@ impl Dialogue {
     }
 
     pub(super) fn too_long(&self, shared: &EngineState) -> String {
-        format!("message longer than {} bytes", self.settings(shared).message_bytes_max)
+        words::too_long(self.settings(shared).message_bytes_max)
     }
 
     /// Sends an error in the order of events: in the room, after what was said earlier.

@@ -13,7 +13,8 @@ use crate::engine::service::{Service, mux};
 use crate::engine::words::TOO_MANY;
 
 /// The error for a wrong token.
-const NOT_THE_TOKEN: &str = "this is not the token of this daemon, which has a new one after each start; ask for it with: ipcctl page --teacher";
+const NOT_THE_TOKEN: &str =
+    "wrong token; the daemon makes a new one at each start, which ipcctl page --teacher shows";
 
 impl Session {
     /// Handles received frames.
@@ -201,7 +202,8 @@ impl Dialogue {
             // Without a request there is no answer: the client would take it for the answer to its next request.
             (Some(FramingMode::Http), Some(words)) => {
                 if let Some(status) = status_of(reason) {
-                    let body = format!("{}\n", words.strip_prefix("Error: ").unwrap_or(words));
+                    let body =
+                        format!("{}\n", words.strip_prefix(crate::engine::words::ERROR).unwrap_or(words));
                     Response::text(status, &body).write(&mut last);
                 }
             }

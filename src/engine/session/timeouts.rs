@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, Sending, State};
 use super::intake::Burst;
-use crate::engine::EngineState;
 use crate::engine::codec::shape;
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
 use crate::engine::wrong_protocol::{self, Guess};
+use crate::engine::{EngineState, words};
 
 /// A peer is not late during this many full reads in a row without a message.
 const FULL_READS_MAX: usize = 1024;
@@ -176,7 +176,7 @@ impl Session {
             let error = format!("no message for {}", seconds(timeout));
             self.give_up(shared, now, CloseReason::PeerSilent, error);
         } else if is_due(self.idle_deadline(shared)) {
-            let error = format!("idle for {}", seconds(self.dialogue.settings(shared).idle_timeout));
+            let error = words::idle(seconds(self.dialogue.settings(shared).idle_timeout));
             self.give_up(shared, now, CloseReason::PeerIdle, error);
         }
     }

@@ -62,7 +62,7 @@ fn refused_websocket_is_an_error_that_says_why() {
     let web = format!("ws://{}:33080", daemon.ip);
     for (to, arguments, words) in [
         (&web, &["multiply", "5", "10"][..], "too many connections"),
-        (&web, &["status"], "this is not the token of this daemon"),
+        (&web, &["status"], "wrong token"),
         (&web, &["bench"], "bench does not measure WebSockets"),
         (&web, &["reload"], "only the daemon's Unix socket takes orders"),
         (&format!("ws://{}:33000", daemon.ip), &["multiply", "5", "10"], "does not speak HTTP/1.1"),

@@ -24,11 +24,14 @@ fn sentences(source: &str) -> Vec<String> {
             let end = inner.find(is_end).expect("a string ends");
             let text = inner[..end].replace("\\\\", "\0").replace("\\\"", "\"");
             let text = text.trim_end_matches("\\r\\n").trim_end_matches("\\n");
-            assert!(!text.contains('\\'), "an escape that this test does not know: {text}");
-            let text = text.replace('\0', "\\");
-            let words = pieces(&text).concat();
-            if words.contains(' ') && words.contains(|c: char| c.is_alphabetic()) {
-                sentences.push(text);
+            if text.contains("\\r\\n") {
+                rest = &inner[end + 1..];
+                continue; // fields of HTTP
+            }
+            let words = pieces(text).concat();
+            if words.contains(' ') && words.contains(|c: char| c.is_alphabetic() && c != 'n' && c != 'r') {
+                assert!(!text.contains('\\'), "an escape that this test does not know: {text}");
+                sentences.push(text.replace('\0', "\\"));
             }
             rest = &inner[end + 1..];
         } else {
@@ -75,7 +78,9 @@ fn mentions(page: &str, sentence: &str) -> bool {
 
 #[test]
 fn manual_lists_every_close_reason() {
-    for reason in sentences(include_str!("../../../src/engine/message.rs")) {
+    let reasons = sentences(include_str!("../../../src/engine/close_reason.rs"));
+    assert!(reasons.len() > 20, "{reasons:?}");
+    for reason in reasons {
         assert!(mentions(IPCD, &reason), "{reason:?}");
     }
 }
@@ -83,6 +88,7 @@ fn manual_lists_every_close_reason() {
 #[test]
 fn manual_lists_every_sentence_a_peer_can_get() {
     let mut count = 0;
+    let mut missing = Vec::new();
     for source in [
         include_str!("../../../src/engine/allow.rs"),
         include_str!("../../../src/engine/service/chat.rs"),
@@ -92,12 +98,14 @@ fn manual_lists_every_sentence_a_peer_can_get() {
         include_str!("../../../src/engine/service/greeting.rs"),
         include_str!("../../../src/engine/service/hello.rs"),
         include_str!("../../../src/engine/service/multiply.rs"),
-        include_str!("../../../src/engine/service/mux.rs"),
         include_str!("../../../src/engine/service/stats.rs"),
         include_str!("../../../src/engine/session/status.rs"),
         include_str!("../../../src/engine/session/watching.rs"),
         include_str!("../../../src/engine/service/watch.rs"),
         include_str!("../../../src/engine/service/mux.rs"),
+        include_str!("../../../src/engine/session/page.rs"),
+        include_str!("../../../src/engine/session/mux.rs"),
+        include_str!("../../../src/engine/session/unread.rs"),
         include_str!("../../../src/engine/event_ring.rs"),
         include_str!("../../../src/engine/diagnosis.rs"),
         include_str!("../../../src/engine/diagnosis/context.rs"),
@@ -114,11 +122,13 @@ fn manual_lists_every_sentence_a_peer_can_get() {
         include_str!("../../../src/engine/words.rs"),
     ] {
         for sentence in sentences(source) {
-            assert!(mentions(PROTOCOL, &sentence), "{sentence:?}");
             count += 1;
+            if !mentions(PROTOCOL, &sentence) {
+                missing.push(sentence);
+            }
         }
     }
-    assert!(count > 20, "{count}");
+    assert!(missing.is_empty() && count > 200, "{count} sentences; not in the manual: {missing:#?}");
     let reactor = sentences(include_str!("../../../src/reactor/mod.rs"));
     for sentence in reactor.iter().filter(|sentence| sentence.starts_with("Error: ")) {
         assert!(mentions(PROTOCOL, sentence), "{sentence:?}");

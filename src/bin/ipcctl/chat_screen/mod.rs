@@ -345,13 +345,13 @@ impl Room {
             (Heard::NotIn(error), _) if words::is_no_name(&error) => {
                 return Err(CliError::Refused(vec![error]));
             }
-            (Heard::NotIn(error), _) if error.starts_with("user ") || error.ends_with(" may not connect") => {
+            (Heard::NotIn(error), _) if words::is_not_allowed(&error) => {
                 return Err(CliError::Refused(vec![error]));
             }
             // A server that answers like this is not the chat.
             (Heard::Other(line), Phase::Live(_)) if !self.was_in => return Err(self.not_there(&line)),
             (Heard::NotIn(error), Phase::Live(_))
-                if !self.was_in && !self.is_greeted && !error.starts_with("too many ") =>
+                if !self.was_in && !self.is_greeted && !words::is_full(&error) =>
             {
                 return Err(self.not_there(&format!("Error: {error}")));
             }

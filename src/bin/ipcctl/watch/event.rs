@@ -1,7 +1,7 @@
 //! The events that the daemon sends to a watcher: parsed, and formatted as lines. Knows no connection and no screen.
 
 use ipcd::engine::text::clean;
-use ipcd::engine::words::Phrase;
+use ipcd::engine::words::{ERROR, Phrase};
 use serde::Deserialize;
 
 /// The kind of a line, for its display.
@@ -72,7 +72,7 @@ struct Event {
 
 impl WatchLine {
     pub(crate) fn of(line: &str) -> WatchLine {
-        if let Some(error) = line.strip_prefix("Error: ") {
+        if let Some(error) = line.strip_prefix(ERROR) {
             return WatchLine::Error(error.to_owned());
         }
         let Ok(event) = serde_json::from_str::<Event>(line) else { return WatchLine::Other };

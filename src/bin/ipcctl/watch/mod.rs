@@ -8,6 +8,7 @@ mod screen;
 mod tools;
 
 use super::services::WATCH;
+use ipcd::engine::words::ERROR;
 use std::net::IpAddr;
 
 use clap::Args;
@@ -107,7 +108,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
         Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
         Some(line) => {
-            return Err(match line.strip_prefix("Error: ") {
+            return Err(match line.strip_prefix(ERROR) {
                 Some(error) => daemon.refused(WATCH.name, error),
                 None => daemon.not_there(WATCH.name, line),
             });
@@ -142,7 +143,7 @@ pub(crate) fn look(
     daemon.say(&format!("json {filter}"));
     match daemon.hear()? {
         Some(line) if line.starts_with('{') => screen::run_inside(screen, options, daemon, filter, &line),
-        Some(line) => Err(match line.strip_prefix("Error: ") {
+        Some(line) => Err(match line.strip_prefix(ERROR) {
             Some(error) => daemon.refused(WATCH.name, error),
             None => daemon.not_there(WATCH.name, &line),
         }),

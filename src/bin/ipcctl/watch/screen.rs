@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::engine::words::is_full;
 use ipcd::host::time::short_of;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -282,7 +283,7 @@ impl WatchScreen {
     }
 
     fn handle_error(&mut self, error: String) -> Result<(), CliError> {
-        let is_full = error.starts_with("too many ");
+        let is_full = is_full(&error);
         match self.asked.pop_front() {
             // It is already watching, and continues as before.
             Some(_) if self.reconnecting.is_in() => {

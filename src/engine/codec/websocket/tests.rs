@@ -132,9 +132,9 @@ fn section_5_4_fragments_are_joined_and_control_frames_come_between() {
     case(&[part(TEXT, "a"), part(FIN, "b"), text("c")], &["ab", "c"], b"", None);
     let too_long = [part(TEXT, &longest[..200]), part(FIN, &longest[..101])];
     case(&too_long, &[], b"", Some(Ending::TooLong));
-    broken(&[part(FIN, "x")], &[], "a continuation continues nothing");
-    broken(&[text("1"), part(0, "x")], &["1"], "a continuation continues nothing");
-    let begins = "a message begins before the one before it has ended";
+    broken(&[part(FIN, "x")], &[], "a continuation frame has no message to continue");
+    broken(&[text("1"), part(0, "x")], &["1"], "a continuation frame has no message to continue");
+    let begins = "a message begins before the previous one has ended";
     broken(&[part(TEXT, "a"), text("b")], &[], begins);
     broken(&[part(BINARY, "a"), part(BINARY, "b")], &[], begins);
 }
