@@ -1,8 +1,8 @@
 //! Users and groups in the configuration (who may use an endpoint), looked up in the system's databases. This may
 //! take a while (nsswitch.conf(5) decides where to look), so it is done once, when the configuration is read.
 
+use nix::unistd::{Gid, Group, User};
 use toml::de::DeValue;
-use uzers::os::unix::GroupExt;
 
 use super::syntax::{Diagnostic, quoted};
 use super::value::{Person, Principal, Value, typed};
@@ -30,25 +30,27 @@ impl UserDatabase {
     fn find(self, who: &Principal) -> Option<Allowed> {
         match (self, who) {
             (UserDatabase::Users, Principal::Id(uid)) => Some(Allowed::new([*uid], [])),
-            (UserDatabase::Users, Principal::Name(name)) => {
-                Some(Allowed::new([uzers::get_user_by_name(name)?.uid()], []))
-            }
-            (UserDatabase::Groups, Principal::Id(gid)) => Some(match uzers::get_group_by_gid(*gid) {
-                Some(group) => group_and_members(&group),
-                None => Allowed::new([], [*gid]),
+            (UserDatabase::Users, Principal::Name(name)) => Some(Allowed::new([user_named(name)?], [])),
+            (UserDatabase::Groups, Principal::Id(gid)) => Some(match Group::from_gid(Gid::from_raw(*gid)) {
+                Ok(Some(group)) => group_and_members(&group),
+                _ => Allowed::new([], [*gid]),
             }),
             (UserDatabase::Groups, Principal::Name(name)) => {
-                Some(group_and_members(&uzers::get_group_by_name(name)?))
+                Some(group_and_members(&Group::from_name(name).ok()??))
             }
         }
     }
 }
 
 /// Users with this primary group are identified by the group itself; only the database knows its other members.
-fn group_and_members(group: &uzers::Group) -> Allowed {
+fn group_and_members(group: &Group) -> Allowed {
     // A group member without a user account cannot connect.
-    let members = group.members().iter().filter_map(uzers::get_user_by_name);
-    Allowed::new(members.map(|user| user.uid()), [group.gid()])
+    Allowed::new(group.mem.iter().filter_map(|name| user_named(name)), [group.gid.as_raw()])
+}
+
+/// The number of a user.
+fn user_named(name: &str) -> Option<u32> {
+    Some(User::from_name(name).ok()??.uid.as_raw())
 }
 
 /// Reads a list. Errors in elements are reported at their positions; the returned error is about the whole value.
@@ -100,7 +102,12 @@ mod tests {
 
     #[test]
     fn group_admits_its_members_and_users_with_it_as_primary() {
-        let group = uzers::Group::new(70_000, "lab").add_member("root").add_member("nosuchuser");
+        let group = Group {
+            name: "lab".to_owned(),
+            passwd: c"x".to_owned(),
+            gid: Gid::from_raw(70_000),
+            mem: vec!["root".to_owned(), "nosuchuser".to_owned()],
+        };
         let allowed = group_and_members(&group);
         assert_eq!(allowed, Allowed::new([0], [70_000]));
         assert_eq!(allowed.refuses(RemoteAddress::Process { uid: 5, gid: 70_000, pid: 1 }, 990), None);

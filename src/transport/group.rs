@@ -1,19 +1,17 @@
 //! Groups of this system, for the files of endpoints.
 
+use nix::unistd::{Gid, Group};
 use rustix::process::{getegid, geteuid, getgroups};
 
 pub(super) fn find_group(name: &str) -> Option<u32> {
-    if name.is_empty() || name.contains('\0') {
-        return None;
-    }
-    Some(uzers::get_group_by_name(name)?.gid())
+    Some(Group::from_name(name).ok()??.gid.as_raw())
 }
 
 /// A group's name, or its number if it has no name.
 pub(super) fn group_name(gid: u32) -> String {
-    match uzers::get_group_by_gid(gid) {
-        Some(group) => group.name().to_string_lossy().into_owned(),
-        None => gid.to_string(),
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => group.name,
+        _ => gid.to_string(),
     }
 }
 

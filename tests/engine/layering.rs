@@ -73,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Everything that would make the engine depend on more than its arguments: crates, modules, and types by name.
 const IMPURE: &[&str] = &[
     "mio",
+    "nix",
     "rustix",
     "socket2",
     "signal_hook",
@@ -84,7 +85,6 @@ const IMPURE: &[&str] = &[
     "log::Level",
     "env_logger",
     "procfs",
-    "uzers",
     "std::io",
     "std::fs",
     "std::env",

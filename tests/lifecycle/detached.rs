@@ -233,9 +233,10 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     }
     let test_dir = TestDir::new();
     let user = "nobody";
-    let nobody = uzers::get_user_by_name(user).unwrap();
-    let (uid, gid) = (nobody.uid(), nobody.primary_group_id());
-    let groups: Vec<u32> = nobody.groups().unwrap().iter().map(uzers::Group::gid).collect();
+    let nobody = nix::unistd::User::from_name(user).unwrap().unwrap();
+    let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
+    let groups = nix::unistd::getgrouplist(c"nobody", nobody.gid).unwrap();
+    let groups: Vec<u32> = groups.into_iter().map(nix::unistd::Gid::as_raw).collect();
     // A port below 1024, and a directory in which that user may create a socket.
     let sockets = test_dir.directory.path().join("sockets");
     fs::create_dir(&sockets).unwrap();

@@ -86,7 +86,7 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
 /// A directory for daemons, whose group is ours, so that there are no warnings.
 fn test_dir() -> TestDir {
     let test_dir = TestDir::new();
-    let group = uzers::get_effective_groupname().unwrap().into_string().unwrap();
+    let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().unwrap().name;
     test_dir.write_config(&CONFIG.replace("{group}", &group));
     test_dir
 }

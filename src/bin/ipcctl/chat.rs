@@ -7,6 +7,7 @@ use clap::Args;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::text::{is_empty, quote};
 use ipcd::engine::words::is_quit;
+use nix::unistd::{User, getuid};
 
 use super::chat_protocol::ChatProtocol;
 use super::connect::ConnectOptions;
@@ -60,5 +61,5 @@ fn first_line(file: &Path) -> Result<String, CliError> {
 }
 
 fn login_name() -> Option<String> {
-    uzers::get_user_by_uid(uzers::get_current_uid()).map(|user| user.name().to_string_lossy().into_owned())
+    Some(User::from_uid(getuid()).ok()??.name)
 }

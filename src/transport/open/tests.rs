@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::unistd::{Gid, Group};
 use rustix::net::{accept, sockopt};
 use tempfile::TempDir;
 
@@ -365,9 +366,8 @@ fn missing_group_is_a_warning_and_ours_is_used() {
     let (_directory, path, place) = at_s();
     let with = Options { group: "no-such-group".to_owned(), ..options() };
     let opened = open(&place, &with).unwrap();
-    let ours = uzers::get_group_by_gid(fs::metadata(&path).unwrap().gid()).unwrap();
-    let warning =
-        format!("{place}: group no-such-group does not exist; using group {}", ours.name().display());
+    let ours = Group::from_gid(Gid::from_raw(fs::metadata(&path).unwrap().gid())).unwrap().unwrap();
+    let warning = format!("{place}: group no-such-group does not exist; using group {}", ours.name);
     assert_eq!(opened.warnings, std::slice::from_ref(&warning));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
     assert_eq!(opened.listener.set_permissions(0o666, "no-such-group").unwrap(), [warning]);
@@ -378,13 +378,12 @@ fn missing_group_is_a_warning_and_ours_is_used() {
 fn group_is_set_if_permitted_with_a_warning_otherwise() {
     let (_directory, path, place) = at_s();
     let ours = rustix::process::getegid().as_raw();
-    let another = (1..1000).find_map(|gid| uzers::get_group_by_gid(gid).filter(|it| it.gid() != ours));
-    let another = another.expect("a machine has more than one group");
-    let name = another.name().to_string_lossy().into_owned();
+    let group = |gid| Group::from_gid(Gid::from_raw(gid)).unwrap().filter(|_| gid != ours);
+    let Group { name, gid, .. } = (1..1000).find_map(group).expect("a machine has more than one group");
     let opened = open(&place, &Options { group: name.clone(), ..options() }).unwrap();
     let there = || fs::metadata(&path).map(|it| (it.mode() & 0o7777, it.gid())).unwrap();
     if opened.warnings.is_empty() {
-        assert_eq!(there(), (0o660, another.gid()));
+        assert_eq!(there(), (0o660, gid.as_raw()));
         assert!(opened.listener.set_permissions(0o640, "").unwrap().is_empty());
         assert_eq!(there(), (0o640, ours));
     } else {

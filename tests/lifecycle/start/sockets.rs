@@ -109,7 +109,8 @@ fn missing_or_read_only_directory_is_named() {
 fn mode_and_group_are_right_from_creation() {
     let test_dir = TestDir::new();
     let group = "daemon"; // every Debian has this group, and only root can give it a file
-    let gid = uzers::get_group_by_name(group).filter(|_| is_root()).map(|group| group.gid());
+    let gid =
+        nix::unistd::Group::from_name(group).unwrap().filter(|_| is_root()).map(|group| group.gid.as_raw());
     let ours = rustix::process::getegid().as_raw();
     let mut cases = vec![("mode = \"0600\"\ngroup = \"no-such-group\"", vec![(0o600, ours)], 6)];
     cases.push(("mode = \"0666\"\ngroup = \"no-such-group\"", vec![(0o666, ours)], 6));

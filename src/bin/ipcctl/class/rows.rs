@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ipcd::engine::text::clean;
+use nix::unistd::{Uid, User};
 use serde_json::Value;
 
 /// An address or user, safe to show on a terminal.
@@ -96,8 +97,8 @@ impl Row {
 
 /// The name of a user of this machine.
 fn user(client: &str) -> Option<String> {
-    let user = uzers::get_user_by_uid(client.strip_prefix("uid ")?.parse().ok()?)?;
-    Some(clean(user.name().to_string_lossy().as_bytes()))
+    let uid = client.strip_prefix("uid ")?.parse().ok()?;
+    Some(clean(User::from_uid(Uid::from_raw(uid)).ok()??.name.as_bytes()))
 }
 
 /// Seconds, in one unit.
