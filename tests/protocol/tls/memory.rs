@@ -2,7 +2,7 @@
 
 use super::client::TlsClient;
 use super::{MULTIPLY, USUAL_TLS, daemon, test_dir};
-use crate::harness::{self, Daemon, Probe, TestDir, USUAL, wait_until};
+use crate::harness::{self, Daemon, Probe, TestDir, USUAL, is_sanitized, wait_until};
 
 const MANY: usize = 400;
 
@@ -11,6 +11,9 @@ const IDLE_BYTES_MAX: usize = 8 * 1024;
 
 #[test]
 fn idle_connections_take_little_memory_and_return_it() {
+    if is_sanitized() {
+        return;
+    }
     let (daemon, config) = daemon("[log]\nlevel = \"warn\"\n[limits]\nmax_connections_per_address = 0\n");
     let ask = || {
         let mut client = TlsClient::connect(&daemon, MULTIPLY, &config);
@@ -66,8 +69,11 @@ fn daemon_without_a_tls_endpoint_reads_and_keeps_nothing_for_tls() {
     let with_files = plain(configured(USUAL_TLS));
     let (without, with_endpoints) = (plain(configured("")), plain(test_dir("").0));
     let [plain, named, on_tls] = [&without, &with_files, &with_endpoints].map(own_bytes);
-    assert!(named <= plain + SAME, "{named} bytes with [tls], {plain} without");
-    assert!(on_tls > named, "{on_tls} bytes with endpoints, {named} without: this measures nothing");
+    assert!(named <= plain + SAME || is_sanitized(), "{named} bytes with [tls], {plain} without");
+    assert!(
+        on_tls > named || is_sanitized(),
+        "{on_tls} bytes with endpoints, {named} without: this measures nothing"
+    );
     for daemon in [without, with_files, with_endpoints] {
         daemon.stop();
     }
