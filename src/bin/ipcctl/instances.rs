@@ -59,7 +59,7 @@ struct One {
 pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliError> {
     let mut all = Vec::new();
     let mut worst = None;
-    for socket in sockets(&directories()) {
+    for socket in self::all() {
         let endpoint = ResolvedEndpoint::Unix(socket.clone()).to_string();
         match ask(options, &socket) {
             Ok(report) => all.push(One { endpoint, report: Some(report), error: None }),
@@ -123,6 +123,11 @@ fn directories() -> Vec<PathBuf> {
     directories.sort();
     directories.dedup();
     directories
+}
+
+/// The sockets of daemons of this machine.
+pub(crate) fn all() -> Vec<PathBuf> {
+    sockets(&directories())
 }
 
 /// The sockets of daemons in these directories: `ipcd/ipcd.sock`, and `ipcd-NAME/ipcd.sock`.

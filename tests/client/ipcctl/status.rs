@@ -34,8 +34,12 @@ fn status_is_a_table_or_the_daemons_json() {
 
 /// As root, whose runtime directory is always /run: the test's own in its place.
 fn all(run: &Path, arguments: &[&str]) -> Output {
+    within(run, &[&["status", "--all"], arguments].concat())
+}
+
+fn within(run: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
-    command.args(["status", "--all"]).args(arguments);
+    command.args(arguments);
     in_namespaces(&["--mount"], &format!("mount --bind {} /run", run.display()), &command).output().unwrap()
 }
 
@@ -93,7 +97,13 @@ fn status_of_all_lists_every_daemon_and_adds_up() {
     );
     let found = crate::status::check_all(text(&output.stdout));
     assert_eq!((&found["sums"]["instances"], found["instances"].as_array().unwrap().len()), (&2.into(), 3));
-    [first, second, third].into_iter().for_each(|daemon| drop(daemon.stop()));
+    first.stop();
+    // Without --all, an instance has to be named.
+    let output = within(run, &["watch"]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let hint = "name it with --to /run/ipcd-9/ipcd.sock, or ask all with 'ipcctl status --all'";
+    assert!(text(&output.stderr).contains(hint), "{output:?}");
+    [second, third].into_iter().for_each(|daemon| drop(daemon.stop()));
 }
 
 #[test]
