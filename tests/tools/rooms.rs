@@ -285,7 +285,7 @@ fn status_and_metrics_show_the_shared_room() {
     assert!(text.contains("the room is whole: 4 members on 2 machines, through nats://"), "{text}");
     let metrics = || {
         let url = format!("http://{}:33080/metrics", daemons[0].ip);
-        Program::run(command("curl", ["--silent", &url]), "").output
+        Program::run(command("curl", ["--silent", "--header", "Accept: text/plain", &url]), "").output
     };
     assert!(metrics().contains("\nipcd_shared_room_whole 1\n") && metrics().contains("_room_members 4\n"));
     let server_info = format!("\nipcd_shared_room_server_info{{server=\"{}\",name=\"", server.url());
