@@ -148,7 +148,7 @@ fn room_that_is_cut_off_says_so_once_and_once_when_it_is_whole() {
 }
 
 #[test]
-fn server_that_falls_again_and_again_and_carries_the_room_is_tried_at_once() {
+fn server_that_carried_the_room_and_falls_often_is_tried_at_once() {
     let mut house = House::whole();
     let ann = house.join(1, "ann");
     for _ in 0..8 {

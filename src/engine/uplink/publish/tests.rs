@@ -69,7 +69,7 @@ fn batch_is_published_again_with_its_id_until_it_is_acknowledged() {
 }
 
 #[test]
-fn line_that_a_server_refuses_for_good_is_refused_and_joins_are_said_again() {
+fn line_refused_for_good_is_reported_and_joins_are_proposed_again() {
     let (mut publisher, mut events) = (Publisher::new(), Events::default());
     publisher.propose(Entry::Said { name: "ann", text: "hello" }).unwrap();
     publisher.propose(Entry::Joined("bob")).unwrap();
