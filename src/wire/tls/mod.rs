@@ -110,6 +110,8 @@ impl Tls {
         })
     }
 
+    // Not inlined into the paths of plain connections, which would pay for its registers and its stack.
+    #[inline(never)]
     pub(super) fn receive(
         &mut self,
         received: &mut [u8],
@@ -310,6 +312,7 @@ impl Tls {
         identity::name(self.connection.peer_certificates()?.first()?)
     }
 
+    #[inline(never)]
     pub(super) fn send(
         &mut self,
         said: &[&[u8]],
