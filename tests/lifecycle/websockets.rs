@@ -47,6 +47,10 @@ fn websocket_survives_a_restart() {
         client.say([&frame(0x81, "1 1")[..], &begun].concat());
         client.hear([heard("Data received"), heard("1.0")].concat());
     }
+    let mut advised = before.tcp(33080);
+    let hints = "\r\nSec-WebSocket-Protocol: ipcd.hints\r\n\r\n";
+    advised.say(format!("GET /multiply {}", OPENING.replace("\r\n\r\n", hints)));
+    advised.hear(OPENED.replace("\r\n\r\n", hints));
     let mut request = before.tcp(33080);
     request.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea");
     request.recv();
@@ -71,6 +75,10 @@ fn websocket_survives_a_restart() {
     }
     request.say("lthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert!(request.hear_rest().ends_with(b"ok\n"));
+    advised.say(frame(0x81, "7"));
+    advised.hear([heard("Data received"), heard("Error: expected two numbers, for example: 5 10")].concat());
+    let hint = "'7' is one number: write both on one line, for example 5 10";
+    advised.hear([&[0x82, hint.len() as u8], hint.as_bytes()].concat());
     let mut bob = Client::member(&after, "bob");
     chat.hear(heard("bob has joined the chat!"));
     chat.say(frame(0x81, "still here"));
