@@ -184,7 +184,7 @@ impl House {
                 }
                 self.store(payload.to_vec());
                 let count = self.log.len();
-                self.answer(reply, &json!({"seq": count}).to_string());
+                self.answer(reply, &format!("{{\"seq\":{count}}}"));
                 self.deliver();
             }
             _ => {}
@@ -196,13 +196,13 @@ impl House {
         if subject.contains("STREAM.INFO") {
             let info = json!({"created": "then", "config": {"subjects": ["ipcd.h.room.*"], "retention": "limits"},
                 "state": {"first_seq": 1, "last_seq": count}});
-            self.answer(reply, &info.to_string());
+            self.answer(reply, &crate::engine::json::to_string(&info));
         } else if subject.contains("CONSUMER.CREATE") {
             let wanted: serde_json::Value = serde_json::from_slice(payload).unwrap();
             self.next = wanted["config"]["opt_start_seq"].as_u64().unwrap() as usize;
             self.consumer = wanted["config"]["name"].as_str().unwrap().to_owned();
             self.delivered = 0;
-            self.answer(reply, &json!({"num_pending": count + 1 - self.next}).to_string());
+            self.answer(reply, &format!("{{\"num_pending\":{}}}", count + 1 - self.next));
         } else if subject.contains("MSG.NEXT") {
             self.deliver();
         }
