@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::super::text::quote;
 use super::ids::{InstanceId, WhisperId};
-use super::sight::Direction;
 use super::why::Why;
 
 /// One entry of the log: what a member says or does, or that it joins or leaves. Names and texts have no control characters.
@@ -109,6 +108,15 @@ pub enum Event<'a> {
     Log(&'a LogEvent),
     /// For watchers, while there are any: what has gone up or come down.
     Seen(Seen<'a>),
+}
+
+/// Which way something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the servers.
+    Up,
+    /// From them.
+    Down,
 }
 
 /// What watchers see of the way to the servers. The text is escaped.

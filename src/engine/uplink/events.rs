@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::event::{Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
+use super::event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
 use super::ids::{InstanceId, WhisperId};
-use super::sight::{self, Direction};
+use super::sight;
 use super::why::Why;
 
 /// A part of the string.

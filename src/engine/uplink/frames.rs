@@ -3,7 +3,7 @@
 use super::super::message::Timestamp;
 use super::super::text::{clean, is_host};
 use super::bounds::SILENCE_IN_LOG;
-use super::event::{LogEvent, Outcome, Ticket};
+use super::event::{Direction, LogEvent, Outcome, Ticket};
 use super::ids::{InstanceId, LinkId, WhisperId};
 use super::ledger::At;
 use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
@@ -11,7 +11,7 @@ use super::link::Phase;
 use super::machine::{Farewell, Gap, Uplink};
 use super::publish::trimmed;
 use super::read::{Got, News};
-use super::sight::{self, Direction};
+use super::sight;
 use super::subjects::{About, last_instance};
 use super::whispers::{self, Heard};
 use super::why::Why;

@@ -14,11 +14,11 @@ use super::super::name::Name;
 use super::super::text::{clean, is_plain};
 use super::batch::{AGAIN, Head, Item, items, names};
 use super::bounds::{GONE_KEPT, INSTANCES_MAX, MEMBERS_MAX, SILENCE_IN_LOG};
-use super::event::{Entry, LogEvent, Place};
+use super::event::{Direction, Entry, LogEvent, Place};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::members::Members;
-use super::sight::{self, Direction, Within};
+use super::sight::{self, Within};
 use super::why::Why;
 
 /// More entries than an instance ever has, so that a number in the log, which others may write, cannot overflow.

@@ -63,11 +63,10 @@ mod why;
 pub mod wire;
 
 pub use bounds::TEXT_BYTES_MAX;
-pub use event::{Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
+pub use event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
 pub use ids::{House, InstanceId, LinkId, RoomToken, WhisperId};
 pub use machine::{SavedUplink, Uplink};
 pub use publish::Refusal;
 pub use report::{Report, State};
 pub use settings::{Credentials, Encrypt, Server, Settings, Sign, StreamSettings};
-pub use sight::Direction;
 pub use why::Why;

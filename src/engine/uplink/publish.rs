@@ -16,10 +16,10 @@ use super::bounds::{
     ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
     TEXT_BYTES_MAX, UNHEARD_MAX,
 };
-use super::event::{Entry, LogEvent};
+use super::event::{Direction, Entry, LogEvent};
 use super::events::Events;
 use super::ids::InstanceId;
-use super::sight::{self, Direction, Within};
+use super::sight::{self, Within};
 use super::why::Why;
 use super::wire::encode;
 

@@ -8,15 +8,6 @@ use super::event::Entry;
 use super::ids::InstanceId;
 use super::why::Why;
 
-/// Which way it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the servers.
-    Up,
-    /// From them.
-    Down,
-}
-
 /// Where an item stands.
 #[derive(Clone, Copy, Debug)]
 pub enum Within {

@@ -114,7 +114,7 @@ fn batch_of_the_process_before_is_sent_as_one_that_may_be_stored() {
 }
 
 #[test]
-fn who_is_not_in_the_room_is_refused_and_who_joins_speaks_in_the_next_batch() {
+fn who_is_not_there_is_refused_and_who_joins_speaks_in_the_next_batch() {
     let (mut publisher, mut events) = (Publisher::new(), Events::default());
     for entry in [
         Entry::Said { name: "eve", text: "one" },
