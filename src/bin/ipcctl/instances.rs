@@ -1,10 +1,8 @@
 //! `ipcctl status --all`: the daemons of this machine, each with its own socket, and their sums.
 
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
-use ipcd::transport::directory::{is_of_instance, runtime_directory_if_there};
 use rustix::fs::{Access, access};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,16 +10,10 @@ use serde_json::Value;
 use super::connect::ConnectOptions;
 use super::error::CliError;
 use super::output;
+use super::sockets;
 use super::status::{self, SCHEMA};
 use super::tables::{Instance, show_instances};
 use super::target::Target;
-
-/// The most daemons that are asked: far more than a machine has processors for.
-const INSTANCES_MAX: usize = 256;
-
-/// What systemd and the login manager make for daemons; of the latter one for each user.
-const SYSTEM: &str = "/run";
-const USERS: &str = "/run/user";
 
 /// The fields that are added up, at their places in a report: its own, or those of its services.
 const OWN: [&str; 4] = ["members", "memory_used", "descriptors", "log_lines_dropped"];
@@ -59,7 +51,7 @@ struct One {
 pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliError> {
     let mut all = Vec::new();
     let mut worst = None;
-    for socket in self::all() {
+    for socket in sockets::all() {
         let endpoint = ResolvedEndpoint::Unix(socket.clone()).to_string();
         match ask(options, &socket) {
             Ok(report) => all.push(One { endpoint, report: Some(report), error: None }),
@@ -113,40 +105,6 @@ fn ask(options: &ConnectOptions, socket: &Path) -> Result<Value, CliError> {
     status::ask(&options).map(|(_, report)| report)
 }
 
-/// The runtime directories in which daemons may be.
-fn directories() -> Vec<PathBuf> {
-    let mut directories = vec![PathBuf::from(SYSTEM)];
-    directories.extend(runtime_directory_if_there());
-    // Of others, only root may enter them.
-    let users = std::fs::read_dir(USERS).into_iter().flatten().flatten();
-    directories.extend(users.map(|entry| entry.path()));
-    directories.sort();
-    directories.dedup();
-    directories
-}
-
-/// The sockets of daemons of this machine.
-pub(crate) fn all() -> Vec<PathBuf> {
-    sockets(&directories())
-}
-
-/// The sockets of daemons in these directories: `ipcd/ipcd.sock`, and `ipcd-NAME/ipcd.sock`.
-fn sockets(directories: &[PathBuf]) -> Vec<PathBuf> {
-    let within = directories.iter().flat_map(|directory| std::fs::read_dir(directory).into_iter().flatten());
-    let within = within.flatten().filter(|entry| {
-        is_of_instance(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_dir())
-    });
-    let mut sockets: Vec<PathBuf> = within
-        .map(|entry| entry.path().join("ipcd.sock"))
-        // Not through a symbolic link, which could lead root to somebody else's socket.
-        .filter(|path| std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()))
-        .collect();
-    // ipcd-10 comes after ipcd-9.
-    sockets.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
-    sockets.truncate(INSTANCES_MAX);
-    sockets
-}
-
 /// What makes sense as a sum, of all reports.
 fn sums(reports: &[&Value]) -> Value {
     let mut sums = serde_json::Map::new();
@@ -183,28 +141,7 @@ fn sums_of(report: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-    use std::os::unix::net::UnixListener;
-
     use super::*;
-
-    #[test]
-    fn sockets_of_instances_are_found_in_the_order_of_their_numbers() {
-        let base = tempfile::tempdir().unwrap();
-        let mut kept = Vec::new();
-        for name in ["ipcd-10", "ipcd-9", "ipcd", "ipcd-", "other"] {
-            std::fs::create_dir(base.path().join(name)).unwrap();
-            kept.push(UnixListener::bind(base.path().join(name).join("ipcd.sock")).unwrap());
-        }
-        std::fs::create_dir(base.path().join("ipcd-link")).unwrap();
-        symlink(base.path().join("ipcd/ipcd.sock"), base.path().join("ipcd-link/ipcd.sock")).unwrap();
-        symlink(base.path().join("ipcd"), base.path().join("ipcd-x")).unwrap();
-        std::fs::create_dir(base.path().join("ipcd-file")).unwrap();
-        std::fs::write(base.path().join("ipcd-file/ipcd.sock"), "").unwrap();
-        let found = sockets(&[base.path().to_owned(), base.path().join("missing")]);
-        let expected = ["ipcd", "ipcd-9", "ipcd-10"].map(|name| base.path().join(name).join("ipcd.sock"));
-        assert_eq!(found, expected);
-    }
 
     #[test]
     fn sums_leave_out_what_is_unknown_and_never_overflow() {

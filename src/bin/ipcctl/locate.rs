@@ -10,11 +10,11 @@ use ipcd::transport::directory::runtime_directory_if_there;
 use super::connect::ConnectOptions;
 use super::connection::Connection;
 use super::error::CliError;
-use super::instances;
 use super::output;
 use super::race::{self, Tried};
 use super::reason;
 use super::services::ServiceSpec;
+use super::sockets;
 use super::target::{Target, Transport};
 use ipcd::os_error::describe;
 
@@ -66,7 +66,7 @@ pub(crate) fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tri
     let Some(target) = &options.to else {
         let is_tried = |socket: &Path| tried.iter().any(|(endpoint, _)| endpoint.path() == Some(socket));
         if wanted.port.is_none()
-            && let Some(socket) = instances::all().into_iter().find(|socket| !is_tried(socket))
+            && let Some(socket) = sockets::all().into_iter().find(|socket| !is_tried(socket))
         {
             return CliError::Unreachable(format!(
                 "no ipcd has its socket in {SYSTEM_SOCKET} or in this user's runtime directory, but an instance has its own; name it with --to {}, or ask all with 'ipcctl status --all'",

@@ -47,6 +47,7 @@ mod scrollback;
 mod secure;
 mod services;
 mod shared;
+mod sockets;
 mod status;
 mod tables;
 mod talk;
@@ -77,6 +78,7 @@ fn run(Arguments { options, command }: &Arguments) -> Result<(), CliError> {
         Command::Hello(arguments) => one_shot::run(options, arguments, &one_shot::HELLO),
         Command::Chat(arguments) => chat::run(options, arguments),
         Command::Talk => talk::run(options),
+        Command::Status(arguments) if arguments.all => instances::run(options, arguments.json),
         Command::Status(arguments) => status::run(options, arguments),
         Command::Watch(arguments) => watch::run(options, arguments),
         Command::Class(arguments) => class::run(options, arguments),

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
-use super::instances;
 use super::locate;
 use super::output;
 use super::tables::show;
@@ -22,17 +21,14 @@ pub(crate) const SCHEMA: u64 = 1;
 pub(crate) struct Arguments {
     /// Print the daemon's own report: one JSON object on one line
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 
     /// Ask every daemon of this machine that has its socket in the usual place, and add up
     #[arg(long, conflicts_with = "to")]
-    all: bool,
+    pub(crate) all: bool,
 }
 
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    if arguments.all {
-        return instances::run(options, arguments.json);
-    }
     let (line, report) = ask(options)?;
     output::print(&if arguments.json { line } else { show(&report, output::width_of_terminal()) })
 }
