@@ -95,7 +95,14 @@ impl Connection {
             matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
         };
         match Rings::offer(&socket) {
-            Ok(others) => Ok(Connection::Rings(Box::new(Rings::serve(socket, others)?))),
+            Ok(others) => {
+                let rings = Rings::serve(socket, others).map_err(|error| match error.kind() {
+                    // Of mmap(2) it is a lack of memory, and does not mean that nobody else waits.
+                    io::ErrorKind::WouldBlock => Errno::NOMEM.into(),
+                    _ => error,
+                })?;
+                Ok(Connection::Rings(Box::new(rings)))
+            }
             Err(error) => {
                 let _ = send(&socket, refusal.as_bytes(), SendFlags::NOSIGNAL);
                 Err(if lacks(&error) { error } else { Errno::CONNABORTED.into() })

@@ -7,6 +7,7 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::AtomicU32;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+use rustix::io::retry_on_intr;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Shared words, initially zero. Another process may change them at any time, so all access is atomic.
@@ -22,7 +23,7 @@ pub struct SharedWords {
 /// The kernel's.
 pub fn allocate(count: usize) -> io::Result<OwnedFd> {
     let fd = memfd_create("ipcd", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    ftruncate(&fd, (count * size_of::<AtomicU32>()) as u64)?;
+    retry_on_intr(|| ftruncate(&fd, (count * size_of::<AtomicU32>()) as u64))?;
     fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
     Ok(fd)
 }

@@ -165,7 +165,7 @@ fn find_or_create(
         about_to_create(true);
         let created = match create(Some(&MqAttr::new(0, messages, message_bytes, 0))) {
             // The machine allows less (fs.mqueue.msg_max, msgsize_max): as much as it gives unasked.
-            Err(NixErrno::EINVAL) => create(None),
+            Err(NixErrno::EINVAL) if messages == MESSAGES => create(None),
             outcome => outcome,
         };
         match created {

@@ -51,13 +51,11 @@ const DEEDS: &[(&str, Deed)] = &[
         post(&writer.full);
     }),
     ("the object has 999999 bytes, and 2056 is right", |board, _, _| truncate(board.file(), 999_999)),
-    ("its indices are 4294967295 and 0, and at most 7 is right", |_, writer, _| {
-        writer.set_index(1, 0);
+    ("its indices are 4294967295 and 1, and at most 7 is right", |_, writer, _| {
         writer.set_index(0, u32::MAX);
         post(&writer.full);
     }),
-    ("its indices are 0 and 8, and at most 7 is right", |_, writer, _| {
-        writer.set_index(0, 0);
+    ("its indices are 1 and 8, and at most 7 is right", |_, writer, _| {
         writer.set_index(1, 8);
         post(&writer.full);
     }),

@@ -35,13 +35,14 @@ const LEFT: [&str; 5] = ["ipcd.toml", "multiply.in", "multiply.out", "second.in"
 const STALE: &str = "multiply.seq";
 
 /// Lines that follow from a failed call, and do not repeat its reason.
-const FOLLOWING: [&str; 6] = [
+const FOLLOWING: [&str; 7] = [
     "the limit on open files is 1024", // if it cannot be queried
     "is gone or another",              // after a failing lstat(2)
     "refused: no file descriptor left; raise the limit on open files",
     "log line could not be written",
-    "does not exist; using group ", // the lines about the groups say so
-    "address already in use",       // after a failing bind(2) or flock(2)
+    "does not exist; using group ",         // the lines about the groups say so
+    "address already in use",               // after a failing bind(2) or flock(2)
+    "trying again: cannot allocate memory", // what mmap(2) says with EAGAIN
 ];
 
 /// A call that fails.
@@ -266,8 +267,9 @@ fn live(subject: &mut Subject, fault: Option<&Fault>, usual: &Usual) -> Result<U
     reload(subject, fault)?;
     round(subject, true, &mut lost)?;
     // A client whose descriptor was not closed waits for the end.
-    let is_transient =
-        fault.is_some_and(|fault| ["EINTR", "EAGAIN"].contains(&fault.errno) && fault.call != "close");
+    let is_transient = fault.is_some_and(|fault| {
+        ["EINTR", "EAGAIN"].contains(&fault.errno) && !["close", "mmap"].contains(&fault.call.as_str())
+    });
     if lost.len() > usize::from(!is_transient && subject.injected().is_some()) {
         return Err(format!("lost: {lost:?}"));
     }
