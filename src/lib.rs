@@ -49,6 +49,11 @@
 //! there. The reactor opens the connections that the engine asks for, and does not know the protocol on them. A server's name is
 //! looked up in a thread, which ends with the answer. It is the only thread beside the loop.
 //!
+//! # Bounded buffers
+//!
+//! For each `shm:///NAME?semaphores`, the same program runs as a second process, which waits for the semaphores and hands each
+//! message over on a socket: memory that others can shorten ends it, and not the daemon.
+//!
 //! # Where a new service goes
 //!
 //! `CONTRIBUTING.md` explains it: a file in `engine/service/` with its facts, its line in `engine/service/mod.rs`, its

@@ -14,6 +14,15 @@ const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\", \"http+unix://{dir}
 const PORT: u16 = 33080;
 const CAVE: &str = "Greetings from the cave! Now type your name and press enter!";
 
+/// The token, requested in the same way as by `ipcctl page --teacher`.
+pub fn token(daemon: &Daemon) -> String {
+    let mut control = daemon.unix();
+    control.say("control\ntoken\n");
+    control.half_close();
+    let told = String::from_utf8(control.hear_rest()).unwrap();
+    told.trim_end().strip_prefix("OK: ").unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
 /// A request that opens the WebSocket of a service.
 pub fn upgrade(service: &str, fields: &str) -> String {
     format!(

@@ -1,18 +1,9 @@
 //! The teacher's part of the page: WebSockets that require the token first.
 
-use super::page::{OPENED, client_frame, server_frame, upgrade};
+use super::page::{OPENED, client_frame, server_frame, token, upgrade};
 use crate::harness::{BESIDE, Client, Daemon, USUAL};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
-
-/// The token, requested in the same way as by `ipcctl page --teacher`.
-fn token(daemon: &Daemon) -> String {
-    let mut control = daemon.unix();
-    control.say("control\ntoken\n");
-    control.half_close();
-    let told = String::from_utf8(control.hear_rest()).unwrap();
-    told.trim_end().strip_prefix("OK: ").unwrap_or_else(|| panic!("{told}")).to_owned()
-}
 
 /// A WebSocket that has sent the token.
 fn opened(daemon: &Daemon, service: &str, token: &str) -> Client {

@@ -1,17 +1,8 @@
 //! What is for this machine, and for those who show the teacher's token.
 
-use super::{PAGE, PORT, daemon, hear, hear_line, opened, say};
+use super::{PAGE, PORT, daemon, hear, hear_line, opened, say, token};
 use crate::harness::healthy::Healthy;
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, USUAL};
-
-/// The token of the teacher's view.
-fn token(daemon: &Daemon) -> String {
-    let mut control = daemon.unix();
-    control.say("control\ntoken\n");
-    control.half_close();
-    let told = String::from_utf8(control.hear_rest()).unwrap();
-    told.trim_end().strip_prefix("OK: ").unwrap_or_else(|| panic!("{told}")).to_owned()
-}
 
 #[test]
 fn metrics_tell_what_has_happened_to_whoever_is_on_this_machine() {
