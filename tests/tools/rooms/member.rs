@@ -68,11 +68,9 @@ fn collect(mut source: impl Read + Send + 'static) -> Shared {
             };
             rest.extend_from_slice(&buffer[..count]);
             let mut heard = writer.0.lock().unwrap();
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = rest.drain(..=end).collect();
-                let line = String::from_utf8(line[..end].to_vec()).unwrap();
-                heard.lines.push((line, Instant::now()));
-            }
+            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let (now, text) = (Instant::now(), String::from_utf8(rest.drain(..whole).collect()).unwrap());
+            heard.lines.extend(text.split_terminator('\n').map(|line| (line.to_owned(), now)));
             heard.has_ended |= count == 0;
             writer.1.notify_all();
             if heard.has_ended {
