@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
     answer[length > 0 ? length : 0] = '\0';
     if (strcmp(answer, "OK\n") != 0)
         return fprintf(stderr, "%s", answer), 1;
-    fprintf(stderr, "signals will come\n");
+    fprintf(stderr, "waiting for signals\n");
     /* They come as long as this connection is open. The daemon closes one that says nothing for five minutes. */
     struct pollfd both[] = {{.fd = signals, .events = POLLIN}, {.fd = s, .events = POLLIN}};
     while (count != 0) {

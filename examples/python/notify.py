@@ -16,7 +16,7 @@ server.sendall(b"control\nnotify\n")
 answer = server.recv(200).decode()
 if answer != "OK\n":
     sys.exit(answer.strip())
-print("signals will come", file=sys.stderr)
+print("waiting for signals", file=sys.stderr)
 count = int(count)
 asked = time.monotonic()
 while count != 0:  # they come as long as the connection is open

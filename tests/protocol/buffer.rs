@@ -112,7 +112,7 @@ fn ipcctl_puts_each_line_into_a_buffer() {
     assert!(say(&board.endpoint(), &lines).status.success());
     (0..20).for_each(|number| alice.hear(format!("{}: line {number}\n", board.0)));
     for (endpoint, lines, right) in [
-        (board.endpoint(), "x".repeat(257), "a line of 257 bytes does not fit into a place of"),
+        (board.endpoint(), "x".repeat(257), "a line of 257 bytes does not fit into a slot of"),
         (format!("{}&slots=9", board.endpoint()), String::new(), "has 2056 bytes, and not 2312"),
         ("shm:///ipcd-none?semaphores".to_owned(), String::new(), "/dev/shm/ipcd-none: no such file"),
     ] {

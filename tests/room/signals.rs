@@ -14,7 +14,7 @@ fn notify(daemon: &Daemon, count: u32) -> Helper {
     let mut client = Helper(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(client.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "ipcctl: signals will come\n");
+    assert_eq!(line, "ipcctl: waiting for signals\n");
     client
 }
 

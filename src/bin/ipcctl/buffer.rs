@@ -1,4 +1,4 @@
-//! A writer to a bounded buffer in shared memory: each line of standard input fills a place. Nothing comes back.
+//! A writer to a bounded buffer in shared memory: each line of standard input fills a slot. Nothing comes back.
 
 use std::io::{self, BufRead, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use rustix::io::{pread, pwrite};
 use super::connect::ConnectOptions;
 use super::error::CliError;
 
-/// Where the second index is, which says what is filled next.
+/// The offset of the second index: the slot to fill next.
 const TAIL: u64 = 4;
 
 /// How long to wait at a time, so that no time is too long for the clock.
@@ -40,9 +40,9 @@ fn failed(error: io::Error) -> CliError {
     CliError::Failed(describe(&error))
 }
 
-/// Fills a place with each line, until the input ends.
-pub(crate) fn say(options: &ConnectOptions, place: &Path) -> Result<(), CliError> {
-    let layout = Layout::of(place).ok_or_else(|| failed(ErrorKind::InvalidInput.into()))?;
+/// Fills a slot with each line, until the input ends.
+pub(crate) fn say(options: &ConnectOptions, path: &Path) -> Result<(), CliError> {
+    let layout = Layout::of(path).ok_or_else(|| failed(ErrorKind::InvalidInput.into()))?;
     let map = |path: &PathBuf| {
         let words = SharedWords::map_unsealed(open(path)?, WORDS);
         words.map_err(|error| CliError::Failed(format!("{}: {}", path.display(), describe(&error))))
@@ -51,7 +51,7 @@ pub(crate) fn say(options: &ConnectOptions, place: &Path) -> Result<(), CliError
     let size = fstat(&object).map_err(|errno| failed(errno.into()))?.st_size;
     if size != layout.bytes() as i64 {
         return Err(CliError::Failed(format!(
-            "{} has {size} bytes, and not {}; write its slots and size, for example shm://{}?semaphores&slots=16&size=128",
+            "{} has {size} bytes, not {}; write its slots and size, for example shm://{}?semaphores&slots=16&size=128",
             layout.object,
             layout.bytes(),
             layout.object
@@ -75,7 +75,7 @@ impl Writer {
                 return Ok(());
             }
             if let Some(timeout) = self.timeout {
-                return Err(CliError::Failed(format!("{what} for {} s", timeout.as_secs_f32())));
+                return Err(CliError::Failed(format!("{what} (waited {} s)", timeout.as_secs_f32())));
             }
         }
     }
@@ -84,15 +84,17 @@ impl Writer {
         let Layout { slots, size, object, empty, mutex, .. } = &self.layout;
         if line.len() > *size as usize {
             return Err(CliError::Failed(format!(
-                "a line of {} bytes does not fit into a place of {object}, which has {size}",
+                "a line of {} bytes does not fit into a slot of {object}, which has {size}",
                 line.len()
             )));
         }
         if line.is_empty() {
             return Ok(());
         }
-        self.wait(&self.empty, &format!("{empty} was 0, and nobody took from the buffer,"))?;
-        if let Err(error) = self.wait(&self.mutex, &format!("{mutex} was 0: somebody had the buffer")) {
+        self.wait(&self.empty, &format!("{empty} stayed 0: the buffer is full, and nobody reads it"))?;
+        if let Err(error) =
+            self.wait(&self.mutex, &format!("{mutex} stayed 0: another program has locked the buffer"))
+        {
             Semaphore::of(&self.empty).post().map_err(failed)?;
             return Err(error);
         }

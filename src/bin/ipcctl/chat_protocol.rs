@@ -182,7 +182,7 @@ pub(crate) fn is_removal(error: &str) -> bool {
     [words::PUT_OUT, words::CLOSED].iter().any(|line| line.strip_prefix(ERROR) == Some(error))
 }
 
-/// Asks a person, who can answer.
+/// For the screen, where a person can answer.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 impl ChatProtocol {
     /// The most names to try until one is free.
@@ -193,15 +193,15 @@ impl ChatProtocol {
         matches!(self, ChatProtocol::Chat { is_asked: true, .. })
     }
 
-    /// The user has typed it.
-    pub(crate) fn is_told(&mut self, typed: String) {
+    /// The user has typed the passphrase.
+    pub(crate) fn set_passphrase(&mut self, typed: String) {
         if let ChatProtocol::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (Some(typed), false);
         }
     }
 
-    /// The typed passphrase was wrong.
-    pub(crate) fn is_wrong(&mut self) {
+    /// The passphrase was wrong: the user must type it again.
+    pub(crate) fn forget_passphrase(&mut self) {
         if let ChatProtocol::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (None, true);
         }

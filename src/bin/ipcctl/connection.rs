@@ -298,7 +298,7 @@ impl Framed {
 
     /// Appends what has come, as lines; 0 is the end. Also sends what waits.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        // The peer may be gone and have said why: an error of sending comes after what there is to read.
+        // The peer may have said why it closed: read that before reporting an error of sending.
         let sent = self.flush();
         let begin = into.len();
         let count = match self.stream.read(self.socket.received()) {
@@ -307,7 +307,7 @@ impl Framed {
         };
         let has_ended = count == 0 || self.stream.is_ended();
         self.socket.hear(has_ended, into)?;
-        // A pong, perhaps; whether it could be sent is known next time.
+        // Sends a pong if there is one; the next call reports an error.
         let _ = self.flush();
         match into.len() - begin {
             0 if !self.socket.is_ended() => Err(ErrorKind::WouldBlock.into()),

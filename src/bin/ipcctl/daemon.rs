@@ -76,13 +76,13 @@ impl Conversation {
         let mut conversation =
             Conversation::over(connection, (endpoint, host), secure, options.timeout, is_mux, wanted);
         if options.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
-            conversation.beware_of_greeting(wanted)?;
+            conversation.expect_no_greeting(wanted)?;
         }
         Ok(conversation)
     }
 
     /// Waits a moment, before anything is sent, for the greeting of another service.
-    fn beware_of_greeting(&mut self, wanted: &ServiceSpec) -> Result<(), CliError> {
+    fn expect_no_greeting(&mut self, wanted: &ServiceSpec) -> Result<(), CliError> {
         let until = Some(Instant::now() + GREETING);
         while self.lines.is_empty()
             && !self.is_over
@@ -278,7 +278,9 @@ impl Conversation {
                     self.cut(end + 1);
                 }
                 if self.partial.len() > LINE_BYTES_MAX {
-                    return Err(io::Error::new(ErrorKind::InvalidData, "a line without an end"));
+                    let error =
+                        format!("its line is longer than {} MiB; this is not ipcd", LINE_BYTES_MAX >> 20);
+                    return Err(io::Error::new(ErrorKind::InvalidData, error));
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}

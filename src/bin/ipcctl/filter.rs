@@ -16,7 +16,7 @@ use ipcd::os_error::describe;
 /// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
-/// The notice of a talk whose input has ended before its partner said anything: there may not be one for hours.
+/// Printed if the input of a talk ends before the partner says anything: there may be no partner for hours.
 const ENDED_ALONE: &str =
     "the input has ended; waiting for the partner, who gets your lines, and bye (Ctrl-C: do not wait)";
 

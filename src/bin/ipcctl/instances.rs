@@ -34,13 +34,13 @@ const RATES: [&str; 3] = ["messages_per_second", "bytes_in_per_second", "bytes_o
 #[derive(Serialize)]
 struct All<'a> {
     schema: u64,
-    instances: &'a [One],
+    instances: &'a [InstanceReport],
     sums: Value,
 }
 
-/// One of them.
+/// One daemon: its report, or why there is none.
 #[derive(Serialize)]
-struct One {
+struct InstanceReport {
     endpoint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Value>,
@@ -54,8 +54,8 @@ pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliErro
     for socket in sockets::all() {
         let endpoint = ResolvedEndpoint::Unix(socket.clone()).to_string();
         match ask(options, &socket) {
-            Ok(report) => all.push(One { endpoint, report: Some(report), error: None }),
-            // Its file was left behind.
+            Ok(report) => all.push(InstanceReport { endpoint, report: Some(report), error: None }),
+            // An ended daemon has left its socket.
             Err(CliError::Unreachable(_)) if access(&socket, Access::WRITE_OK).is_ok() => {
                 if options.verbose {
                     output::tell(&format!("{endpoint}: nobody listens"));
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliErro
             Err(error) => {
                 let text = error.lines().join("; ");
                 output::tell(&text);
-                all.push(One { endpoint, report: None, error: Some(text) });
+                all.push(InstanceReport { endpoint, report: None, error: Some(text) });
                 // Daemons that this user may not ask are no failure.
                 if matches!(error, CliError::TimedOut(_) | CliError::Failed(_)) {
                     worst = Some(error);
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliErro
     if reports.is_empty() && worst.is_none() {
         let text = match all.is_empty() {
             true => "no ipcd with a socket in /run/ipcd, /run/ipcd-NAME or this user's runtime directory",
-            false => "no ipcd here that this user may ask",
+            false => "every ipcd here refuses this user; run it as root",
         };
         return Err(CliError::Unreachable(text.to_owned()));
     }
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &ConnectOptions, is_json: bool) -> Result<(), CliErro
             output::print(&show_instances(&rows, &sums, output::width_of_terminal()))?;
         }
     }
-    // It was told already.
+    // Its text was printed above.
     worst.map_or(Ok(()), |error| {
         Err(match error {
             CliError::TimedOut(_) => CliError::TimedOut("not every daemon has answered".to_owned()),

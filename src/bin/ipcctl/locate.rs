@@ -128,7 +128,7 @@ pub(crate) fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliEr
         Target::Endpoint(Endpoint::Fifo(_) | Endpoint::Mq(_)) => wanted.fifo,
         Target::Endpoint(Endpoint::Buffer(_)) => {
             return Err(CliError::Usage(format!(
-                "{target}: nothing comes back from there, so that only chat can be said; use another endpoint for {}",
+                "{target}: this endpoint sends nothing back, so it is for chat only; use another one for {}",
                 wanted.name
             )));
         }

@@ -14,13 +14,13 @@ use super::error::CliError;
 use super::output;
 use super::services::CONTROL;
 
-/// How often to see whether the daemon is still there.
+/// How often to check that the daemon is still there.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often to ask again: the daemon closes a connection that says nothing.
 const RENEW: Duration = Duration::from_secs(60);
 
-/// Get a signal when something was said in the chat or a machine has reported, and print how many messages there were
+/// Receive signals about new chat messages and reports of machines, and print how many there are
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// End after this many signals
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
     let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say("notify");
     match daemon.hear_by(options.deadline())? {
-        Some(line) if line == "OK" => output::tell("signals will come"),
+        Some(line) if line == "OK" => output::tell("waiting for signals"),
         Some(line) => match line.strip_prefix(ERROR) {
             Some(error) => return Err(daemon.refused(CONTROL.name, error)),
             None => return Err(control::not_the_mux(&daemon)),

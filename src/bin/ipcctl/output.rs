@@ -72,7 +72,7 @@ pub(crate) fn has_colour() -> bool {
     is_colourful(&io::stdout())
 }
 
-/// Whether this may be coloured: a terminal that is not dumb, whose user has not set `NO_COLOR` (to anything but nothing).
+/// Whether this may be coloured: a terminal that is not dumb, and `NO_COLOR` is unset or empty.
 fn is_colourful(output: &impl IsTerminal) -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     output.is_terminal() && !is_dumb() && !is_unwanted

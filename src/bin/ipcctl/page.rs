@@ -102,7 +102,7 @@ fn here(report: &Value) -> Option<String> {
     })
 }
 
-/// Where others open it: what the daemon says, which cannot list the networks from within a sandbox, and what is seen here.
+/// Where others open it: the addresses that the daemon reports, and those found here, because a daemon in a sandbox finds none.
 fn others(report: &Value, addresses: &[IpAddr]) -> Vec<String> {
     let told = report["pages"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut others: Vec<String> = told.map(|address| clean(address.as_bytes())).collect();
@@ -135,7 +135,7 @@ fn alone(here: &str) -> String {
     )
 }
 
-/// A QR code as text: dark on light where that can be said, else for a dark terminal.
+/// A QR code as text: dark on light if colours can be set, otherwise for a dark terminal.
 #[cfg(feature = "page")]
 fn picture(address: &str, has_colour: bool) -> Result<String, CliError> {
     let code = QrCode::new(address).map_err(|error| CliError::Failed(format!("{address}: {error}")))?;
@@ -194,7 +194,7 @@ mod tests {
 
     #[cfg(feature = "page")]
     #[test]
-    fn code_is_as_dark_on_light_as_the_terminal_can_be_told() {
+    fn qr_code_is_dark_on_light_with_and_without_colours() {
         let plain = picture("http://192.0.2.7:33080/", false).unwrap();
         assert!(plain.lines().next().unwrap().chars().all(|c| c == '█'), "a quiet zone is light:\n{plain}");
         let coloured = picture("http://192.0.2.7:33080/", true).unwrap();

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use ipcd::os_error::describe;
 
-/// How long a look for TCP at a port without datagrams may take.
+/// How long to check for TCP at a port without datagrams.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The reason, for the end of a sentence.
@@ -19,7 +19,7 @@ pub(crate) fn of(endpoint: &ResolvedEndpoint, error: &io::Error) -> String {
         ResolvedEndpoint::Udp(address) if error.kind() == ErrorKind::ConnectionRefused => {
             without_datagrams(*address)
         }
-        // The kernel refuses a connection to whatever is no socket.
+        // The kernel refuses a connection to a file that is not a socket.
         _ if error.kind() == ErrorKind::ConnectionRefused => endpoint.path().and_then(no_socket),
         _ if Errno::from_io_error(error) == Some(Errno::PROTOTYPE) => {
             Some("this is a socket of another type; try unix://, unixseq:// or unixgram://".to_owned())

@@ -172,7 +172,7 @@ impl Reconnecting {
     }
 
     /// The other side wants the connection to end: there is no further try until the user asks for one.
-    pub(crate) fn part(&mut self, why: String) {
+    pub(crate) fn stop_trying(&mut self, why: String) {
         self.conversation.hang_up();
         self.state = State::Lost { why, next: None };
         self.is_loss_told = true;

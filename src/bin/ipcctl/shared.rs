@@ -1,4 +1,4 @@
-//! The client's side of shared memory: what poll(2) needs, which knows neither rings nor edges.
+//! The client's side of shared memory, with a descriptor for poll(2), which is level-triggered and knows no rings.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Waits for what the daemon hands out to a socket that is connected.
+    /// Receives the memory and the eventfds that the daemon sends over a connected socket.
     pub(crate) fn join(socket: Socket) -> io::Result<Shared> {
         let rings = Rings::join(socket.into())?;
         let events = epoll::create(CreateFlags::CLOEXEC)?;

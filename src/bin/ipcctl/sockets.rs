@@ -8,7 +8,7 @@ use ipcd::transport::directory::{is_of_instance, runtime_directory_if_there};
 /// The most daemons that are asked: far more than a machine has processors for.
 const INSTANCES_MAX: usize = 256;
 
-/// What systemd and the login manager make for daemons; of the latter one for each user.
+/// The runtime directories: systemd makes one for each service, the login manager one for each user.
 const SYSTEM: &str = "/run";
 const USERS: &str = "/run/user";
 
@@ -16,7 +16,7 @@ const USERS: &str = "/run/user";
 fn directories() -> Vec<PathBuf> {
     let mut directories = vec![PathBuf::from(SYSTEM)];
     directories.extend(runtime_directory_if_there());
-    // Of others, only root may enter them.
+    // Only root may enter those of other users.
     let users = std::fs::read_dir(USERS).into_iter().flatten().flatten();
     directories.extend(users.map(|entry| entry.path()));
     directories.sort();

@@ -33,7 +33,7 @@ pub(crate) enum Target {
     },
 }
 
-/// What a WebSocket's address has in front of it, and the endpoint that has the WebSocket.
+/// The scheme of a WebSocket, and that of the endpoint that offers it.
 const WEB: [(&str, &str); 2] = [("ws://", "http://"), ("wss://", "https://")];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Whether it is spoken to in TLS.
+    /// Whether it uses TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(
             self,
@@ -156,7 +156,7 @@ impl Target {
         )
     }
 
-    /// Whether a service there is a WebSocket.
+    /// Whether its services are WebSockets.
     pub(crate) fn is_web(&self) -> bool {
         match self {
             Target::Endpoint(endpoint) => endpoint.scheme().transport.is_web,
@@ -164,7 +164,7 @@ impl Target {
         }
     }
 
-    /// Its name or address with the port, as a request in HTTP says it.
+    /// Its name or address with the port, for the Host field of an HTTP request.
     pub(crate) fn authority(&self) -> String {
         match self {
             Target::Named { name, port, .. } => format!("{name}:{port}"),

@@ -1,5 +1,5 @@
-//! A service in a WebSocket: lines go out in frames, and each text comes back as a line. Knows HTTP as far as opening one
-//! needs it; has never seen a socket, and knows no message's meaning.
+//! A service in a WebSocket: lines go out in frames, and each text comes back as a line. Knows the HTTP of the opening
+//! handshake, but no socket and no message's meaning.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind};
@@ -21,7 +21,7 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
-/// A WebSocket: bytes in, bytes out. Has never seen a socket.
+/// A WebSocket: bytes in, bytes out.
 pub(crate) struct WebSocket {
     /// What its server must answer to our key.
     accept: String,
@@ -34,7 +34,7 @@ pub(crate) struct WebSocket {
     line: Vec<u8>,
 }
 
-/// How far it is.
+/// Its state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The request is on its way.
@@ -48,7 +48,7 @@ enum State {
 }
 
 impl WebSocket {
-    /// That of a service, which is asked for first.
+    /// A WebSocket of this service. The opening request is the first thing to send.
     pub(crate) fn open(service: &str, host: &str) -> WebSocket {
         let key = BASE64_STANDARD.encode([random().to_ne_bytes(), random().to_ne_bytes()].concat());
         let request = format!(
@@ -69,12 +69,12 @@ impl WebSocket {
         &self.out
     }
 
-    /// So much of it was sent.
+    /// This many of these bytes were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         self.out.drain(..count);
     }
 
-    /// Where what is received is appended, to be [heard](Self::hear).
+    /// The buffer for received bytes, which [`WebSocket::hear`] parses.
     pub(crate) fn received(&mut self) -> &mut Vec<u8> {
         &mut self.raw
     }
@@ -106,7 +106,7 @@ impl WebSocket {
     /// Appends what was received, as lines. `has_ended`: nothing more comes.
     ///
     /// # Errors
-    /// What no server of WebSockets says, as a sentence.
+    /// What a WebSocket server must not send, as a sentence.
     pub(crate) fn hear(&mut self, has_ended: bool, into: &mut Vec<u8>) -> io::Result<()> {
         if self.state == State::Opening {
             self.read_head()?;
@@ -127,7 +127,7 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Looks at the answer to the request, once its head is whole.
+    /// Parses the answer to the request once its head is complete.
     fn read_head(&mut self) -> io::Result<()> {
         const START: &[u8] = b"HTTP/1.1 ";
         let begun = self.raw.len().min(START.len());
@@ -137,7 +137,7 @@ impl WebSocket {
         let Some(end) = self.raw.windows(4).position(|four| four == b"\r\n\r\n") else {
             return match self.raw.len() {
                 ..=HEAD_BYTES_MAX => Ok(()),
-                _ => Err(strange("the head of its answer does not end")),
+                _ => Err(strange("the head of its answer is longer than 16 KiB")),
             };
         };
         let head = String::from_utf8_lossy(&self.raw[..end]).into_owned();
@@ -150,13 +150,13 @@ impl WebSocket {
             name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == self.accept
         });
         if !has_accepted {
-            return Err(strange("it has not read our key (Sec-WebSocket-Accept)"));
+            return Err(strange("its Sec-WebSocket-Accept does not match our key"));
         }
         self.state = State::Open;
         Ok(())
     }
 
-    /// Takes whole frames off what has come.
+    /// Handles the complete frames that have arrived.
     fn read_frames(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
         while self.state == State::Open
             && let Some((first, start, length)) = frame(&self.raw)?
@@ -171,7 +171,7 @@ impl WebSocket {
                     self.put(CLOSE, payload.get(..2).unwrap_or_default());
                     self.state = State::Ended;
                 }
-                // A message may come in several.
+                // A message may be split into several frames.
                 _ => {
                     into.extend_from_slice(&payload);
                     if first & FIN != 0 {
@@ -214,7 +214,7 @@ fn frame(bytes: &[u8]) -> io::Result<Option<(u8, usize, usize)>> {
     };
     match length {
         ..=FRAME_BYTES_MAX => Ok(Some((first, start, length as usize))),
-        _ => Err(strange("one of its frames has no end")),
+        _ => Err(strange("one of its frames is longer than 16 MiB")),
     }
 }
 
@@ -222,7 +222,7 @@ fn strange(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("{what}; is this the page's endpoint of an ipcd?"))
 }
 
-/// A number that nobody can foretell: the standard library keys its tables with such.
+/// An unpredictable number, like those with which the standard library seeds its hash tables.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -143,7 +143,7 @@ fn collected_answer_is_bounded() {
             &["top", "--once"],
             "longer than 10000 machines or 32 MiB",
         ),
-        (&[], "{", &["status"], "a line without an end"),
+        (&[], "{", &["status"], "its line is longer than 16 MiB"),
     ] {
         // No timeout: the length ends it.
         let to = torrent(arguments == ["reload"], first, rest);

@@ -147,7 +147,7 @@ fn insecure_is_said_each_time_and_in_red_on_a_terminal() {
     let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
     let to = format!("tls://localhost:{}", server.port);
     let arguments = ["--to", &to, "--insecure", "multiply", "5", "10"];
-    let warning = "the server's certificate is not checked (--insecure): anybody on the way can read and change everything";
+    let warning = "the server's certificate is not checked (--insecure): anyone on the network can read and change everything";
     for _ in 0..2 {
         let finished = ipcctl(&[], &arguments, "");
         assert_eq!(finished.output, "50.0\n");

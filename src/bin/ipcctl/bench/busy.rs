@@ -9,7 +9,7 @@ use procfs::{CpuTime, CurrentSI, KernelStats};
 /// For shorter times, the kernel's clock for processor time (10 ms) is too coarse.
 const SPAN_MIN: Duration = Duration::from_millis(300);
 
-/// The share of all processors, in percent, from which other programs disturb the measurement.
+/// Other programs disturb the measurement if they use this share of all processors, in percent.
 const BUSY: f64 = 10.0;
 
 /// The beginning of a measurement.

@@ -105,7 +105,9 @@ impl Channel {
                     return Ok(true);
                 }
                 if heard.len() > MESSAGE_BYTES_MAX {
-                    return Err(io::Error::other("it sends a line without an end"));
+                    return Err(io::Error::other(format!(
+                        "its line is longer than {MESSAGE_BYTES_MAX} bytes"
+                    )));
                 }
                 heard.reserve(READ_BYTES);
                 if retry_on_intr(|| read(&*from, spare_capacity(heard)))? == 0 {

@@ -97,8 +97,8 @@ impl Mechanism {
         }
     }
 
-    /// How many requests may be in flight at once, when more are asked for: their replies have to fit into what keeps them, ten
-    /// messages of a queue or of a Unix datagram socket.
+    /// The most requests in flight: their replies must fit into the receiver's queue, which holds ten messages for a message queue
+    /// or a Unix datagram socket.
     pub(crate) fn in_flight_max(self) -> u64 {
         match self {
             Mechanism::UnixGram | Mechanism::Mq | Mechanism::MQueue => IN_FLIGHT,

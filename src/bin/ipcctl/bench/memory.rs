@@ -58,7 +58,7 @@ pub(crate) fn begin_semaphores(words: &SharedWords) -> io::Result<()> {
     [Side::Asks, Side::Answers].into_iter().try_for_each(|side| semaphore(words, side).begin(0))
 }
 
-/// A wait that a signal has ended is looked at like one that is over.
+/// An interrupted wait counts as over: the caller checks the ring again.
 fn uninterrupted(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
@@ -66,7 +66,7 @@ fn uninterrupted(outcome: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// The longest wait for a signal before the ring is looked at again: it may be so long that it never ends by itself.
+/// How long to wait for a signal before checking the ring again. No signal is lost, so the time may be long.
 const WAIT: Duration = Duration::from_secs(3600);
 
 /// How to wake the reader of a ring.
@@ -140,7 +140,7 @@ impl Memory {
                 outcome => outcome?,
             },
             Wakeup::Signal(to) => match signal::queue(*to, 1) {
-                // As many as may be are waiting already, and one is enough.
+                // The limit of queued signals is reached, and one that waits is enough.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => outcome?,
             },

@@ -267,7 +267,7 @@ impl Report {
         });
     }
 
-    /// The end of the axis of latencies: all of the p90, and as much of the p99 as leaves the rest to be seen.
+    /// The end of the axis of latencies: it shows every p90, and of the p99 as much as leaves the other bars visible.
     pub(crate) fn scale_ns(&self) -> u64 {
         let figures = || self.mechanisms.iter().filter_map(Row::figures);
         let p90 = figures().map(|figures| figures.latency_ns.p90).max().unwrap_or(1);

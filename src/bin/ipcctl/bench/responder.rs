@@ -152,5 +152,5 @@ fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
 pub(crate) fn giving(descriptors: &[&OwnedFd]) -> io::Result<OwnedFd> {
     let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let bundle = pack(&borrowed)?.pop();
-    bundle.ok_or_else(|| io::Error::other("nothing to give"))
+    bundle.ok_or_else(|| io::Error::other("no descriptor to pass"))
 }

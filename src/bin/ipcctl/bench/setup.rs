@@ -133,7 +133,7 @@ fn futex(workspace: &Workspace) -> io::Result<Setup> {
 
 fn uring(workspace: &Workspace) -> io::Result<Setup> {
     let memory = allocate(WORDS)?;
-    // An old kernel says here that it cannot do this, before anybody waits for it.
+    // An old kernel reports here that it cannot do this, before the other process starts.
     Uring::new()?.wait(&SharedWords::map(&memory, WORDS)?[0], 1)?;
     let responder = workspace.start(["uring"], giving(&[&memory])?.into(), Stdio::null())?;
     Ok(Setup::new(responder, || asking(memory, Wakeup::Uring(Uring::new()?))))
@@ -159,7 +159,7 @@ fn signals(workspace: &Workspace) -> io::Result<Setup> {
     let responder = workspace.start(["signals"], giving(&[&memory])?.into(), Stdio::null())?;
     let pid = responder.pid.as_raw_nonzero().get();
     Ok(Setup::new(responder, move || {
-        // The other side is ready for one. If it never is, the measurement is given up before.
+        // The other side signals that it is ready. If it never does, the timeout of the measurement comes first.
         signal::wait(Duration::from_secs(3600))?;
         asking(memory, Wakeup::Signal(pid))
     }))

@@ -133,7 +133,7 @@ impl Workspace {
         drop(belongings);
         Some(match (status.code(), status.signal()) {
             (_, Some(signal)) => format!("the other process was ended by signal {signal}"),
-            (code, None) => responder.monitor.last_words().unwrap_or_else(|| {
+            (code, None) => responder.monitor.last_line().unwrap_or_else(|| {
                 format!("the other process ended with status {}", code.unwrap_or_default())
             }),
         })
@@ -232,7 +232,7 @@ impl StderrMonitor {
     }
 
     /// The last line of a process that has ended.
-    fn last_words(&self) -> Option<String> {
+    fn last_line(&self) -> Option<String> {
         let heard = lock(&self.heard);
         let timeout = Duration::from_secs(1); // another process may also have its standard error
         let over = self.changed.wait_timeout_while(heard, timeout, |heard| !heard.is_over);

@@ -122,7 +122,7 @@ fn clients(made: &Made, first: &ServerName) -> String {
 
 fn with_client_certificates(made: &Made) -> String {
     let mut lines = vec![
-        "In ipcd.toml, for clients with certificates alone:".to_owned(),
+        "In ipcd.toml, to accept only clients with a certificate:".to_owned(),
         String::new(),
         "    [tls]".to_owned(),
         format!("    client_ca = {}", literal(&made.authority)),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::code::Language;
 
-/// Make a certificate authority, and certificates of it, for tls:// endpoints
+/// Make a certificate authority, and certificates signed by it, for tls:// endpoints
 ///
 /// The authority, a certificate and its key are files in PEM form: ca.pem (for every client), ca-key.pem, server-NAME.pem and
 /// server-NAME-key.pem. An authority that this command has made there before is used again. Nothing is overwritten.

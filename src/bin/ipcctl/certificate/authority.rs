@@ -29,7 +29,7 @@ const CERTIFICATE_DAYS: u32 = 396;
 /// How far in the past its validity begins, for clients whose clock is behind.
 const HEAD_START: Duration = DAY;
 
-/// An authority that ends sooner signs nothing any more.
+/// An authority with less time left signs nothing.
 const LEFT_MIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The length of a serial number, in bytes, all of them random (RFC 5280 allows 20).
@@ -174,7 +174,7 @@ fn alternative(name: &ServerName) -> Result<SanType, Reason> {
     }
 }
 
-/// When a certificate ends: the verifier says so when it is asked about a time long after that.
+/// When a certificate ends: the verifier reports it when asked about a much later time.
 fn end_of(certificate: &CertificateDer<'static>, provider: &Arc<CryptoProvider>) -> Option<SystemTime> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).ok()?;
@@ -190,7 +190,7 @@ fn end_of(certificate: &CertificateDer<'static>, provider: &Arc<CryptoProvider>)
     }
 }
 
-/// The error for a certificate that its own authority does not vouch for.
+/// The error for a certificate that its own authority has not signed.
 fn not_ours(error: &rustls::Error) -> Reason {
     format!(
         "its signatures are not accepted ({error}): its key belongs to another authority, or another program made it"

@@ -52,7 +52,9 @@ impl ServerName {
             return Err("a certificate is for every port; leave out : and the port");
         }
         if !text.is_ascii() {
-            return Err("give a name in other letters in its ASCII form, which begins with xn--");
+            return Err(
+                "write a name with other than ASCII letters in its ASCII form, which begins with xn--",
+            );
         }
         host(&text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()).map(ServerName::Host)
     }
@@ -83,7 +85,7 @@ fn host(name: &str) -> Result<String, &'static str> {
     let plain = match name.strip_prefix("*.") {
         // OpenSSL and browsers take no wildcard for a whole top-level domain.
         Some(rest) if rest.contains('.') => rest,
-        Some(_) => return Err("behind *. at least two labels follow, as in *.school.example"),
+        Some(_) => return Err("after *. there must be at least two labels, as in *.school.example"),
         None => name,
     };
     if plain.contains('*') {
@@ -113,7 +115,7 @@ fn host(name: &str) -> Result<String, &'static str> {
 /// The names of a server, each once; localhost brings its addresses.
 ///
 /// # Errors
-/// The first name that is none, and what would be right.
+/// The first invalid name, and what would be right.
 pub(crate) fn servers(texts: &[String]) -> Result<Vec<ServerName>, String> {
     let mut names: Vec<ServerName> = Vec::new();
     let mut add = |name| {

@@ -1,4 +1,4 @@
-//! Leaves out the room's history after joining again, as far as it was shown already. Knows no screen.
+//! After joining again, leaves out the part of the room's history that was shown already. Knows no screen.
 
 use std::collections::VecDeque;
 
@@ -31,13 +31,13 @@ impl Again {
         }
     }
 
-    /// No history is as long as the kept lines.
+    /// Whether as many lines are held as the longest history has.
     pub(crate) fn is_full(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.len() >= LINES_MAX)
     }
 
-    /// The history has ended: returns its lines that were not shown. The longest beginning of it with which the shown lines
-    /// end is left out.
+    /// The history has ended: returns its lines that were not shown. Leaves out the longest beginning of the history with which
+    /// the shown lines end.
     pub(crate) fn end(&mut self) -> Vec<String> {
         let Some(mut held) = self.held.take() else { return Vec::new() };
         let known = (1..=held.len().min(self.shown.len()))
@@ -47,7 +47,7 @@ impl Again {
         held
     }
 
-    /// A line was shown that a history would have.
+    /// A line was shown that belongs to the history.
     pub(crate) fn shown(&mut self, line: String) {
         if self.shown.len() == LINES_MAX {
             self.shown.pop_front();

@@ -8,7 +8,7 @@ const COMMANDS: [&str; 5] = ["/help", "/me ", "/msg ", "/quit", "/who"];
 pub(crate) struct Completion {
     /// Where the completed text begins, in bytes.
     from: usize,
-    ways: Vec<String>,
+    candidates: Vec<String>,
     next: usize,
     /// The text before the cursor if nothing else was typed since.
     shown: String,
@@ -21,26 +21,26 @@ impl Completion {
         before: &str,
         names: impl Iterator<Item = &'n str>,
     ) -> Option<(usize, String)> {
-        if self.ways.is_empty() || self.shown != before {
-            let (from, ways) = ways(before, &names.collect::<Vec<_>>())?;
-            *self = Completion { from, ways, ..Completion::default() };
+        if self.candidates.is_empty() || self.shown != before {
+            let (from, candidates) = candidates(before, &names.collect::<Vec<_>>())?;
+            *self = Completion { from, candidates, ..Completion::default() };
         }
-        let way = self.ways[self.next].clone();
-        self.next = (self.next + 1) % self.ways.len();
-        self.shown = format!("{}{way}", &before[..self.from]);
-        Some((self.from, way))
+        let candidate = self.candidates[self.next].clone();
+        self.next = (self.next + 1) % self.candidates.len();
+        self.shown = format!("{}{candidate}", &before[..self.from]);
+        Some((self.from, candidate))
     }
 }
 
 /// Where the matching words begin, and all candidates for them.
-fn ways(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
+fn candidates(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
     if before.starts_with('/') && !before.contains(' ') {
-        let ways: Vec<String> = COMMANDS
+        let candidates: Vec<String> = COMMANDS
             .iter()
             .filter(|command| command.starts_with(before))
             .map(|it| (*it).to_owned())
             .collect();
-        return Some((0, ways)).filter(|(_, ways)| !ways.is_empty());
+        return Some((0, candidates)).filter(|(_, candidates)| !candidates.is_empty());
     }
     // A name may contain spaces: the longest match begins furthest to the left.
     let starts = std::iter::once(0).chain(before.match_indices(' ').map(|(at, _)| at + 1));
@@ -48,9 +48,10 @@ fn ways(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
         let begun = before[from..].to_lowercase();
         let is_meant = |name: &&&str| !begun.is_empty() && name.to_lowercase().starts_with(&begun);
         let behind = if from == 0 { ": " } else { " " };
-        let ways: Vec<String> = names.iter().filter(is_meant).map(|name| format!("{name}{behind}")).collect();
-        if !ways.is_empty() {
-            return Some((from, ways));
+        let candidates: Vec<String> =
+            names.iter().filter(is_meant).map(|name| format!("{name}{behind}")).collect();
+        if !candidates.is_empty() {
+            return Some((from, candidates));
         }
     }
     None
@@ -66,13 +67,13 @@ mod tests {
 
     #[test]
     fn commands_and_names_complete_at_the_cursor() {
-        let way = |from: usize, way: &str| Some((from, way.to_owned()));
-        assert_eq!(first("/ms"), way(0, "/msg "));
-        assert_eq!(first("/w"), way(0, "/who"));
-        assert_eq!(first("/msg b"), way(5, "bob "));
-        assert_eq!(first("B"), way(0, "bob: "));
-        assert_eq!(first("hello bo"), way(6, "bob "));
-        assert_eq!(first("/msg ann b"), way(5, "Ann B. "));
+        let candidate = |from: usize, candidate: &str| Some((from, candidate.to_owned()));
+        assert_eq!(first("/ms"), candidate(0, "/msg "));
+        assert_eq!(first("/w"), candidate(0, "/who"));
+        assert_eq!(first("/msg b"), candidate(5, "bob "));
+        assert_eq!(first("B"), candidate(0, "bob: "));
+        assert_eq!(first("hello bo"), candidate(6, "bob "));
+        assert_eq!(first("/msg ann b"), candidate(5, "Ann B. "));
         for nothing in ["", "x", "/x", "hello ", "hello x"] {
             assert_eq!(first(nothing), None, "{nothing:?}");
         }

@@ -40,10 +40,10 @@ impl Members {
         }
         match line.split_once(": ") {
             // A member that speaks is in the room.
-            Some((name, _)) if !name.contains(['(', '*']) => self.come(name),
+            Some((name, _)) if !name.contains(['(', '*']) => self.add(name),
             Some(_) => {}
             None => match (line.strip_suffix(words::JOINED), line.strip_suffix(words::LEFT)) {
-                (Some(name), _) => self.come(name),
+                (Some(name), _) => self.add(name),
                 (None, Some(name)) => _ = self.names.remove(name),
                 (None, None) => {}
             },
@@ -51,7 +51,7 @@ impl Members {
         false
     }
 
-    fn come(&mut self, name: &str) {
+    fn add(&mut self, name: &str) {
         if self.names.len() < MEMBERS_MAX && !self.names.contains(name) {
             self.names.insert(name.to_owned());
         }

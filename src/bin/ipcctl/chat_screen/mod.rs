@@ -206,7 +206,7 @@ impl Room {
             {
                 let passphrase = self.edit.take();
                 reconnecting.ask(&passphrase);
-                self.protocol.is_told(passphrase);
+                self.protocol.set_passphrase(passphrase);
             }
             Phase::Live(reconnecting) if self.protocol.is_in() && reconnecting.waiting().is_none() => {
                 let Some(conversation) = reconnecting.conversation().filter(|_| !is_blank) else {
@@ -319,11 +319,11 @@ impl Room {
                 }
             },
             (Heard::NotIn(error) | Heard::Error(error), Phase::Live(reconnecting)) if is_removal(&error) => {
-                reconnecting.part(error.clone());
+                reconnecting.stop_trying(error.clone());
                 self.note(&format!("{error}; press Enter to join again"));
             }
             (Heard::NotIn(error), _) if error == words::NOT_THE_PASSPHRASE => {
-                self.protocol.is_wrong();
+                self.protocol.forget_passphrase();
                 self.push(ChatLineKind::Error, error);
             }
             (Heard::NotIn(error), _) if error.starts_with(words::NO_PASSPHRASE) => {

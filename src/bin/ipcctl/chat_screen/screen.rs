@@ -85,7 +85,7 @@ impl Room {
         let indent = self.scrollback.indent(columns);
         let rows = self.scrollback.view(columns, self.height);
         let has_colour = self.has_colour;
-        // The newest line is right above, as on paper.
+        // The newest line is at the bottom.
         let top = area.bottom().saturating_sub(u16::try_from(rows.len()).unwrap_or(0));
         for (y, (line, bytes)) in (top..).zip(&rows) {
             let stamp = if bytes.start == 0 { line.stamp.as_str() } else { "" };

@@ -200,7 +200,7 @@ fn columns(text: &str) -> usize {
 }
 
 /// The width of a column that shows everything.
-fn whole(column: Column, rows: &[Row]) -> usize {
+fn full_width(column: Column, rows: &[Row]) -> usize {
     let cells = rows.iter().map(|row| columns(column.of(row)));
     cells.max().unwrap_or(0).max(column.heading().len())
 }
@@ -224,7 +224,7 @@ fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     /// The client itself is the last to be dropped; a name is cut before a column is dropped.
-    const GOING: [Column; 9] = [
+    const DROP_ORDER: [Column; 9] = [
         Column::Memory,
         Column::Host,
         Column::Cpu,
@@ -238,21 +238,21 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     const NAME_MAX: usize = 16;
     let has_names = rows.iter().any(|row| !row.name.is_empty());
     let wide = |column| match column {
-        Column::Name | Column::Certificate | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
+        Column::Name | Column::Certificate | Column::Host => (column, full_width(column, rows).min(NAME_MAX)),
         Column::Hint => (column, 0),
-        _ => (column, whole(column, rows)),
+        _ => (column, full_width(column, rows)),
     };
     let mut shown: Vec<(Column, usize)> = used(rows).map(wide).collect();
     let left = |shown: &[(Column, usize)]| {
         width.saturating_sub(shown.iter().map(|(_, width)| width + 1).sum::<usize>().saturating_sub(1))
     };
-    for going in GOING {
+    for dropped in DROP_ORDER {
         if left(&shown) >= HINT_MIN {
             break;
         }
         // The client must be named.
-        if going != Column::Client || has_names && rows.iter().all(|row| !row.name.is_empty()) {
-            shown.retain(|(column, _)| *column != going);
+        if dropped != Column::Client || has_names && rows.iter().all(|row| !row.name.is_empty()) {
+            shown.retain(|(column, _)| *column != dropped);
         }
     }
     let rest = left(&shown);
@@ -264,7 +264,7 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
 
 /// The whole table, for a pipe.
 pub(crate) fn lines(rows: &[Row]) -> String {
-    let wide = |column| (column, if column == Column::Hint { 0 } else { whole(column, rows) });
+    let wide = |column| (column, if column == Column::Hint { 0 } else { full_width(column, rows) });
     let columns: Vec<(Column, usize)> = used(rows).map(wide).collect();
     let line = |cell: &dyn Fn(Column) -> String| {
         let cells = columns.iter().map(|(column, width)| column.cell(&cell(*column), *width));
@@ -315,7 +315,7 @@ mod tests {
         );
     }
 
-    /// The cases that the page's own order is tested with too.
+    /// The page is tested with the same cases.
     #[test]
     fn rows_have_the_order_of_the_page() {
         let cases: Value = serde_json::from_str(include_str!("../../../../tests/page/class.json")).unwrap();

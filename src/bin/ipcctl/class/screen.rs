@@ -27,7 +27,7 @@ use super::rows::{Column, Row, fitting, sorted};
 /// The most rows for the selected hint below the table.
 const HINT_ROWS_MAX: usize = 3;
 
-struct Desk<'a> {
+struct ClassScreen<'a> {
     options: &'a ConnectOptions,
     reconnecting: Reconnecting,
     /// Whether selecting the service is the request.
@@ -50,7 +50,7 @@ pub(super) fn run(
     every: Duration,
     told: Vec<Value>,
 ) -> Result<(), CliError> {
-    let mut desk = Desk {
+    let mut desk = ClassScreen {
         options,
         is_mux: !options.direct && locate::is_mux(&conversation.endpoint, STATUS.name),
         reconnecting: Reconnecting::around(conversation, &STATUS, options.timeout),
@@ -67,7 +67,7 @@ pub(super) fn run(
     screen::run(&mut screen, &mut desk, every)
 }
 
-impl ListScreen for Desk<'_> {
+impl ListScreen for ClassScreen<'_> {
     fn reconnecting(&mut self) -> &mut Reconnecting {
         &mut self.reconnecting
     }
@@ -171,7 +171,7 @@ impl ListScreen for Desk<'_> {
     }
 }
 
-impl Desk<'_> {
+impl ClassScreen<'_> {
     // ---- the daemon
 
     fn lose(&mut self, error: &CliError) {

@@ -86,7 +86,7 @@ impl SecureConnection {
     /// # Errors
     /// Those of the socket; what TLS does not allow, as a sentence; an end that was not declared. `WouldBlock`: nothing yet.
     pub(crate) fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        // The peer may be gone and have said why: an error of sending comes after what there is to read.
+        // The peer may have said why it closed: read that before reporting an error of sending.
         let sent = self.flush();
         let begin = into.len();
         loop {

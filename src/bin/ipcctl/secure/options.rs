@@ -11,7 +11,7 @@ pub(crate) struct TlsOptions {
     #[arg(long, value_name = "FILE", global = true, requires = "to", conflicts_with = "insecure")]
     pub(crate) ca: Option<PathBuf>,
 
-    /// tls://: do not check the server's certificate: anybody on the way can read and change everything
+    /// tls://: do not check the server's certificate: anyone on the network can read and change everything
     #[arg(long, global = true, requires = "to")]
     pub(crate) insecure: bool,
 

@@ -34,7 +34,7 @@ pub(crate) struct Secure {
 }
 
 impl Secure {
-    /// For a server with this name or address. Says so if it is not checked. `is_web`: it is the endpoint of a page.
+    /// For a server with this name or address. Warns if its certificate is not checked. `is_web`: it is the endpoint of a page.
     ///
     /// # Errors
     /// A file that cannot be used; a system without authorities.
@@ -50,7 +50,7 @@ impl Secure {
         let builder = match options.insecure {
             true => {
                 output::warn(
-                    "the server's certificate is not checked (--insecure): anybody on the way can read and change everything",
+                    "the server's certificate is not checked (--insecure): anyone on the network can read and change everything",
                 );
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
             }

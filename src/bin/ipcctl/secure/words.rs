@@ -81,7 +81,7 @@ fn refused(alert: AlertDescription) -> String {
             "the server speaks another protocol in TLS there (alert NoApplicationProtocol); a page is wss://, a service tls://".to_owned()
         }
         A::HandshakeFailure => {
-            "the server refused the handshake (alert HandshakeFailure): no common cipher, or it wants a certificate (--client-certificate)".to_owned()
+            "the server refused the handshake (alert HandshakeFailure): no common cipher, or it requires a client certificate (--client-certificate)".to_owned()
         }
         _ => format!("the server ended TLS with the alert {alert:?}; its log says why"),
     }
@@ -117,7 +117,7 @@ mod tests {
             (AlertDescription::UnknownCA, "does not accept the client's certificate (alert UnknownCA)"),
             (AlertDescription::CertificateExpired, "has expired; ask for a new one"),
             (AlertDescription::ProtocolVersion, "ipcctl has 1.3 and 1.2"),
-            (AlertDescription::HandshakeFailure, "or it wants a certificate"),
+            (AlertDescription::HandshakeFailure, "or it requires a client certificate"),
             (AlertDescription::UnrecognisedName, "use a name of the server with --to"),
             (AlertDescription::InternalError, "the alert InternalError; its log says why"),
         ] {

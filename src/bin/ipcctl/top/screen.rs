@@ -41,7 +41,7 @@ const SAME: Duration = Duration::from_millis(10);
 /// The length of the bar for 100 %.
 const BAR: usize = 10;
 
-struct Machines {
+struct TopScreen {
     reconnecting: Reconnecting,
     sort: Sort,
     /// The last list, with the times of its request and its arrival.
@@ -85,7 +85,7 @@ pub(crate) fn run(
     sort: Sort,
 ) -> Result<(), CliError> {
     let mut screen = Screen::enter()?;
-    let mut list = Machines {
+    let mut list = TopScreen {
         reconnecting: Reconnecting::around(conversation, &STATS, options.timeout),
         sort,
         told: Vec::new(),
@@ -103,7 +103,7 @@ pub(crate) fn run(
     screen::run(&mut screen, &mut list, every)
 }
 
-impl ListScreen for Machines {
+impl ListScreen for TopScreen {
     fn reconnecting(&mut self) -> &mut Reconnecting {
         &mut self.reconnecting
     }
@@ -211,7 +211,7 @@ impl ListScreen for Machines {
     }
 }
 
-impl Machines {
+impl TopScreen {
     // ---- the daemon
 
     fn hear(&mut self, line: &str) -> Result<(), CliError> {
@@ -379,7 +379,7 @@ impl Sparkline {
         Sparkline { percents, figures: figures(machine), reported: reported.end }
     }
 
-    /// Takes the reported values, unless the last look has shown them already.
+    /// Takes the reported values, unless the last list had them already.
     fn push(&mut self, machine: &Machine, reported: Range<Instant>) {
         let figures = figures(machine);
         let is_later = reported.start > self.reported + SAME;

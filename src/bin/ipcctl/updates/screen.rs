@@ -27,7 +27,7 @@ pub(crate) trait ListScreen {
     fn is_asked(&self) -> bool;
 }
 
-/// Shows the board until the user quits; requests the list at each update.
+/// Shows the list until the user quits; requests the list at each update.
 pub(crate) fn run(screen: &mut Screen, list: &mut impl ListScreen, every: Duration) -> Result<(), CliError> {
     let mut next = Instant::now() + every;
     loop {

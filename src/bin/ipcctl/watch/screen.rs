@@ -343,7 +343,7 @@ impl WatchScreen {
         let has_colour = self.has_colour;
         let indent = self.scrollback.indent(columns);
         let rows = self.scrollback.view(columns, self.height);
-        // The newest line is right above, as on paper.
+        // The newest line is at the bottom.
         let top = self.height - rows.len();
         for (y, (line, bytes)) in (top..).zip(rows) {
             frame.render_widget(painted(line, bytes, has_colour, (indent, columns)), row(y));
