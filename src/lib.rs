@@ -51,8 +51,8 @@
 //!
 //! # Bounded buffers
 //!
-//! For each `shm:///NAME?semaphores`, the same program runs as a second process, which waits for the semaphores and hands each
-//! message over on a socket: memory that others can shorten ends it, and not the daemon.
+//! For each `shm:///NAME?semaphores`, the same program runs as a second process, which waits for the semaphores and passes each
+//! message on over a socket: a client that shortens the shared memory kills that process, and not the daemon.
 //!
 //! # Where a new service goes
 //!

@@ -48,9 +48,9 @@ struct Arguments {
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["check", "daemon"])]
     stdio: Option<String>,
 
-    /// What the daemon starts for each buffer with semaphores
+    /// The process that the daemon starts for each buffer with semaphores
     #[arg(long, hide = true, num_args = 2, value_names = ["PLACE", "MILLISECONDS"], exclusive = true)]
-    take_from: Option<Vec<String>>,
+    consume: Option<Vec<String>>,
 
     /// Log at this level, whatever the configuration says
     #[arg(long, value_name = "LEVEL")]
@@ -108,8 +108,8 @@ fn main() -> ExitCode {
         return misused(&error);
     }
     let log_level = arguments.log_level.map(LevelFilter::from);
-    let outcome = if let Some(what) = arguments.take_from {
-        daemon::taking::take(&what)
+    let outcome = if let Some(what) = arguments.consume {
+        daemon::consume::run(&what)
     } else if let Some(service) = arguments.stdio {
         stdio::serve(&Single { config: arguments.config, log_level, service })
     } else if arguments.check {
@@ -129,7 +129,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            tell(std::io::stderr(), &failure.last_words());
+            tell(std::io::stderr(), &failure.for_stderr());
             ExitCode::from(failure.status())
         }
     }

@@ -1,4 +1,4 @@
-/* Puts messages into a bounded buffer in shared memory, with three semaphores; ipcd says them in the chat.
+/* Puts messages into a bounded buffer in shared memory, with three semaphores; ipcd sends them to the chat.
    Usage: chat_semaphores [NAME [TEXT…]], for the endpoint shm:///NAME?semaphores */
 #include <fcntl.h>
 #include <semaphore.h>
@@ -10,15 +10,15 @@
 #define SIZE 256
 
 struct buffer {
-    unsigned int head; /* taken next, by ipcd */
-    unsigned int tail; /* filled next, by whoever has the mutex */
+    unsigned int head; /* ipcd empties this slot next */
+    unsigned int tail; /* the process with the mutex fills this slot next */
     char slot[SLOTS][SIZE];
 };
 
 static sem_t *open_semaphore(const char *buffer, const char *end) {
     char name[300];
     snprintf(name, sizeof name, "%s_%s", buffer, end);
-    return sem_open(name, 0); /* ipcd has made it */
+    return sem_open(name, 0); /* ipcd has created it */
 }
 
 int main(int argc, char **argv) {
@@ -32,12 +32,12 @@ int main(int argc, char **argv) {
     if (buffer == MAP_FAILED)
         return perror("mmap"), 1;
     for (int i = 2; i < argc; i++) {
-        sem_wait(empty); /* until a place is free */
-        sem_wait(mutex); /* alone from here */
-        strncpy(buffer->slot[buffer->tail], argv[i], SIZE); /* the rest of the place becomes NULs */
+        sem_wait(empty); /* wait for a free slot */
+        sem_wait(mutex); /* one writer at a time, from here */
+        strncpy(buffer->slot[buffer->tail], argv[i], SIZE); /* fills the rest of the slot with NULs */
         buffer->tail = (buffer->tail + 1) % SLOTS;
         sem_post(mutex); /* to here */
-        sem_post(full); /* one more to take */
+        sem_post(full); /* one more filled slot */
     }
     return 0;
 }

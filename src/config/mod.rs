@@ -57,7 +57,7 @@ mod tests {
     const NAME: &str = "/etc/ipcd/ipcd.toml";
     const SHIPPED: &str = include_str!("../../etc/ipcd.toml");
 
-    /// The configuration without where it was read and what of it is the default all the same.
+    /// The configuration without its positions, and without what says only whether a value was written down.
     fn parsed(text: &str) -> Config {
         let mut config = Config::parse(Path::new(NAME), text).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.file.take().as_deref(), Some(Path::new(NAME)));
@@ -70,7 +70,7 @@ mod tests {
         config
     }
 
-    /// The shipped file with every `#key = value` line taken in.
+    /// The shipped file with every `#key = value` line uncommented.
     fn shipped_in_full() -> String {
         let key =
             |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
@@ -170,7 +170,7 @@ mod tests {
                     bytes[at] = wrong;
                     never_panics(&bytes);
                 }
-                // A bit of each of the eight, in turn.
+                // One flipped bit, each of the eight in turn.
                 bytes[at] = right ^ (1 << (at % 8));
                 never_panics(&bytes);
                 bytes[at] = right;

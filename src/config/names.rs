@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::engine::allow::names::{NAME_BYTES_MAX, Names, is_name};
 use crate::engine::service::Service;
 
-/// The most names in a list: a school. Guessed.
+/// The most names in a list: enough for a school, by estimate.
 const NAMES_MAX: usize = 4096;
 
 /// Reads a list; errors in its names go to `faults`.
@@ -58,7 +58,7 @@ pub(super) fn allow_names(builder: &mut Builder, table: Table, value: Value<'_>)
     Ok(())
 }
 
-/// Reads whether something is so.
+/// Reads true or false.
 pub(super) fn read_flag(value: Value<'_>) -> Result<bool, String> {
     match value.into_inner() {
         DeValue::Boolean(flag) => Ok(flag),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn authority_of_clients_is_for_tls_endpoints_that_say_nothing_else() {
+    fn client_authority_applies_to_tls_endpoints_without_own_setting() {
         let text = r#"
             tls.client_ca = "/x/ca.pem"
             multiply.allow_names = []
@@ -199,7 +199,7 @@ mod tests {
             ),
             (
                 "tls.client_crl = \"/x/crl.pem\"\nchat.listen = [\"tls://localhost:2\"]".to_owned(),
-                "client_crl: no certificates of clients are asked for; set client_ca",
+                "client_crl: no endpoint requests client certificates; set client_ca",
             ),
             (
                 format!("{ca}chat.listen = [{{ endpoint = \"tls://localhost:2\", allow_names = \"ada\" }}]"),

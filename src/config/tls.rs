@@ -10,7 +10,7 @@ use super::table::Table;
 use super::tls_files::TlsVersion;
 use super::value::{Text, Value, typed};
 
-/// The most further certificates. Guessed.
+/// The most further certificates, by estimate.
 const CERTIFICATES_MAX: usize = 64;
 
 pub(super) fn path(value: Value<'_>) -> Result<Option<PathBuf>, String> {
@@ -68,7 +68,7 @@ pub(super) fn certificates(builder: &mut Builder, _: Table, value: Value<'_>) ->
                 "certificate" => &mut certificate,
                 "key" => &mut key,
                 other => {
-                    let text = format!("unknown key \"{}\"; there are certificate and key", quoted(other));
+                    let text = format!("unknown key \"{}\"; known keys: certificate, key", quoted(other));
                     builder.fault(name.span().start, text);
                     is_clear = false;
                     continue;
@@ -85,7 +85,7 @@ pub(super) fn certificates(builder: &mut Builder, _: Table, value: Value<'_>) ->
         }
         match (certificate, key) {
             (Some(certificate), Some(key)) => all.push((certificate, key)),
-            _ if !is_clear => {} // what is wrong has been said
+            _ if !is_clear => {} // it was reported above
             _ => builder.fault(at, "certificates: each needs both certificate and key".to_owned()),
         }
     }
@@ -105,10 +105,10 @@ pub(super) fn client_crl(builder: &mut Builder, _: Table, value: Value<'_>) -> R
     Ok(())
 }
 
-/// Lists of what authorities have revoked, without an authority.
+/// Reports revocation lists without an authority.
 pub(super) fn check(builder: &mut Builder) {
     if let Some(at) = builder.crl_at.filter(|_| !builder.has_client_authority()) {
-        let text = "client_crl: no certificates of clients are asked for; set client_ca, or leave it out";
+        let text = "client_crl: no endpoint requests client certificates; set client_ca, or leave it out";
         builder.fault(at, text.to_owned());
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn value_that_is_wrong_brings_one_error_and_no_untrue_one_beside_it() {
+    fn wrong_value_causes_one_error_and_no_misleading_second_one() {
         let listens = "[multiply]\nlisten = [{ endpoint = \"tls://localhost:1\", client_certificates = true }]\n\
                        allow_names = [\"ada\"]\n";
         let tls = |text: &str| format!("[tls]\nclient_ca = \"/x/ca.pem\"\n{text}\n{listens}");

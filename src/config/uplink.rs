@@ -38,7 +38,7 @@ impl NatsServer {
         };
         if rest.contains('@') {
             return Err(
-                "no user and password belong here: put them into a file and name it with credentials",
+                "user and password do not belong here: put them into a file and name it with credentials",
             );
         }
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -82,13 +82,13 @@ pub struct Nats {
     /// The name that the daemons of one house share.
     pub house: String,
     /// The file with token, user and password, seed or .creds; `%d` at its beginning is the directory of the service's
-    /// credentials. `None`: the servers want none.
+    /// credentials. `None`: the servers require none.
     pub credentials: Option<PathBuf>,
     /// The authorities of `tls://` servers, as PEM; `None`: those that the system trusts.
     pub ca: Option<PathBuf>,
-    /// The servers want the handshake before anything else.
+    /// The servers expect the TLS handshake before anything else.
     pub is_handshake_first: bool,
-    /// On how many servers the log is kept, if it has to be made.
+    /// The number of servers that keep the log, if it must be created.
     pub replicas: u8,
     /// How long it keeps a message.
     pub max_age: Duration,
@@ -140,7 +140,7 @@ mod tests {
             ("nats://x:0", Err("a port is")),
             ("nats://x:+1", Err("a port is")),
             ("nats://x:65536", Err("a port is")),
-            ("nats://ann:secret@x", Err("no user and password belong here")),
+            ("nats://ann:secret@x", Err("user and password do not belong here")),
         ] {
             let read = NatsServer::parse(text).map(|server| server.to_string());
             match expected {

@@ -8,8 +8,8 @@ use super::syntax::{Diagnostic, quoted};
 use super::value::{Person, Principal, Value, typed};
 use crate::engine::allow::Allowed;
 
-/// The most names in one list: more belong in a group.
-const PEOPLE_MAX: usize = 256;
+/// The most entries of one list: more belong in a group.
+const ENTRIES_MAX: usize = 256;
 
 /// The database for a list.
 #[derive(Clone, Copy)]
@@ -55,26 +55,26 @@ fn user_named(name: &str) -> Option<u32> {
 
 /// Reads a list. Errors in elements are reported at their positions; the returned error is about the whole value.
 pub(super) fn read(
-    people: UserDatabase,
+    database: UserDatabase,
     value: Value<'_>,
     faults: &mut Vec<Diagnostic>,
 ) -> Result<Allowed, String> {
-    let one = people.one();
+    let one = database.one();
     let DeValue::Array(names) = value.into_inner() else {
         return Err(format!(
             "it must be a list of {one}s, names in quotes or numbers, for example [\"root\", 1000]"
         ));
     };
-    if names.len() > PEOPLE_MAX {
+    if names.len() > ENTRIES_MAX {
         return Err(format!(
-            "it must be a list of at most {PEOPLE_MAX} {one}s; name a group of them in allow_groups"
+            "it must be a list of at most {ENTRIES_MAX} {one}s; name a group of them in allow_groups"
         ));
     }
     let mut allowed = Allowed::default();
     for name in names {
         let at = name.span().start;
         let text = match typed::<Person>(name) {
-            Ok(Person(who)) => match people.find(&who) {
+            Ok(Person(who)) => match database.find(&who) {
                 Some(found) => {
                     allowed = allowed.or(found);
                     continue;
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn user_name_is_looked_up_and_a_number_taken_as_is() {
-        let find = |people: UserDatabase, who| people.find(&who);
+        let find = |database: UserDatabase, who| database.find(&who);
         assert_eq!(find(UserDatabase::Users, Principal::Name("root".into())), Some(Allowed::new([0], [])));
         assert_eq!(find(UserDatabase::Users, Principal::Id(4_000_000)), Some(Allowed::new([4_000_000], [])));
         assert_eq!(find(UserDatabase::Groups, Principal::Id(4_000_000)), Some(Allowed::new([], [4_000_000])));

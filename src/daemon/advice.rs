@@ -62,14 +62,14 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// Warns if members who come to one port meet in different rooms.
+/// Warns if clients of one port join different rooms.
 fn of_rooms(config: &Config) -> Option<String> {
     let mut rooms =
         config.listens.iter().filter(|listen| matches!(listen.service, Service::Chat | Service::Page));
     let shared = rooms.find(|listen| config.share_ports && listen.endpoint.network().is_some())?;
     config.nats.room.is_empty().then(|| {
         format!(
-            "{}: the daemons that share {} have a room each, and chance decides which one a member comes to; name a room under [chat] and servers under [nats], so that it is one, or offer the chat in one daemon alone",
+            "{}: each daemon that shares {} has a room of its own, and the kernel decides which one a client joins; to share one room, set room under [chat] and servers under [nats], or offer the chat in one daemon only",
             shared.position, shared.endpoint,
         )
     })

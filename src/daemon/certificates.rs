@@ -1,5 +1,5 @@
-//! The files of `[tls]`: read and checked as a whole, at a start, a reload and `--check`. Their contents are for the
-//! wire to judge.
+//! The files of `[tls]`: read and checked as a whole, at a start, a reload and `--check`. The wire checks their
+//! contents.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::wire::tls::{Acceptor, Certificates, Material, Pair, Rejected, Version
 pub(super) struct Checked {
     /// `None`: there is no TLS endpoint.
     pub(super) acceptor: Option<Acceptor>,
-    /// Until when they are good.
+    /// When they expire.
     pub(super) dates: Dates,
     pub(super) warnings: Vec<String>,
 }
@@ -99,7 +99,7 @@ fn failure(config: &Config, lines: impl IntoIterator<Item = String>) -> Failure 
     Failure::Config(Errors::from(lines.into_iter().map(under).collect::<Vec<String>>()))
 }
 
-/// Warns of certificates that are for other names than clients use here.
+/// Warns if the certificates have none of the names by which clients reach this endpoint.
 fn of_name(listen: &Listen, acceptor: &Acceptor, dates: &Dates) -> Option<String> {
     let network = listen.endpoint.network()?;
     let all = acceptor.certificates();

@@ -1,4 +1,4 @@
-//! Until when certificates and lists of revoked ones are good: told at a start, at a reload, and when the moment comes.
+//! When certificates and revocation lists expire: logged at a start, at a reload, and when it happens.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ pub(super) struct Span {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dates {
     pub(super) certificates: Vec<Span>,
-    /// The lists of revoked certificates, and until when they are good.
+    /// The file of revocation lists, and when the first of them expires.
     pub(super) list: Option<(String, u64)>,
 }
 
@@ -78,7 +78,7 @@ impl Span {
         }
         if now > *not_after {
             return Some(format!(
-                "the certificate has expired on {}, and clients refuse it; renew it, and reload",
+                "the certificate expired on {}, and clients refuse it; renew it, and reload",
                 date(*not_after)
             ));
         }
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(at[0].1, "c:");
         assert!(at[14..].iter().all(|(_, told)| told == "c:l:"), "{at:?}");
         assert!(dates.warnings(99 * DAY + 1)[0].contains("expires on 1970-04-11T00:00:00Z"));
-        assert!(dates.warnings(100 * DAY + 1)[0].contains("has expired on 1970-04-11T00:00:00Z"));
+        assert!(dates.warnings(100 * DAY + 1)[0].contains("the certificate expired on 1970-04-11T00:00:00Z"));
         assert_eq!(Dates::default().next(5), None);
     }
 }

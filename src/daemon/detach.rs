@@ -99,7 +99,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
                 return Err(Failure::Runtime(format!("cannot detach: {}", reason(error))));
             }
             lock.leave();
-            Ok(ForkSide::Parent(retell(heard, &log_file)))
+            Ok(ForkSide::Parent(relay(heard, &log_file)))
         }
         Outcome::Child(outcome) => {
             drop(reader); // otherwise a message would always find a reader
@@ -115,7 +115,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
                 Err(why) => {
                     let failure = Failure::Runtime(why);
                     terminal.tell(&failure);
-                    Ok(ForkSide::Parent(failure.status())) // the waiting parent has told the terminal
+                    Ok(ForkSide::Parent(failure.status())) // the waiting parent has printed the error
                 }
             }
         }
@@ -162,7 +162,7 @@ fn listen(reader: &mut impl Read) -> io::Result<String> {
 }
 
 /// Prints the daemon's message on the terminal and returns the exit status.
-fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
+fn relay(heard: io::Result<String>, log_file: &Path) -> u8 {
     let log = log_file.display();
     let said = match heard {
         Ok(said) if said == READY => return 0,

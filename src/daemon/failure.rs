@@ -30,7 +30,7 @@ impl Failure {
     }
 
     /// Its text for standard error, with the priority of errors if that is the journal.
-    pub fn last_words(&self) -> String {
+    pub fn for_stderr(&self) -> String {
         host::log::as_errors(&self.to_string())
     }
 }

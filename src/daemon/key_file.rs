@@ -35,7 +35,7 @@ pub(super) fn load(key: &str, path: &Path, is_secret: bool) -> Result<Loaded, St
         },
     };
     let wrong = |what: String| format!("{}: {what}", path.display());
-    // Whatever is there: opening it does not wait.
+    // Opening must not block, whatever is there.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(&path, flags, Mode::empty()).map(File::from).map_err(|errno| {
         let advice = match errno {
@@ -47,7 +47,7 @@ pub(super) fn load(key: &str, path: &Path, is_secret: bool) -> Result<Loaded, St
     })?;
     let about = file.metadata().map_err(|error| wrong(describe(&error)))?;
     if !about.is_file() {
-        return Err(wrong(format!("is no regular file; {key} must be one")));
+        return Err(wrong(format!("is not a regular file; {key} must be one")));
     }
     if is_secret && about.mode() & 0o007 != 0 {
         return Err(wrong(format!(

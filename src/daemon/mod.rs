@@ -4,6 +4,7 @@ pub mod advice;
 pub mod bounds;
 #[cfg(feature = "tls")]
 mod certificates;
+pub mod consume;
 #[cfg(feature = "tls")]
 mod dates;
 mod detach;
@@ -38,7 +39,6 @@ mod signals;
 mod status;
 pub mod stdio;
 mod summary;
-pub mod taking;
 mod transcript;
 mod unit;
 mod user;
@@ -114,8 +114,8 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
     Ok(outcome.map_or_else(|failure| detach::note(&failure), |()| 0))
 }
 
-/// A signal's request to the daemon.
-enum Meaning {
+/// What a signal asks for.
+enum SignalAction {
     Nothing,
     Stop,
     Reload,
@@ -131,16 +131,16 @@ struct Daemon {
     terminal: Terminal,
     runtime: Runtime,
     transcript: Option<Transcript>,
-    /// Until when the files of `[tls]` are good.
+    /// When the files of `[tls]` expire.
     #[cfg(feature = "tls")]
     dates: dates::Dates,
-    /// When the next warning about that is due.
+    /// When the next warning about them is due.
     #[cfg(feature = "tls")]
     dates_due: Option<Timestamp>,
     config: Config,
-    /// What the shared room is made of, if there is one.
+    /// The configuration of the shared room, if there is one.
     #[cfg(feature = "nats")]
-    likeness: Option<nats::Likeness>,
+    shared: Option<nats::SharedConfig>,
     reactor: Reactor,
     /// Listening sockets that were handed over and do not have an endpoint yet.
     handed: Vec<(ResolvedEndpoint, Listener)>,
@@ -167,7 +167,7 @@ impl Daemon {
         #[cfg(feature = "tls")]
         let certificates = certificates::read(&config)?;
         let shared = nats::read(&config)?;
-        allocator::give_large_pieces_their_own_pages();
+        allocator::give_large_blocks_their_own_pages();
         host::log::init(config.log_level, run.log_level);
         let (manager, trouble) = Manager::find();
         trouble.iter().for_each(|line| log::warn!("{line}"));
@@ -196,7 +196,7 @@ impl Daemon {
             status: Status::begun(reactor.now()),
             config: config.clone(),
             #[cfg(feature = "nats")]
-            likeness: None,
+            shared: None,
             reactor,
             handed: taken_over.listeners,
             units: taken_over.units,
@@ -261,24 +261,24 @@ impl Daemon {
             self.tell_figures();
             self.return_memory();
             for signal in turn.signals {
-                match self.meaning(signal, stopping) {
-                    Meaning::Nothing => {}
-                    Meaning::Stop if stopping => {
+                match self.action_of(signal, stopping) {
+                    SignalAction::Nothing => {}
+                    SignalAction::Stop if stopping => {
                         log::warn!("second stop signal: stopping at once");
                         return Ok(());
                     }
-                    Meaning::Stop => {
+                    SignalAction::Stop => {
                         log::info!("stopping: {} connections are open", self.reactor.engine.len());
                         stopping = true;
                         self.manager.stopping();
                         self.reactor.stop(self.config.shutdown_grace, self.config.listen_backlog as usize);
                     }
-                    Meaning::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
-                    Meaning::Reload => {
+                    SignalAction::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
+                    SignalAction::Reload => {
                         log::info!("SIGHUP asks for a reload");
                         drop(self.reload());
                     }
-                    Meaning::Status => self.log_status(),
+                    SignalAction::Status => self.log_status(),
                 }
             }
             for (peer, request) in turn.requests {
@@ -301,7 +301,7 @@ impl Daemon {
             }
             self.report_to_manager();
             #[cfg(feature = "tls")]
-            self.look_at_dates();
+            self.check_dates();
         }
         #[cfg(feature = "nats")]
         self.part_from_others()?;
@@ -310,21 +310,21 @@ impl Daemon {
         Ok(())
     }
 
-    /// The meaning of a signal in the current state.
-    fn meaning(&mut self, signal: Signal, stopping: bool) -> Meaning {
+    /// What a signal asks for in the current state.
+    fn action_of(&mut self, signal: Signal, stopping: bool) -> SignalAction {
         match signal {
-            Signal::Stop => Meaning::Stop,
-            Signal::Status => Meaning::Status,
+            Signal::Stop => SignalAction::Stop,
+            Signal::Status => SignalAction::Status,
             Signal::Hangup => {
                 self.reopen_files();
                 if !self.terminal.is_gone() {
-                    return Meaning::Reload;
+                    return SignalAction::Reload;
                 }
                 if stopping {
-                    return Meaning::Nothing; // the shell sends it in addition to the kernel
+                    return SignalAction::Nothing; // the shell sends it in addition to the kernel
                 }
                 log::info!("the terminal is gone");
-                Meaning::Stop
+                SignalAction::Stop
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `[nats]`: its files are read and the whole is checked, at a start, a reload and `--check`.
+//! `[nats]`: reads its files and checks everything, at a start, a reload and `--check`.
 
 use std::rc::Rc;
 
@@ -17,13 +17,14 @@ pub(super) struct Shared {
     /// For encrypted servers; a `nats://` server may ask for it too.
     #[cfg(feature = "tls")]
     pub(super) connector: Connector,
-    /// What may differ from one configuration to the next, as a text that shows no secret.
-    pub(super) likeness: Likeness,
+    /// To find out at a reload whether anything has changed.
+    pub(super) config: SharedConfig,
 }
 
-/// All that a shared room is made of: if two of them are the same, a reload changes nothing. Not shown.
+/// The configuration of a shared room, and the contents of its files: if neither has changed, a reload changes nothing. Never
+/// printed, because it has secrets.
 #[derive(PartialEq, Eq)]
-pub(super) struct Likeness {
+pub(super) struct SharedConfig {
     nats: Nats,
     files: Vec<Vec<u8>>,
 }
@@ -42,7 +43,7 @@ pub(super) fn read(config: &Config) -> Result<Option<Shared>, Failure> {
         (_, true) => return Ok(None),
         (true, false) => {
             return Err(failure(vec![format!(
-                "room = \"{}\" under [chat]: a room is shared through servers of NATS; set servers, or leave room out",
+                "room = \"{}\" under [chat]: a shared room needs NATS servers; set servers, or leave room out",
                 nats.room.escape_debug()
             )]));
         }
@@ -88,7 +89,7 @@ pub(super) fn read(config: &Config) -> Result<Option<Shared>, Failure> {
             },
             #[cfg(feature = "tls")]
             connector: _connector,
-            likeness: Likeness { nats: nats.clone(), files },
+            config: SharedConfig { nats: nats.clone(), files },
         })),
         (credentials, connector, house, room) => {
             let wrong = [credentials.err(), connector.err(), house.err(), room.err()];
@@ -115,10 +116,10 @@ fn client() -> String {
     format!("ipcd on {}", uname.nodename().to_string_lossy())
 }
 
-/// What a file of credentials says.
+/// Parses a credentials file.
 fn credentials(bytes: &[u8]) -> Result<Credentials, String> {
     const FORMS: &str = "it must be token = \"...\", or user = \"...\" and password = \"...\", or a seed of an nkey, or a .creds file";
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("this is no text; {FORMS}"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("this is not text; {FORMS}"))?;
     if let Some((jwt, seed)) = parts_of_creds(text) {
         let key = UserKey::of_seed(seed)?;
         return Ok(Credentials::Jwt { jwt: jwt.to_owned(), sign: Rc::new(move |text| key.sign(text)) });

@@ -6,7 +6,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 /// The alphabet (RFC 4648, section 6), without padding.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// The kinds of keys: five bits each, the letter in base32. A seed says both that it is one and of what.
+/// The kinds of keys: five bits each, the letter in base32. A seed has two: that of seeds, and that of its key.
 const SEED: u8 = b'S' - b'A';
 const USER: u8 = b'U' - b'A';
 
@@ -23,15 +23,15 @@ impl UserKey {
     /// # Errors
     /// What is wrong with it; nothing of it is shown.
     pub(super) fn of_seed(text: &str) -> Result<UserKey, &'static str> {
-        let bytes =
-            decode(text).ok_or("this is no seed of an nkey: it has 58 capital letters and digits 2 to 7")?;
+        let bytes = decode(text)
+            .ok_or("this is not the seed of an nkey: one has 58 capital letters and digits 2 to 7")?;
         let (body, sum) = bytes.split_last_chunk::<2>().ok_or("the seed is too short")?;
         if crc16(body) != u16::from_le_bytes(*sum) {
             return Err("the seed's checksum is wrong: a character was lost or changed");
         }
         let [first, second, seed @ ..] = body else { return Err("the seed is too short") };
         if first >> 3 != SEED {
-            return Err("this is no seed but another key: a seed begins with SU");
+            return Err("this is another key, not a seed: a seed begins with SU");
         }
         if (first & 7) << 5 | second >> 3 != USER << 3 {
             return Err("this is the seed of an account or operator; a user's begins with SU");
@@ -148,7 +148,7 @@ mod tests {
         changed.replace_range(20..21, if &good[20..21] == "A" { "B" } else { "A" });
         for (text, why) in [
             (changed.as_str(), "checksum"),
-            (&good.to_lowercase(), "no seed of an nkey"),
+            (&good.to_lowercase(), "not the seed of an nkey"),
             (&good[..40], "checksum"),
             ("", "too short"),
             ("SU", "too short"),

@@ -1,4 +1,4 @@
-//! The files of the page, as they lie in `web/`: built into the program.
+//! The files of the page, from `web/`, which are built into the program.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -11,10 +11,10 @@ use crate::engine::http::site::File;
 use crate::engine::service::facts::Need;
 use crate::host::interfaces;
 
-/// Bytes of the token: nobody guesses it.
+/// Bytes of the token: too many to guess.
 const TOKEN_BYTES: usize = 16;
 
-/// A file: its path, the tags of its two forms, its bytes, and the same compressed, or nothing where that is no shorter.
+/// A file: its path, the tags of its two forms, its bytes, and the same compressed, or nothing if that is not shorter.
 type Packed = (&'static str, [&'static str; 2], &'static [u8], &'static [u8]);
 
 /// Each file, as `build.rs` packs it.
@@ -23,12 +23,12 @@ const FILES: &[Packed] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
 #[cfg(not(feature = "page"))]
 const FILES: &[Packed] = &[];
 
-/// What the teacher's page shows first: another one in each process.
+/// The token of the teacher's view: a new one in each process.
 pub(super) fn token() -> Arc<str> {
     static TOKEN: OnceLock<Arc<str>> = OnceLock::new();
     let make = || {
         let mut bytes = [0; TOKEN_BYTES];
-        // Without random bytes there is no token, and nobody is let in for it.
+        // Without random bytes there is no token, and so no access with one.
         let filled = getrandom(&mut bytes[..], GetRandomFlags::empty());
         let token: String = match filled {
             Ok(TOKEN_BYTES) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -116,7 +116,7 @@ mod tests {
     const PACKED_BYTES_MAX: usize = 60 * 1024;
 
     #[test]
-    fn page_is_at_most_60_kib_compressed_and_unpacks_to_what_it_is() {
+    fn page_is_at_most_60_kib_compressed_and_unpacks_unchanged() {
         let mut packed_bytes = 0;
         for file in files().iter() {
             let mut unpacked = Vec::new();
@@ -141,7 +141,7 @@ mod tests {
             {
                 assert!(!text.contains(foreign), "{} has {foreign}", file.path);
             }
-            // What one file loads is another one here.
+            // Every file that another one loads is here.
             for loaded in
                 text.split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css"))
             {
@@ -150,7 +150,7 @@ mod tests {
             }
             assert!(!text.contains("<script>") && !text.contains("<style"), "{}", file.path);
         }
-        // Every text that is named is there, and each that is there is named.
+        // Every text that is used exists, and every one that exists is used.
         let every_text = include_str!("../../web/texts.js");
         let mut named = BTreeSet::new();
         for file in files().iter() {

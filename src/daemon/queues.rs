@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn more_queues_than_a_user_may_have_are_told() {
+    fn more_queues_than_a_user_may_have_cause_a_warning() {
         let (limit, _) = getrlimit(Resource::RLIMIT_MSGQUEUE).unwrap();
         let with = |count: u64| {
             let list: Vec<String> = (0..count).map(|number| format!("\"mq:///a{number}\"")).collect();

@@ -88,7 +88,7 @@ const COLUMNS: usize = 60;
 /// The same without a configuration: one to copy, because a file with one service turns the others off.
 fn alone() -> Vec<String> {
     let mut lines = vec!["only this machine can connect; for others, give --config a copy".to_owned()];
-    let change = "with 0.0.0.0 for localhost";
+    let change = "with 0.0.0.0 instead of localhost";
     match EXAMPLES.iter().find(|file| Path::new(file).is_file()) {
         Some(file) if file.len() + change.len() < COLUMNS => lines.push(format!("of {file} {change}")),
         Some(file) => lines.extend([format!("of {file}"), change.to_owned()]),

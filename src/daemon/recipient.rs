@@ -1,4 +1,4 @@
-//! A client that gets signals.
+//! A process that gets signals.
 
 use std::os::fd::OwnedFd;
 
@@ -7,12 +7,12 @@ use rustix::process::Pid;
 
 use crate::engine::message::{ConnectionId, Timestamp};
 
-/// Somebody who gets signals, as long as its connection is there.
+/// A process that gets signals as long as its connection is open.
 #[derive(Debug)]
 pub(super) struct Recipient {
     pub(super) peer: ConnectionId,
     pub(super) pid: Pid,
-    /// It tells whether the process is still that one.
+    /// Its pidfd: unlike a pid, it never refers to another process.
     pub(super) process: OwnedFd,
     /// The messages up to its last signal.
     pub(super) told: u64,
@@ -21,7 +21,7 @@ pub(super) struct Recipient {
 }
 
 impl Recipient {
-    /// Whether its process has not ended: then its number may soon be another one's.
+    /// Whether its process still runs. After its end, another process may get the same pid.
     pub(super) fn is_alive(&self) -> bool {
         let mut process = [PollFd::new(&self.process, PollFlags::IN)];
         matches!(poll(&mut process, Some(&Timespec::default())), Ok(0))

@@ -226,8 +226,8 @@ mod tests {
         let (mut file, count) = record(&engine());
         let all = bytes(&mut file).len();
         // The log once, and not for each of the 20; the history; and direct messages to two of them.
-        let (line, aside) = ("m0: ".len() + 900 + 1, "m0 (to you): ".len() + 500);
-        let waits = 60 * (2 * line + 2 * aside);
+        let (line, direct) = ("m0: ".len() + 900 + 1, "m0 (to you): ".len() + 500);
+        let waits = 60 * (2 * line + 2 * direct);
         assert!(all < waits * 11 / 10 + 1024 * count, "{all} for {waits}");
     }
 

@@ -1,4 +1,4 @@
-//! The certificates in use: replaced at a reload, and looked at when one of them ends.
+//! The certificates in use: replaced at a reload, and checked when one of them expires.
 
 use super::Daemon;
 use super::certificates::Checked;
@@ -14,7 +14,7 @@ impl Daemon {
     }
 
     /// Logs the warnings about dates, once they are due.
-    pub(super) fn look_at_dates(&mut self) {
+    pub(super) fn check_dates(&mut self) {
         if self.dates_due.is_some_and(|due| self.reactor.now() >= due) {
             self.dates.warnings(now()).iter().for_each(|line| log::warn!("{line}"));
             self.plan_dates();

@@ -1,4 +1,4 @@
-//! The room that this daemon shares with others: begun at a start, changed by a reload, left at a stop.
+//! The room that this daemon shares with others: joined at a start, changed by a reload, left at a stop.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::engine::linking::Beginning;
 use crate::engine::record::Record;
 use crate::engine::uplink::InstanceId;
 
-/// How long a stop waits until a server has taken what the others must know.
-const PARTING: Duration = Duration::from_secs(1);
+/// How long a stop waits for a server to acknowledge that this daemon leaves.
+const LEAVING: Duration = Duration::from_secs(1);
 
-/// Bytes that no other process has.
+/// Random bytes, different in each process.
 fn random<const COUNT: usize>() -> [u8; COUNT] {
     let mut bytes = [0; COUNT];
-    // The kernel has them from the first moments of the machine on.
+    // So few bytes never fail; after boot it waits for the first ones (getrandom(2)).
     let _ = getrandom(&mut bytes[..], GetRandomFlags::empty());
     bytes
 }
 
 impl Daemon {
-    /// Shares the room from the start on, as the configuration says; what the process before knew of it is taken out of its
-    /// record.
+    /// Shares the room from the start, if the configuration says so, with the state in the record of the previous process if
+    /// there is one.
     pub(super) fn begin_sharing(&mut self, shared: Option<Shared>, mut record: Record) -> Record {
         if let Some(shared) = shared {
             let (instance, seed) = (InstanceId(random()), u64::from_ne_bytes(random()));
@@ -36,33 +36,33 @@ impl Daemon {
         record
     }
 
-    /// Shares the room, or does so no more, as a new configuration says.
+    /// Starts or stops sharing the room, as a new configuration says.
     pub(super) fn change_sharing(&mut self, shared: Option<Shared>) {
         match shared {
-            Some(shared) if self.likeness.as_ref() == Some(&shared.likeness) => {}
+            Some(shared) if self.shared.as_ref() == Some(&shared.config) => {}
             Some(shared) => {
                 let beginning = Beginning::New(InstanceId(random()), u64::from_ne_bytes(random()));
                 self.share(shared, beginning);
             }
-            None if self.likeness.is_none() => {}
+            None if self.shared.is_none() => {}
             None => {
-                self.likeness = None;
+                self.shared = None;
                 self.reactor.leave_servers();
             }
         }
     }
 
     fn share(&mut self, shared: Shared, beginning: Beginning) {
-        self.likeness = Some(shared.likeness);
+        self.shared = Some(shared.config);
         #[cfg(feature = "tls")]
         self.reactor.connect_with(Some(shared.connector));
         let now = self.reactor.now();
         self.reactor.engine.share(now, shared.settings, beginning);
     }
 
-    /// The daemon ends: the others learn at once that nobody is left here.
+    /// Tells the other daemons that nobody is left here, because this one stops.
     pub(super) fn part_from_others(&mut self) -> Result<(), Failure> {
-        let until = self.reactor.now() + PARTING;
+        let until = self.reactor.now() + LEAVING;
         self.reactor.engine.part_from_others(self.reactor.now());
         while !self.reactor.engine.is_parted() && self.reactor.now() < until {
             let turn = self.reactor.turn(Some(until));

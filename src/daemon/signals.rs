@@ -1,5 +1,5 @@
-//! Clients that get a signal when something was said: a queued one (sigqueue(3)), whose value is how many messages there were
-//! since the one before.
+//! Clients that get a signal when something was said: a queued one (sigqueue(3)), whose value is the number of messages since
+//! the previous one.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const RECIPIENTS_MAX: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a process of this user gets no signals from a daemon of user `own`.
-fn stranger(uid: u32, own: u32) -> Option<String> {
+fn refusal(uid: u32, own: u32) -> Option<String> {
     (uid != own).then(|| {
         format!(
             "signals go only to processes of the daemon's own user (uid {own}), and yours has uid {uid}; the drop-in /usr/share/doc/ipcd/examples/signals.conf runs it as another user"
@@ -39,15 +39,18 @@ impl Daemon {
 
     fn recipient(&self, peer: ConnectionId) -> Result<Recipient, String> {
         let Some(RemoteAddress::Process { uid, pid, .. }) = self.reactor.engine.remote(peer) else {
-            return Err("the kernel does not say who you are, so no signal can be sent".to_owned());
+            return Err(
+                "the kernel does not identify your process, so no signal can be sent; use a Unix socket"
+                    .to_owned(),
+            );
         };
-        if let Some(error) = stranger(uid, geteuid().as_raw()) {
+        if let Some(error) = refusal(uid, geteuid().as_raw()) {
             return Err(error);
         }
         if self.recipients.len() >= RECIPIENTS_MAX {
-            return Err(format!("{RECIPIENTS_MAX} clients get signals already"));
+            return Err(format!("{RECIPIENTS_MAX} clients get signals already; try again later"));
         }
-        let unseen = "your process is not to be seen from where the daemon lives, in another PID namespace";
+        let unseen = "the daemon cannot see your process, which is in another PID namespace";
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(unseen)?;
         let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| unseen)?;
         test_kill_process(pid).map_err(|errno| match errno {
@@ -110,8 +113,8 @@ mod tests {
 
     #[test]
     fn process_of_another_user_gets_no_signals() {
-        assert_eq!(stranger(7, 7), None);
-        let error = stranger(0, 7).unwrap();
+        assert_eq!(refusal(7, 7), None);
+        let error = refusal(0, 7).unwrap();
         assert!(error.contains("own user (uid 7), and yours has uid 0"), "{error}");
     }
 }

@@ -139,7 +139,7 @@ impl Layout {
         INDEX_BYTES as u64 + u64::from(self.slots) * u64::from(self.size)
     }
 
-    /// Where a place begins.
+    /// The offset of a slot.
     pub fn slot_at(&self, index: u32) -> u64 {
         INDEX_BYTES as u64 + u64::from(index) * u64::from(self.size)
     }

@@ -27,15 +27,15 @@ pub fn descriptors() -> Option<String> {
     })
 }
 
-/// `LISTEN_PIDFDID` (systemd 260 and later) and the own number, if they differ: another process has had this process's id.
-/// `None` also where the kernel has no such numbers.
+/// `LISTEN_PIDFDID` (systemd 260 and later) and this process's own number, if they differ: then the variable was for an earlier
+/// process with the same id. Also `None` if the kernel has no such numbers.
 pub fn other_pidfd_id() -> Option<(u64, u64)> {
     let told: u64 = std::env::var("LISTEN_PIDFDID").ok()?.parse().ok()?;
     let own = pidfd_id()?;
     (told != own).then_some((told, own))
 }
 
-/// The number that no other process has until the machine starts anew.
+/// A number of this process that no other one has until the next boot.
 fn pidfd_id() -> Option<u64> {
     let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
     // PID_FS_MAGIC (linux/magic.h): since Linux 6.9 each process is an inode of a filesystem.

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-/// The most addresses of this machine that are told.
+/// The most addresses to report.
 const ADDRESSES_MAX: usize = 4;
 
-/// The addresses that other machines can use. In a sandbox without AF_NETLINK they cannot be listed: then those that what goes
-/// elsewhere comes from.
+/// The addresses that other machines can use. In a sandbox without AF_NETLINK they cannot be listed: then the source addresses
+/// of packets to other networks.
 pub fn addresses() -> Vec<IpAddr> {
     let mut found = listed().unwrap_or_else(|| outward().collect());
     found.retain(is_for_others);
@@ -29,7 +29,7 @@ fn listed() -> Option<Vec<IpAddr>> {
     Some(interfaces.filter_map(|interface| address(interface.address?)).collect())
 }
 
-/// Our end of a route to somewhere else: connect(2) on a datagram socket looks for one, and sends nothing. The addresses are
+/// The source address of a route to another network: connect(2) on a datagram socket looks one up, and sends nothing. The addresses are
 /// for documentation (RFC 5737, RFC 3849).
 fn outward() -> impl Iterator<Item = IpAddr> {
     let somewhere: [(IpAddr, IpAddr); 2] = [

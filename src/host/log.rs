@@ -149,7 +149,7 @@ fn style() -> Style {
     }
 }
 
-/// The last message of a process: for people as it is; in the journal each line has the priority of an error.
+/// The last message of a process: unchanged for people; in the journal, each line has the priority of an error.
 pub fn as_errors(text: &str) -> String {
     match style() {
         Style::Terminal | Style::File => text.to_owned(),

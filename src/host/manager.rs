@@ -16,7 +16,7 @@ use super::fd_bundle::{self, DESCRIPTORS_PER_MESSAGE};
 use crate::os_error::describe;
 
 /// How long to wait for a busy service manager when storing something.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The service manager, if there is one (NOTIFY_SOCKET, sd_notify(3)).
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Manager {
         let states =
             [NotifyState::Custom("FDSTORE=1"), NotifyState::Custom("FDPOLL=0"), NotifyState::Custom(&name)];
         for some in descriptors.chunks(DESCRIPTORS_PER_MESSAGE) {
-            self.send_patiently(&message(&states), some)?;
+            self.send_waiting(&message(&states), some)?;
         }
         Ok(())
     }
@@ -116,14 +116,14 @@ impl Manager {
     /// It did not do so within a few seconds.
     pub fn wait_until_seen(&self) -> io::Result<()> {
         let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        self.send_patiently(&message(&[NotifyState::Custom("BARRIER=1")]), &[theirs.as_fd()])?;
+        self.send_waiting(&message(&[NotifyState::Custom("BARRIER=1")]), &[theirs.as_fd()])?;
         drop(theirs);
-        wait_for(&ours, PollFlags::HUP, Instant::now() + PATIENCE)
+        wait_for(&ours, PollFlags::HUP, Instant::now() + TIMEOUT)
     }
 
-    fn send_patiently(&self, message: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    fn send_waiting(&self, message: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             match send(socket, message, descriptors) {
                 Ok(()) => return Ok(()),

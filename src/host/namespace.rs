@@ -1,11 +1,11 @@
-//! Whether others on this machine see what is in our IPC namespace (ipc_namespaces(7)).
+//! Whether other processes of this machine see our message queues (ipc_namespaces(7)).
 
 use std::fs;
 
 /// The inode of the namespace that a machine begins with (PROC_IPC_INIT_INO in the kernel's include/linux/proc_ns.h).
 const FIRST: &str = "ipc:[4026531839]";
 
-/// Set to `no` by a unit that has no namespace of its own: in a container, nothing else tells.
+/// Set to `no` in a unit without a private namespace: in a container, nothing else shows this.
 const PRIVATE: &str = "IPCD_PRIVATE_IPC";
 
 /// Whether we are in another IPC namespace than the machine's first one: perhaps in one of our own (`PrivateIPC=`,

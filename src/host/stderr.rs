@@ -17,7 +17,7 @@ use super::time;
 /// From here on, output to standard error is discarded.
 pub fn discard() {
     let nothing = openat(CWD, "/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-    // Without a descriptor left or a /dev there is no session to come either.
+    // If no descriptor is left or /dev is missing, the session cannot start anyway.
     let _ = nothing.and_then(|nothing| rustix::stdio::dup2_stderr(&nothing));
 }
 
@@ -62,7 +62,7 @@ impl Style {
 /// and counted; before the next line that can be written, a line says how many were lost.
 #[derive(Debug)]
 pub struct Sink {
-    way: WriteMode,
+    mode: WriteMode,
     style: Style,
     /// The number of lines dropped since the last one that was written.
     lost: u64,
@@ -96,8 +96,8 @@ impl Sink {
         match fcntl_dupfd_cloexec(io::stderr(), 3) {
             Ok(fd) => Sink::new(fd, style),
             Err(error) => {
-                let way = if error == Errno::BADF { WriteMode::Closed } else { WriteMode::Shared };
-                Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
+                let mode = if error == Errno::BADF { WriteMode::Closed } else { WriteMode::Shared };
+                Sink { mode, style, lost: 0, dropped: 0, rest: Vec::new() }
             }
         }
     }
@@ -105,14 +105,14 @@ impl Sink {
     /// A sink for any descriptor, without a change for other processes that share it.
     pub fn new(fd: OwnedFd, style: Style) -> Self {
         let kind = fstat(&fd).map(|it| FileType::from_raw_mode(it.st_mode));
-        let way = match kind {
+        let mode = match kind {
             Ok(FileType::Socket) => WriteMode::Socket(fd),
             Ok(FileType::Fifo) => unshared(fd),
             Ok(FileType::CharacterDevice) if isatty(&fd) => unshared(fd),
             Ok(_) => WriteMode::Plain(fd),
             Err(_) => WriteMode::Polled(fd),
         };
-        Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
+        Sink { mode, style, lost: 0, dropped: 0, rest: Vec::new() }
     }
 
     /// Switches to another descriptor. Lines dropped so far are reported there.
@@ -134,13 +134,13 @@ impl Sink {
     /// Writes a line, or returns `false` and writes nothing. The rest of a partly written line is kept.
     fn put(&mut self, line: &[u8]) -> bool {
         let rest = std::mem::take(&mut self.rest);
-        let unwritten = self.way.write_some(&rest);
+        let unwritten = self.mode.write_some(&rest);
         if unwritten > 0 {
             self.rest = rest;
             self.rest.drain(..self.rest.len() - unwritten);
             return false;
         }
-        let unwritten = self.way.write_some(line);
+        let unwritten = self.mode.write_some(line);
         if unwritten == line.len() && !line.is_empty() {
             return false;
         }
@@ -284,7 +284,7 @@ mod tests {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let shared = dup(&writer).unwrap();
         let mut sink = Sink::new(writer, Style::Terminal);
-        assert!(matches!(sink.way, WriteMode::NonBlocking(_)));
+        assert!(matches!(sink.mode, WriteMode::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(reader));
         assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK), "who shares the pipe may wait");
     }
@@ -293,7 +293,7 @@ mod tests {
     fn unreopenable_pipe_is_polled_before_writing() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Terminal);
-        sink.way = WriteMode::Polled(writer);
+        sink.mode = WriteMode::Polled(writer);
         loses_and_recovers(&mut sink, &mut File::from(reader));
     }
 
@@ -317,7 +317,7 @@ mod tests {
             openat(CWD, name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
                 .unwrap();
         let mut sink = Sink::new(terminal, Style::Terminal);
-        assert!(matches!(sink.way, WriteMode::NonBlocking(_)));
+        assert!(matches!(sink.mode, WriteMode::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(master));
     }
 
@@ -350,7 +350,7 @@ mod tests {
         }
         assert_eq!((sink.lost(), sink.rest.len()), (3, 0));
         assert_eq!(untimed(&sink.loss()), "warning: 3 log lines could not be written\n");
-        sink.way = WriteMode::Plain(File::create("/dev/null").unwrap().into());
+        sink.mode = WriteMode::Plain(File::create("/dev/null").unwrap().into());
         sink.write_all(LINE).unwrap();
         assert_eq!(sink.lost(), 0);
     }
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn missing_standard_error_never_fails() {
         let mut sink =
-            Sink { way: WriteMode::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
+            Sink { mode: WriteMode::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
         sink.write_all(LINE).unwrap();
         sink.flush().unwrap();
         assert_eq!(sink.lost(), 1);

@@ -50,7 +50,7 @@ impl User {
     /// PR_SET_NO_NEW_PRIVS, so that no later program gains privileges. Root's capabilities are lost with the user ids.
     ///
     /// # Errors
-    /// A step was refused; then this process must exit, because it is in between two users.
+    /// A step failed; then this process must exit, because it has the rights of neither user completely.
     pub fn assume(&self) -> Result<(), String> {
         let failed = |what: &str, errno: Errno| {
             format!("cannot switch to user {}: {what}: {}", self.name, describe(&errno.into()))

@@ -77,9 +77,9 @@ impl Reactor {
     }
 
     fn look_before_sleep(&mut self) -> bool {
-        let mut patience = std::mem::take(&mut self.watched.patience);
-        let found = patience.look(|| self.take_watched());
-        self.watched.patience = patience;
+        let mut spin = std::mem::take(&mut self.watched.spin);
+        let found = spin.spin(|| self.take_watched());
+        self.watched.spin = spin;
         if found {
             return true;
         }

@@ -198,7 +198,7 @@ impl Slot {
         let ended = self.ended;
         self.wire.send(said, |pieces| match connection.write(pieces) {
             // The other side is gone, so it will not make room.
-            Err(error) if ended && is_empty(&error) && connection.is_left() => {
+            Err(error) if ended && is_empty(&error) && connection.is_abandoned() => {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
             outcome => outcome,
@@ -234,7 +234,7 @@ impl Slot {
     /// Whether a connection that is not being read has failed.
     pub(super) fn failed(&self) -> bool {
         let has_failed = |connection: &Connection| match connection.rings() {
-            Some(_) => self.writing == Writing::Blocked && connection.is_left(),
+            Some(_) => self.writing == Writing::Blocked && connection.is_abandoned(),
             None => connection.has_failed(),
         };
         self.ended && self.connection.as_ref().is_some_and(has_failed)

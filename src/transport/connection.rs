@@ -11,7 +11,7 @@ use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
 
-use super::buffer::taken::Taken;
+use super::buffer::consumer::Consumer;
 use super::messages;
 use super::rings::{self, Rings};
 use crate::host::raw::queue;
@@ -34,8 +34,8 @@ pub enum Connection {
     Queues(OwnedFd, OwnedFd),
     /// Two rings in shared memory, and the socket that they came through.
     Rings(Box<Rings>),
-    /// What is taken from a bounded buffer. What is written goes nowhere: there is no way back.
-    Buffer(Box<Taken>),
+    /// The messages of a bounded buffer. Output is discarded: nothing can be sent back.
+    Buffer(Box<Consumer>),
 }
 
 /// The most descriptors of one connection to wait for.
@@ -85,7 +85,7 @@ impl Connection {
         }
     }
 
-    /// Hands a client that has connected shared memory; if that fails, it gets the text `refusal`.
+    /// Gives a connected client its shared memory; if that fails, the client gets the text `refusal`.
     ///
     /// # Errors
     /// There is no descriptor or no memory left, or the client is gone (ECONNABORTED).
@@ -97,7 +97,7 @@ impl Connection {
         match Rings::offer(&socket) {
             Ok(others) => {
                 let rings = Rings::serve(socket, others).map_err(|error| match error.kind() {
-                    // Of mmap(2) it is a lack of memory, and does not mean that nobody else waits.
+                    // From mmap(2) this error means a lack of memory, not that no client is waiting.
                     io::ErrorKind::WouldBlock => Errno::NOMEM.into(),
                     _ => error,
                 })?;
@@ -110,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// Takes over the sockets that a former process had, those with rings followed by their [other descriptors](Self::others).
+    /// Takes over the sockets of a previous process; those with rings are followed by their [other descriptors](Self::others).
     pub fn all_of(descriptors: impl IntoIterator<Item = OwnedFd>) -> Vec<Connection> {
         let mut descriptors = descriptors.into_iter().peekable();
         let is_socket = |fd: &OwnedFd| sockopt::socket_type(fd).is_ok();
@@ -147,7 +147,7 @@ impl Connection {
         Connection::Queues(input, output)
     }
 
-    /// The process of ours that fills it, if there is one.
+    /// The process id of our helper process, if there is one.
     pub fn helper(&self) -> Option<u32> {
         match self {
             Connection::Buffer(taken) => Some(taken.pid()),
@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Its rings, if it has some.
+    /// Its rings, if it has any.
     pub fn rings(&self) -> Option<&Rings> {
         match self {
             Connection::Rings(rings) => Some(rings),
@@ -173,7 +173,7 @@ impl Connection {
         }
     }
 
-    /// The descriptors with which another process can go on, beside its socket.
+    /// The descriptors, besides its socket, with which another process can go on.
     pub fn others(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.rings().into_iter().flat_map(Rings::descriptors)
     }
@@ -194,7 +194,7 @@ impl Connection {
             Connection::Buffer(taken) => {
                 [source(taken.socket().as_fd(), Interest::READABLE, false), None, None]
             }
-            // The client rings for both: a message, or room for ours.
+            // The client signals both on it: a message, or room for ours.
             Connection::Rings(rings) => [
                 source(rings.socket().as_fd(), Interest::READABLE, false),
                 source(rings.bell(), both, true),
@@ -203,8 +203,8 @@ impl Connection {
         }
     }
 
-    /// Whether a socket's peer is its peer: an error on it comes from there, a short read has taken all available data, and an
-    /// event reports more; and another process can go on with it.
+    /// Whether its peer is that of a socket: then an error comes from the peer, a short read has taken all available data, an
+    /// event reports more, and another process can go on with it.
     pub fn is_socket(&self) -> bool {
         !matches!(self, Connection::Pair(..) | Connection::Queues(..) | Connection::Buffer(_))
     }
@@ -220,7 +220,7 @@ impl Connection {
     }
 
     /// Reads one packet into `buffer`; `WouldBlock` is none now (recv(2), or mq_receive(3)). Each write is a packet, and is accepted whole or
-    /// not at all; a packet longer than the socket's send buffer is EMSGSIZE. Rings do not know their end: it is their socket's.
+    /// not at all; a packet longer than the socket's send buffer is EMSGSIZE. Rings have no end of their own: the socket reports it.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let socket = match self {
             Connection::Rings(rings) => {
@@ -282,7 +282,7 @@ impl Connection {
         })
     }
 
-    /// Writes what stands right before the end: TCP puts it and the end that follows into one segment (MSG_MORE, send(2)).
+    /// Writes the last bytes before the end: TCP sends them and the end in one segment (MSG_MORE, send(2)).
     pub fn write_last(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Connection::Bytes(socket) => {
@@ -323,8 +323,8 @@ impl Connection {
         output[0].revents().contains(PollFlags::ERR)
     }
 
-    /// Whether the process at the other end of rings is gone: they do not tell.
-    pub fn is_left(&self) -> bool {
+    /// Whether the process at the other end is gone, which rings do not report.
+    pub fn is_abandoned(&self) -> bool {
         let Some(rings) = self.rings() else { return false };
         let mut socket = [PollFd::new(rings.socket(), PollFlags::empty())];
         let _ = poll(&mut socket, Some(&Timespec::default()));
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn last_words_on_tcp_wait_for_the_end_and_go_out_with_it() {
+    fn last_bytes_on_tcp_go_out_in_one_segment_with_the_end() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // The kernel lets them wait for 200 ms at most, which a busy machine may take between two lines.
         let mut have_waited = false;
@@ -428,7 +428,7 @@ mod tests {
         assert_eq!(
             connection.receive(&mut buffer).unwrap(),
             Received::End,
-            "the last empty one is no matter"
+            "the last empty one does not matter"
         );
         assert_eq!(connection.receive(&mut buffer).unwrap(), Received::End);
     }

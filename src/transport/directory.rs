@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directory_of_an_instance_is_ipcd_or_begins_so() {
+    fn instance_directory_is_ipcd_or_ipcd_with_a_name() {
         for (path, directory) in [
             ("ipcd/ipcd.sock", Some("ipcd")),
             ("ipcd-1/chat", Some("ipcd-1")),

@@ -48,7 +48,7 @@ pub enum OpenErrorKind {
     /// At this path is something that is not a FIFO; it is not removed.
     NotAFifo(PathBuf, &'static str),
     /// The FIFO at this path belongs to this other user.
-    SomebodyElses(PathBuf, u32),
+    OtherOwner(PathBuf, u32),
     /// The file at this path, the socket's with `.lock`, is not our lock file, and is never removed.
     NotALock(PathBuf),
     /// We may not open the lock file at this path.
@@ -113,7 +113,7 @@ impl OpenError {
             OpenErrorKind::NotASocket(_)
             | OpenErrorKind::NotALock(_)
             | OpenErrorKind::NotAFifo(..)
-            | OpenErrorKind::SomebodyElses(..) => "move it away, if nobody needs it, or choose another path",
+            | OpenErrorKind::OtherOwner(..) => "move it away, if nobody needs it, or choose another path",
             OpenErrorKind::LockDenied(_) | OpenErrorKind::ProbeDenied => {
                 "remove it, if nobody needs it, or choose another path"
             }
@@ -226,7 +226,7 @@ impl fmt::Display for OpenErrorKind {
             }
             OpenErrorKind::NotASocket(what) => write!(f, "there is {what}, not a socket"),
             OpenErrorKind::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
-            OpenErrorKind::SomebodyElses(path, uid) => {
+            OpenErrorKind::OtherOwner(path, uid) => {
                 write!(f, "{} is a FIFO of user {uid}, not of ipcd's user", path.display())
             }
             OpenErrorKind::NotALock(path) => {

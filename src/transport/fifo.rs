@@ -37,11 +37,11 @@ pub struct Fifo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDrop {
     /// Removed if we created it: the start or reload that it was created for may still fail.
-    AsBefore,
+    RemoveIfNew,
     /// Kept: a writer that opens it while no daemon runs waits for the next one.
-    Stays,
+    Keep,
     /// Removed.
-    Goes,
+    Remove,
 }
 
 /// One open FIFO.
@@ -52,15 +52,15 @@ struct FifoEnd {
     fd: OwnedFd,
     stat: Stat,
     made: bool,
-    fate: Cell<OnDrop>,
+    on_drop: Cell<OnDrop>,
 }
 
 impl Drop for FifoEnd {
     fn drop(&mut self) {
-        let goes = match self.fate.get() {
-            OnDrop::AsBefore => self.made,
-            OnDrop::Stays => false,
-            OnDrop::Goes => true,
+        let goes = match self.on_drop.get() {
+            OnDrop::RemoveIfNew => self.made,
+            OnDrop::Keep => false,
+            OnDrop::Remove => true,
         };
         if goes {
             self.remove();
@@ -119,7 +119,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<Fi
         what => return Err(OpenErrorKind::NotAFifo(path, kind_of_file(what))),
     }
     if stat.st_uid != geteuid().as_raw() {
-        return Err(OpenErrorKind::SomebodyElses(path, stat.st_uid));
+        return Err(OpenErrorKind::OtherOwner(path, stat.st_uid));
     }
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = match openat(CWD, &path, flags, Mode::empty()) {
@@ -136,7 +136,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<Fi
     if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
         return Err(other(Errno::STALE)); // another process is replacing files there
     }
-    Ok(FifoEnd { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
+    Ok(FifoEnd { direction, path, fd, stat: opened, made, on_drop: Cell::new(OnDrop::RemoveIfNew) })
 }
 
 impl Fifo {
@@ -166,18 +166,18 @@ impl Fifo {
     /// Keeps the files when this is dropped: a writer then waits, instead of creating a regular file with that name.
     /// Without this call, the files that we created are removed.
     pub fn keep(&self) {
-        self.decide(OnDrop::Stays);
+        self.decide(OnDrop::Keep);
     }
 
     /// Removes the files, so that no client writes to one that is not read any more.
     pub fn discard(&self) {
-        self.decide(OnDrop::Goes);
+        self.decide(OnDrop::Remove);
         [&self.input, &self.output].into_iter().for_each(FifoEnd::remove);
     }
 
-    fn decide(&self, fate: OnDrop) {
-        self.input.fate.set(fate);
-        self.output.fate.set(fate);
+    fn decide(&self, on_drop: OnDrop) {
+        self.input.on_drop.set(on_drop);
+        self.output.on_drop.set(on_drop);
     }
 
     /// Changes the mode of the files (each gets its part) and their group; an empty or unknown group means our own. They are

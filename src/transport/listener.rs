@@ -68,12 +68,12 @@ impl Listener {
         Ok(Listener { files: None, fd, place, kept })
     }
 
-    /// Accepts one connection, if one is waiting (accept4(2)). A client of shared memory for whom there is none gets the text
+    /// Accepts one connection, if one is waiting (accept4(2)). If there is no shared memory left for a client, it gets the text
     /// `refusal`.
     ///
     /// # Errors
     /// `WouldBlock`: none is waiting. ECONNABORTED: it was already gone, try the next. EMFILE, ENFILE, ENOBUFS and
-    /// ENOMEM: it keeps waiting until resources are freed; of shared memory, it is told so and closed.
+    /// ENOMEM: it keeps waiting until resources are freed; for shared memory, the client gets an error and is closed.
     pub fn accept(&self, refusal: &str) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if self.place.path().is_some() {
@@ -157,8 +157,8 @@ impl Listener {
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
-    /// Lets other sockets of the same user have its network address, or no further ones (SO_REUSEPORT, socket(7)). The kernel
-    /// takes this of a socket that listens already, too. One that another process keeps stays as that process wants it.
+    /// Lets other sockets of the same user share its network address, or no further ones (SO_REUSEPORT, socket(7)). The kernel
+    /// accepts this for a socket that already listens. A socket that another process keeps is not changed.
     ///
     /// # Errors
     /// setsockopt(2); none is expected.
@@ -181,7 +181,7 @@ impl Listener {
             | ResolvedEndpoint::Tls(_)
             | ResolvedEndpoint::Http(_)
             | ResolvedEndpoint::Https(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
-            _ => Ok(()), // of other sockets it is the peer's memory, or bounded for the whole socket
+            _ => Ok(()), // for other sockets it is the peer's memory, or bounded for the whole socket
         }
     }
 
@@ -205,7 +205,7 @@ impl Listener {
 /// # Errors
 /// What the descriptor is instead.
 pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
-    let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
+    let kind = sockopt::socket_type(fd).map_err(|_| "not a socket".to_owned())?;
     let address = getsockname(fd)
         .map_err(|error| format!("a socket without an address ({})", describe(&error.into())))?;
     let listens = sockopt::socket_acceptconn(fd) == Ok(true);

@@ -14,7 +14,7 @@ use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 use super::error::{OpenErrorKind, other};
 use super::owner;
 
-/// How often a lock file is reopened because its last owner has just removed it. Guessed.
+/// How often a lock file is reopened because its last owner has just removed it; an estimate.
 const TRIES_MAX: u32 = 16;
 
 /// The lock file's mode: no other user needs to open it, and anyone who can open it can block us (flock(2)).

@@ -40,7 +40,7 @@ pub(super) fn part_of(text: &[u8], bytes_max: usize) -> &[u8] {
         return text;
     }
     let is_inside = |at: &usize| text[*at] & 0xC0 == 0x80;
-    // A character has at most four bytes; of what is no text, any piece will do.
+    // A character has at most four bytes; invalid text may be split anywhere.
     let end = (bytes_max.saturating_sub(3).max(1)..=bytes_max).rev().find(|at| !is_inside(at));
     &text[..end.unwrap_or(bytes_max)]
 }

@@ -12,7 +12,7 @@ use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
 use procfs::process::FDTarget;
 use procfs::{FromBufReadSI, current_system_info};
 
-/// The most processes to search for a socket. Guessed: far more than such a machine runs.
+/// The most processes to search for a socket: far more than such a machine runs, by estimate.
 pub const PROCESSES_MAX: usize = 10_000;
 
 /// The most descriptors to search, over all processes: about 20 ms of readlink(2), during which clients wait after a failed

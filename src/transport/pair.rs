@@ -1,5 +1,5 @@
-//! A pair that any number of clients use, one side of it to write to and one to read from, and to which none connects: two
-//! FIFOs, two message queues, or a buffer, which has nothing to read from.
+//! A pair that any number of clients use without connecting: one side to write to, and one to read from. Two FIFOs, two message
+//! queues, or a bounded buffer, which has nothing to read from.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -91,7 +91,7 @@ impl Pair {
     /// The longest message that a client can write, in bytes, where there is such a bound.
     pub fn message_bytes_max(&self) -> Option<usize> {
         match self {
-            // The size of a buffer's places is written with its name.
+            // The size of a buffer's slots is part of its endpoint.
             Pair::Fifos(_) | Pair::Buffer(_) => None,
             Pair::Queues(queues) => Some(queues.message_bytes_max()),
         }
@@ -116,7 +116,7 @@ impl Pair {
         }
     }
 
-    /// Leaves everything to the next process.
+    /// Leaves its files to the next process.
     pub fn hand_over(&self) {
         match self {
             Pair::Fifos(_) => {}
@@ -125,7 +125,7 @@ impl Pair {
         }
     }
 
-    /// It is not in use any more: no client shall write to what is not read.
+    /// It is not in use any more: removes what clients write to, so that no client writes in vain.
     pub fn discard(&self) {
         match self {
             Pair::Fifos(fifo) => fifo.discard(),

@@ -29,7 +29,7 @@ use super::permissions;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
 
-/// How often the directory is created again because another process has just removed it. Guessed.
+/// How often the directory is created again because another process has just removed it; an estimate.
 const TRIES_MAX: u32 = 4;
 
 /// The umask belongs to the whole process. ipcd opens sockets in one thread; its tests do not.
@@ -208,7 +208,7 @@ impl SocketFiles {
         is_gone(&self.socket.made, &self.socket.path)
     }
 
-    /// Changes the mode and group of the socket file; see [`Listener::set_permissions`](super::listener::Listener::relabel).
+    /// Changes the mode and group of the socket file; see [`Listener::set_permissions`](super::listener::Listener::set_permissions).
     pub(super) fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         self.socket.set_permissions(mode, group, Some(getegid().as_raw()))
     }

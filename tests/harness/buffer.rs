@@ -1,4 +1,4 @@
-//! A writer of a course at a bounded buffer with semaphores, step by step, and what a wrong one does to it.
+//! A writer to a bounded buffer with semaphores, as in a course, step by step.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -11,7 +11,7 @@ use ipcd::host::raw::semaphore::{Semaphore, WORDS};
 
 use super::wait_until;
 
-/// Places, and bytes of one.
+/// The number of slots, and the bytes of one.
 pub const SLOTS: u32 = 8;
 pub const SIZE: u64 = 256;
 
@@ -50,7 +50,7 @@ impl Board {
         [self.file(), empty, full, mutex]
     }
 
-    /// How many of its files there are.
+    /// How many of its files exist.
     pub fn count(&self) -> usize {
         self.files().iter().filter(|file| file.exists()).count()
     }
@@ -101,7 +101,7 @@ pub fn value(semaphore: &SharedWords) -> i32 {
     Semaphore::of(semaphore).value().unwrap()
 }
 
-/// What a writer does for one message, one after the other.
+/// The steps of a writer for one message.
 pub const STEPS: usize = 6;
 
 impl Writer {
@@ -110,14 +110,14 @@ impl Writer {
         self.put_until(STEPS, text);
     }
 
-    /// Only the first steps, as one that is killed then.
+    /// Only the first steps, like a writer that is then killed.
     pub fn put_until(&self, steps: usize, text: &[u8]) {
-        let mut place = [0; SIZE as usize];
-        place[..text.len()].copy_from_slice(text);
+        let mut slot = [0; SIZE as usize];
+        slot[..text.len()].copy_from_slice(text);
         let all: [&dyn Fn(); STEPS] = [
             &|| wait(&self.empty),
             &|| wait(&self.mutex),
-            &|| self.object.write_all_at(&place, 8 + SIZE * u64::from(self.index(1))).unwrap(),
+            &|| self.object.write_all_at(&slot, 8 + SIZE * u64::from(self.index(1))).unwrap(),
             &|| self.set_index(1, (self.index(1) + 1) % SLOTS),
             &|| post(&self.mutex),
             &|| post(&self.full),
@@ -125,7 +125,7 @@ impl Writer {
         all[..steps].iter().for_each(|step| step());
     }
 
-    /// The index of what is taken next (0), or filled next (1).
+    /// The index of the slot to empty next (0), or to fill next (1).
     pub fn index(&self, which: u64) -> u32 {
         let mut bytes = [0; 4];
         self.object.read_exact_at(&mut bytes, 4 * which).unwrap();

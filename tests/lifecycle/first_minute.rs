@@ -175,7 +175,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
              info: mux on unix:///run/ipcd/ipcd.sock\n\
              info: page on http://localhost:33080\n\
              info: only this machine can connect; for others, give --config a copy\n\
-             info: of etc/classroom.toml with 0.0.0.0 for localhost\n\
+             info: of etc/classroom.toml with 0.0.0.0 instead of localhost\n\
              {open}info: ipcd {version} is ready\n"
         )
     );

@@ -194,7 +194,7 @@ fn inherited_sockets_match_by_address_and_the_rest_is_closed() {
     chat.hear("Greetings from the cave! Now type your name and press enter!\n");
     let warning = daemon.wait_for_log(&format!("tcp://{stray_address}: handed over by the service manager"));
     assert!(warning.starts_with("warning: ") && warning.contains("add it to a listen in"), "{warning}");
-    daemon.wait_for_log("the descriptor x that was handed over is no socket; it is closed");
+    daemon.wait_for_log("the descriptor x that was handed over is not a socket; it is closed");
     // A child that another test is just starting may hold a copy of the socket until it executes its program.
     wait_until("a refused connection", || std::net::TcpStream::connect(stray_address).err());
     drop((waiting, mux, chat));

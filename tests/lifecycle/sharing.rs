@@ -208,6 +208,6 @@ fn shared_chat_without_a_common_room_is_warned_of() {
         let output = test_dir.command().arg("--check").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{said}");
-        assert_eq!(said.contains("have a room each"), is_told, "{config}\n{said}");
+        assert_eq!(said.contains("has a room of its own"), is_told, "{config}\n{said}");
     }
 }

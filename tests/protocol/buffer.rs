@@ -1,4 +1,4 @@
-//! A bounded buffer in shared memory with semaphores: what writers put there is said in the room.
+//! A bounded buffer in shared memory with semaphores: the room gets its messages.
 
 mod faults;
 mod names;
@@ -24,13 +24,13 @@ fn messages_of_a_buffer_are_said_under_its_name() {
         ("with its end\n", "with its end"),
         ("/etc/passwd is 0666", "/etc/passwd is 0666"),
         ("{quit}", "{quit}"),
-        (&"x".repeat(256), &"x".repeat(256)), // a whole place has no NUL
+        (&"x".repeat(256), &"x".repeat(256)), // a full slot has no NUL
         ("é\u{1b}[31m", "é[31m"),
     ] {
         board.put(put);
         alice.hear(format!("{}: {said}\n", board.0));
     }
-    // What is empty is no message.
+    // An empty text is not a message.
     ["", "\n", " "].iter().for_each(|nothing| board.put(nothing));
     board.put("last");
     alice.hear(format!("{}: last\n", board.0));
@@ -63,7 +63,7 @@ fn concurrent_writers_lose_nothing_and_keep_their_order() {
         }
     });
     let writer = board.open();
-    wait_until("all places are free", || (value(&writer.empty) == SLOTS as i32).then_some(()));
+    wait_until("all slots are free", || (value(&writer.empty) == SLOTS as i32).then_some(()));
     assert_eq!((value(&writer.full), value(&writer.mutex)), (0, 1));
     daemon.stop();
 }
@@ -82,9 +82,9 @@ fn other_names_and_sizes_are_those_of_the_endpoint() {
     for (at, text) in [(0, "one"), (1, "sixteen bytes 16"), (0, "three")] {
         wait(&writer.empty);
         wait(&writer.mutex);
-        let mut place = text.as_bytes().to_vec();
-        place.resize(16, 0);
-        writer.object.write_all_at(&place, 8 + 16 * at).unwrap();
+        let mut slot = text.as_bytes().to_vec();
+        slot.resize(16, 0);
+        writer.object.write_all_at(&slot, 8 + 16 * at).unwrap();
         writer.set_index(1, (at as u32 + 1) % 2);
         post(&writer.mutex);
         post(&writer.full);
@@ -113,7 +113,7 @@ fn ipcctl_puts_each_line_into_a_buffer() {
     (0..20).for_each(|number| alice.hear(format!("{}: line {number}\n", board.0)));
     for (endpoint, lines, right) in [
         (board.endpoint(), "x".repeat(257), "a line of 257 bytes does not fit into a slot of"),
-        (format!("{}&slots=9", board.endpoint()), String::new(), "has 2056 bytes, and not 2312"),
+        (format!("{}&slots=9", board.endpoint()), String::new(), "has 2056 bytes, not 2312"),
         ("shm:///ipcd-none?semaphores".to_owned(), String::new(), "/dev/shm/ipcd-none: no such file"),
     ] {
         let outcome = say(&endpoint, &lines);

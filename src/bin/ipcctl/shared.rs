@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ipcd::transport::rings::{Patience, RING_MESSAGE_BYTES_MAX, Rings};
+use ipcd::transport::rings::{AdaptiveSpin, RING_MESSAGE_BYTES_MAX, Rings};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     has_ended: bool,
     is_full: bool,
     buffer: Vec<u8>,
-    patience: Patience,
+    spin: AdaptiveSpin,
 }
 
 impl Shared {
@@ -33,8 +33,8 @@ impl Shared {
         epoll::add(&events, rings.bell(), EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
         let end = EventFlags::IN | EventFlags::RDHUP;
         epoll::add(&events, rings.socket(), EventData::new_u64(SOCKET), end)?;
-        let (buffer, patience) = (vec![0; RING_MESSAGE_BYTES_MAX], Patience::default());
-        Ok(Shared { rings, events, has_ended: false, is_full: false, buffer, patience })
+        let (buffer, spin) = (vec![0; RING_MESSAGE_BYTES_MAX], AdaptiveSpin::default());
+        Ok(Shared { rings, events, has_ended: false, is_full: false, buffer, spin })
     }
 
     pub(crate) fn socket(&self) -> &OwnedFd {
@@ -98,7 +98,7 @@ impl Shared {
                 taken => return taken,
             }
             let rings = &self.rings;
-            if !self.patience.look(|| rings.has_message()) && self.rings.may_sleep() {
+            if !self.spin.spin(|| rings.has_message()) && self.rings.may_sleep() {
                 self.take_events(true)?;
             }
         }

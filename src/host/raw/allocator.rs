@@ -7,7 +7,7 @@ const PAGES_OF_ITS_OWN_BYTES: i32 = 32 * 1024;
 /// Gives each block as large as a full queue its own pages: they are returned when the block is freed, without gaps between
 /// other blocks. By default glibc raises this threshold when the first such block is freed, and queues of 256 MiB in total
 /// then took up to 444 MiB; with this call, 245. Call it once, before there are queues. Other C libraries are not affected.
-pub fn give_large_pieces_their_own_pages() {
+pub fn give_large_blocks_their_own_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt(3) takes two numbers and changes what later allocations do; it touches no memory of ours. No other
     // thread of this process allocates meanwhile: there is none.

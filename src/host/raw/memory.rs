@@ -54,7 +54,7 @@ impl SharedWords {
         SharedWords::map_at(memory, count, 0)
     }
 
-    /// Maps `count` words from `offset` on, of a file of which the kernel says that they are there.
+    /// Maps `count` words from `offset` on. The kernel has said that the file has them.
     pub(super) fn map_at(memory: impl AsFd, count: usize, offset: u64) -> io::Result<SharedWords> {
         let bytes = count * size_of::<AtomicU32>();
         // SAFETY: a new mapping, at an address that the kernel chooses, replaces none.
@@ -71,8 +71,8 @@ impl Deref for SharedWords {
 
     fn deref(&self) -> &[AtomicU32] {
         // SAFETY: `map` made `count` words readable and writable from here on; a mapping begins at a page, so they are
-        // aligned; if their file shrinks, using them ends the process, and does nothing else; they stay until `drop`, which no borrow outlives. Any bits
-        // are an AtomicU32, which may change at any time, whoever changes it.
+        // aligned; if their file shrinks, using them ends the process, and nothing else; they stay until `drop`, which no
+        // borrow outlives. Any bits are a valid AtomicU32, and another process may change it at any time.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }
@@ -80,7 +80,7 @@ impl Deref for SharedWords {
 impl Drop for SharedWords {
     fn drop(&mut self) {
         // SAFETY: the mapping that `map` made, whole; nothing borrows from it any more. It can fail only for an address
-        // that is none of a mapping.
+        // outside any mapping.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.count * size_of::<AtomicU32>()) };
     }
 }

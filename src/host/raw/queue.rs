@@ -13,7 +13,7 @@ pub fn owned(queue: MqdT) -> OwnedFd {
 
 fn borrowed(queue: BorrowedFd<'_>) -> MqdT {
     // SAFETY: the file is open as long as it is borrowed, which is longer than the calls below use this; dropping an `MqdT`
-    // closes nothing. Should it be no queue, the kernel says so (EBADF).
+    // closes nothing. If it is not a queue, the call fails (EBADF).
     unsafe { MqdT::from_raw_fd(queue.as_raw_fd()) }
 }
 
@@ -36,7 +36,7 @@ pub fn send(queue: BorrowedFd<'_>, message: &[u8]) -> io::Result<()> {
 /// The queue's attributes, and how many messages wait.
 ///
 /// # Errors
-/// It is no queue (EBADF).
+/// It is not a queue (EBADF).
 pub fn attributes(queue: BorrowedFd<'_>) -> io::Result<MqAttr> {
     Ok(mq_getattr(&borrowed(queue))?)
 }

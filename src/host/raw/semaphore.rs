@@ -1,4 +1,4 @@
-//! A POSIX semaphore in shared memory (sem_overview(7)). Whoever shares it can give it any value, or shorten its file.
+//! A POSIX semaphore in shared memory (sem_overview(7)). Other processes can give it any value, or shorten its file.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,17 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::libc::{self, sem_t, timespec};
 
-/// The words of one.
+/// The size of a semaphore, in words.
 pub const WORDS: usize = size_of::<sem_t>().div_ceil(size_of::<AtomicU32>());
 
-/// The bytes of one, which are also those of a named one's file.
+/// The size of a semaphore, in bytes; also the size of the file of a named one.
 pub const BYTES: usize = size_of::<sem_t>();
 
-/// Room for one in this process, aligned for it.
+/// Aligned space for a semaphore in this process.
 #[repr(align(16))]
 struct Room([AtomicU32; WORDS]);
 
-/// What the file of a named semaphore with this value holds.
+/// The contents of the file of a named semaphore with this value.
 ///
 /// # Errors
 /// The C library's (sem_init(3)).
@@ -36,7 +36,7 @@ fn checked(outcome: i32) -> io::Result<()> {
 }
 
 impl<'m> Semaphore<'m> {
-    /// The one at the beginning of `words`, which [`begin`](Self::begin) has made.
+    /// The semaphore at the beginning of `words`, which [`begin`](Self::begin) has initialized.
     ///
     /// # Panics
     /// There are too few, or they are not aligned.
@@ -50,7 +50,7 @@ impl<'m> Semaphore<'m> {
         self.0.as_ptr().cast_mut().cast()
     }
 
-    /// Makes it, with this value, before anybody uses it.
+    /// Initializes it with this value, before any process uses it.
     ///
     /// # Errors
     /// The C library's (sem_init(3)).
@@ -64,7 +64,7 @@ impl<'m> Semaphore<'m> {
     /// # Errors
     /// The C library's (sem_post(3)).
     pub fn post(self) -> io::Result<()> {
-        // SAFETY: a semaphore that `begin` has made; both sides change it only through these calls.
+        // SAFETY: a semaphore that `begin` has initialized; both sides change it only through these calls.
         checked(unsafe { libc::sem_post(self.pointer()) })
     }
 
@@ -82,7 +82,7 @@ impl<'m> Semaphore<'m> {
     /// # Errors
     /// The C library's (sem_timedwait(3)).
     pub fn wait_for(self, time: Duration) -> io::Result<bool> {
-        // The clock of that function is the one that people set.
+        // This function uses the clock that can be set.
         let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + time;
         let until = timespec { tv_sec: until.as_secs() as _, tv_nsec: until.subsec_nanos().into() };
         // SAFETY: as above; the time is only read.
@@ -95,7 +95,7 @@ impl<'m> Semaphore<'m> {
         }
     }
 
-    /// Its value now; what others have made of it may be any number.
+    /// Its value now: any number, because other processes can change it.
     ///
     /// # Errors
     /// The C library's (sem_getvalue(3)).
@@ -113,7 +113,7 @@ mod tests {
     use crate::host::raw::memory::{SharedWords, allocate};
 
     #[test]
-    fn other_mapping_wakes_who_waits() {
+    fn post_in_another_mapping_wakes_the_waiter() {
         let memory = allocate(WORDS).unwrap();
         let ours = SharedWords::map(&memory, WORDS).unwrap();
         Semaphore::of(&ours).begin(0).unwrap();

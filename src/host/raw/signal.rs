@@ -1,4 +1,4 @@
-//! Queued signals with a value (sigqueue(3)), of which the first one of the user is used: SIGRTMIN+1.
+//! Queued signals with a value (sigqueue(3)): SIGRTMIN+1 is used.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -39,7 +39,7 @@ pub fn block() -> io::Result<()> {
 /// EPERM: it is another user's. ESRCH: there is none. EAGAIN: too many are queued (RLIMIT_SIGPENDING).
 pub fn queue(pid: i32, value: usize) -> io::Result<()> {
     let value = sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
-    // SAFETY: numbers; the value is a number too, which nobody takes for an address.
+    // SAFETY: numbers; the value is a number too, which is never used as an address.
     match unsafe { libc::sigqueue(pid, number(), value) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -53,7 +53,7 @@ pub fn queue(pid: i32, value: usize) -> io::Result<()> {
 pub fn wait(timeout: Duration) -> io::Result<Option<usize>> {
     let mut info = MaybeUninit::<siginfo_t>::zeroed();
     let timeout = timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
-    // SAFETY: a set and a time that are only read, and room for what is known of the signal, all of which may be zero. It is a
+    // SAFETY: a set and a time that are only read, and space for the signal's details, for which zeros are valid. It is a
     // queued signal, so that it has a value, of which the number is taken.
     unsafe {
         if libc::sigtimedwait(&set(), info.as_mut_ptr(), &timeout) == number() {
@@ -68,7 +68,7 @@ pub fn wait(timeout: Duration) -> io::Result<Option<usize>> {
 
 extern "C" fn nothing(_: i32) {}
 
-/// From now on SIGTERM, SIGINT and SIGHUP do nothing but interrupt what waits (EINTR).
+/// From now on SIGTERM, SIGINT and SIGHUP only interrupt system calls that wait (EINTR).
 ///
 /// # Errors
 /// The C library's (sigaction(2)).
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signal_that_does_not_come_is_not_waited_for() {
+    fn wait_for_a_signal_ends_at_the_timeout() {
         block().unwrap();
         assert_eq!(wait(Duration::ZERO).unwrap(), None);
     }

@@ -83,7 +83,7 @@ pub fn change(semaphores: i32, which: u16, by: i16) -> io::Result<()> {
 /// Removes them.
 pub fn remove_semaphores(semaphores: i32) {
     let nothing: c_int = 0;
-    // SAFETY: this command takes no further argument; one that is given is not looked at.
+    // SAFETY: this command takes no further argument; an extra one is ignored.
     let _ = unsafe { libc::semctl(semaphores, 0, libc::IPC_RMID, nothing) };
 }
 

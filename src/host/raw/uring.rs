@@ -26,7 +26,7 @@ const SQES: u64 = 0x1000_0000;
 /// That both rings are mapped at once.
 const SINGLE_MMAP: u32 = 1;
 
-/// What the kernel says of a ring: where its parts are, in bytes.
+/// The kernel's description of a ring: the offsets of its parts, in bytes.
 #[derive(Debug, Default)]
 #[repr(C)]
 struct Params {
@@ -67,7 +67,7 @@ impl Uring {
     /// Sets one up.
     ///
     /// # Errors
-    /// ENOSYS, EPERM: the kernel or a sandbox has none.
+    /// ENOSYS, EPERM: the kernel or a sandbox does not allow it.
     pub fn new() -> io::Result<Uring> {
         let mut params = Params::default();
         // SAFETY: parameters of the right size that are all zero, which ask for nothing that refers to memory of ours.
@@ -91,7 +91,7 @@ impl Uring {
         &self.rings[(offset / WORD) as usize]
     }
 
-    /// Sleeps until somebody wakes those who wait for `word`, if it still has this value.
+    /// Sleeps until a process wakes the waiters of `word`, if the word still has this value.
     ///
     /// # Errors
     /// EINVAL: the kernel is older than 6.7.
@@ -143,7 +143,7 @@ mod tests {
     use crate::host::raw::memory::allocate;
 
     #[test]
-    fn changed_word_is_not_waited_for_and_waker_ends_the_wait() {
+    fn wait_ends_at_a_wake_up_or_if_the_word_has_changed() {
         let Ok(ring) = Uring::new() else { return }; // this kernel or sandbox has none
         let memory = allocate(1).unwrap();
         let words = SharedWords::map(&memory, 1).unwrap();

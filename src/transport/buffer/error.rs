@@ -1,14 +1,14 @@
-//! What keeps a bounded buffer from being opened, and what to do about it.
+//! Why a bounded buffer cannot be opened, and what to do about it.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// What is in the way of a bounded buffer.
+/// Why a bounded buffer cannot be opened.
 #[derive(Debug)]
 pub enum BufferErrorKind {
     /// This file, of the object or a semaphore, belongs to this other user.
-    SomebodyElses(PathBuf, u32),
-    /// At this path is something of this kind, and no file.
+    OtherOwner(PathBuf, u32),
+    /// What is at this path is of this kind, and not a file.
     NotAFile(PathBuf, &'static str),
 }
 
@@ -22,7 +22,7 @@ impl BufferErrorKind {
 impl fmt::Display for BufferErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BufferErrorKind::SomebodyElses(path, uid) => {
+            BufferErrorKind::OtherOwner(path, uid) => {
                 write!(f, "{} belongs to user {uid}, not to ipcd's user", path.display())
             }
             BufferErrorKind::NotAFile(path, kind) => {

@@ -1,5 +1,5 @@
-//! The files of a bounded buffer: its object and its three semaphores, which the C library keeps in /dev/shm. Only read(2) and
-//! write(2) are used on them here: whoever maps a file that others may shorten can be ended by that (SIGBUS).
+//! The files of a bounded buffer: its object and its three semaphores, which the C library keeps in /dev/shm. They are only read
+//! and written here, not mapped: a process that has mapped a file is killed when another one shortens it (SIGBUS).
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use super::error::BufferErrorKind;
 use crate::endpoint::buffer::{INDEX_BYTES, Layout};
 use crate::host::raw::semaphore;
 
-/// How often files are opened again because somebody else has just created or removed them. Guessed.
+/// How often files are opened again because another process has just created or removed them; an estimate.
 const TRIES_MAX: u32 = 16;
 
 /// An open object, with the lock on it.
@@ -41,7 +41,7 @@ pub(super) fn open_ours(path: &Path) -> Result<Option<(OwnedFd, Stat)>, OpenErro
         return Err(OpenErrorKind::Buffer(BufferErrorKind::NotAFile(path.to_owned(), kind_of_file(kind))));
     }
     if seen.st_uid != geteuid().as_raw() {
-        return Err(OpenErrorKind::Buffer(BufferErrorKind::SomebodyElses(path.to_owned(), seen.st_uid)));
+        return Err(OpenErrorKind::Buffer(BufferErrorKind::OtherOwner(path.to_owned(), seen.st_uid)));
     }
     let fd =
         openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()).map_err(other)?;
@@ -68,8 +68,8 @@ pub(super) fn indices(object: &OwnedFd) -> io::Result<(u32, u32)> {
     Ok((u32::from_ne_bytes(head), u32::from_ne_bytes(tail)))
 }
 
-/// Whether somebody could go on with what is there.
-fn is_whole(layout: &Layout, object: &OwnedFd) -> Result<bool, OpenErrorKind> {
+/// Whether the existing files can be used.
+fn is_usable(layout: &Layout, object: &OwnedFd) -> Result<bool, OpenErrorKind> {
     for path in layout.semaphore_files() {
         let Some((_, stat)) = open_ours(&path)? else { return Ok(false) };
         if stat.st_size != semaphore::BYTES as i64 {
@@ -89,11 +89,11 @@ pub(super) fn take_over(layout: &Layout) -> Result<(Object, Option<String>), Ope
         if !is_at(&stat, &path) {
             continue; // its last owner has removed it
         }
-        if is_whole(layout, &fd)? {
+        if is_usable(layout, &fd)? {
             return Ok((Object { fd, stat, is_new: false }, None));
         }
         let why = format!(
-            "{} or one of its semaphores is missing, of another size, or has nonsense in its indices; all are made anew",
+            "{} or one of its semaphores is missing, or has another size or invalid indices; all are created again",
             path.display()
         );
         return Ok((make(layout)?, Some(why)));
@@ -109,9 +109,9 @@ fn lock(fd: &OwnedFd, stat: &Stat) -> Result<(), OpenErrorKind> {
     }
 }
 
-/// Creates a new buffer, in the place of an earlier one of ours. Only our user may open it yet.
+/// Creates a new buffer, which replaces an earlier one of ours. Until it has its mode, only our user may open it.
 pub(super) fn make(layout: &Layout) -> Result<Object, OpenErrorKind> {
-    // Nothing is removed if anything is another's.
+    // Nothing is removed if one of the files belongs to another user.
     for path in layout.files() {
         open_ours(&path)?;
     }
@@ -124,13 +124,13 @@ pub(super) fn make(layout: &Layout) -> Result<Object, OpenErrorKind> {
 }
 
 fn try_make(layout: &Layout) -> Result<Object, OpenErrorKind> {
-    // The object last: who finds it finds the semaphores too.
+    // The object last: a program that finds it finds the semaphores too.
     for (path, value) in layout.semaphore_files().iter().zip([layout.slots, 0, 1]) {
         let image = semaphore::image(value).map_err(OpenErrorKind::Other)?;
         write(create(path)?, &image).map_err(other)?;
     }
     let fd = create(&layout.object_file())?;
-    // All of it, so that a lack of memory is told here and not by a signal to a writer.
+    // All of it, so that a lack of memory is an error here, and no SIGBUS in a writer.
     fallocate(&fd, FallocateFlags::empty(), 0, layout.bytes()).map_err(other)?;
     let stat = fstat(&fd).map_err(other)?;
     lock(&fd, &stat)?;

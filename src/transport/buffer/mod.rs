@@ -1,14 +1,14 @@
-//! The classroom's bounded buffer: a shared memory object with places for messages, and three named semaphores. Writers fill
-//! places, and we take from them; there is no way back.
+//! The bounded buffer of the textbooks: a shared memory object with slots for messages, and three named semaphores. Clients fill
+//! the slots, and we empty them; nothing is sent back.
 //!
-//! The loop cannot wait for a semaphore, and a mapped file that a writer shortens would end the daemon (SIGBUS). So a process
-//! of its own, the [taker], waits, and hands each message over on a socket. Should it be ended, the daemon sees the end of that
-//! socket, and makes the buffer anew.
+//! The event loop cannot wait for a semaphore, and a writer that shortens a mapped file would kill the daemon (SIGBUS). So a
+//! separate process ([`consume`]) waits, and passes each message on over a socket. If it is killed, the daemon sees the end
+//! of that socket, and creates the buffer again.
 
+pub mod consume;
+pub(super) mod consumer;
 mod error;
 mod files;
-pub(super) mod taken;
-pub mod taker;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -27,9 +27,9 @@ use super::lock::is_gone;
 use super::options::Options;
 use crate::endpoint::ResolvedEndpoint;
 use crate::endpoint::buffer::Layout;
+use consumer::Consumer;
 pub use error::BufferErrorKind;
 use files::Object;
-use taken::Taken;
 
 /// An open bounded buffer. Whether dropping it removes the files: see [`keep`](Buffer::keep).
 #[derive(Debug)]
@@ -40,20 +40,20 @@ pub struct Buffer {
     group: RefCell<String>,
     message_timeout: Duration,
     object: RefCell<Object>,
-    /// What is there is not to be used any more.
+    /// The files must not be used any more.
     is_broken: Rc<Cell<bool>>,
-    fate: Cell<OnDrop>,
+    on_drop: Cell<OnDrop>,
 }
 
 /// What happens to the files when this is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDrop {
     /// Removed if we have just created them: the start or reload that they were created for may still fail.
-    AsBefore,
+    RemoveIfNew,
     /// Removed if nothing is in the buffer.
-    GoesIfEmpty,
+    RemoveIfEmpty,
     /// Kept: the next process goes on with them.
-    Stays,
+    Keep,
 }
 
 /// Opens the buffer of `place`, and creates it if it does not exist. Nobody else's files are ever removed.
@@ -78,7 +78,7 @@ fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Buffer, Vec<
         message_timeout: options.message_timeout,
         object: RefCell::new(object),
         is_broken: Rc::default(),
-        fate: Cell::new(OnDrop::AsBefore),
+        on_drop: Cell::new(OnDrop::RemoveIfNew),
     };
     let mut warnings: Vec<String> = wrong.map(|wrong| format!("{place}: {wrong}")).into_iter().collect();
     warnings.extend(buffer.set_permissions(options.mode, &options.group).map_err(OpenErrorKind::Other)?);
@@ -96,10 +96,10 @@ impl Buffer {
         self.object.borrow().stat.st_ino
     }
 
-    /// Begins to take from it. After a fault it is made anew before.
+    /// Starts to empty it. After a fault, creates it again first.
     ///
     /// # Errors
-    /// It cannot be made, or no process can be started.
+    /// It cannot be created, or no process can be started.
     pub fn connection(&self) -> io::Result<Connection> {
         if self.is_broken.get() || self.is_orphaned() {
             let made = files::make(&self.layout).map_err(|kind| match kind {
@@ -118,10 +118,10 @@ impl Buffer {
             None,
         )?;
         let place = self.place.path().unwrap_or_else(|| "".as_ref());
-        // This very program, also after another version has taken its place.
+        // This program, even if a newer version has replaced its file.
         let child = Command::new("/proc/self/exe")
             .arg0("ipcd")
-            .arg("--take-from")
+            .arg("--consume")
             .arg(place)
             .arg(self.message_timeout.as_millis().to_string())
             .env_clear()
@@ -130,10 +130,13 @@ impl Buffer {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| {
-                io::Error::new(error.kind(), format!("no process can be started to take from it: {error}"))
+                io::Error::new(
+                    error.kind(),
+                    format!("the process that empties it cannot be started: {error}"),
+                )
             })?;
-        let taken = Taken::new(ours, child, Rc::clone(&self.is_broken), self.number());
-        Ok(Connection::Buffer(Box::new(taken)))
+        let consumer = Consumer::new(ours, child, Rc::clone(&self.is_broken), self.number());
+        Ok(Connection::Buffer(Box::new(consumer)))
     }
 
     /// Whether clients can no longer reach it, because the object was removed or replaced.
@@ -144,12 +147,12 @@ impl Buffer {
     /// From now on dropping this removes the files if nothing is in the buffer. Without this call, it removes what we have just
     /// created.
     pub fn keep(&self) {
-        self.fate.set(OnDrop::GoesIfEmpty);
+        self.on_drop.set(OnDrop::RemoveIfEmpty);
     }
 
-    /// Leaves everything to the next process.
+    /// Leaves the files to the next process.
     pub fn hand_over(&self) {
-        self.fate.set(OnDrop::Stays);
+        self.on_drop.set(OnDrop::Keep);
     }
 
     /// Changes the mode and group of the files; their owner keeps access, and nobody may execute them.
@@ -175,10 +178,10 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let object = self.object.borrow();
         let is_empty = || files::indices(&object.fd).is_ok_and(|(head, tail)| head == tail);
-        let goes = match self.fate.get() {
-            OnDrop::AsBefore => object.is_new,
-            OnDrop::GoesIfEmpty => self.is_broken.get() || is_empty(),
-            OnDrop::Stays => false,
+        let goes = match self.on_drop.get() {
+            OnDrop::RemoveIfNew => object.is_new,
+            OnDrop::RemoveIfEmpty => self.is_broken.get() || is_empty(),
+            OnDrop::Keep => false,
         };
         if goes && !self.is_orphaned() {
             files::remove(&self.layout);

@@ -16,7 +16,7 @@ use crate::engine::message::Dropped;
 /// Digits of an abstract address that the kernel chose (autobind, unix(7)).
 const AUTOBIND_DIGITS: usize = 5;
 
-/// How often a path lookup is repeated because something on the path has just changed. Guessed.
+/// How often a path lookup is repeated because something on the path has just changed; an estimate.
 const TRIES_MAX: u32 = 4;
 
 /// An address that may be sent to.

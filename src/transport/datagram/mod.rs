@@ -115,7 +115,7 @@ pub(super) fn open(address: SocketAddr, share_port: bool) -> io::Result<Socket> 
 /// Makes the kernel report for each datagram what [`receive`] needs.
 ///
 /// # Errors
-/// Those of setsockopt(2); none is to be expected of a datagram socket.
+/// Those of setsockopt(2); none is expected for a datagram socket.
 pub(super) fn prepare(socket: &impl AsFd, domain: Domain) -> io::Result<()> {
     match domain {
         Domain::IPV4 => setsockopt(socket, Ipv4PacketInfo, &true)?,
@@ -160,7 +160,7 @@ fn receive_from<S: SockaddrLike>(
     read: impl FnOnce(S) -> Option<Address>,
 ) -> io::Result<Received> {
     let mut slices = [IoSliceMut::new(buffer)];
-    // Whatever might come along all the same is not for a program that we start.
+    // Close-on-exec, in case descriptors are received anyway.
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
     let message = loop {
         match recvmsg::<S>(socket.as_raw_fd(), &mut slices, Some(&mut *control), flags) {

@@ -1,4 +1,4 @@
-//! What keeps a message queue from being opened, and what to do about it.
+//! Why a message queue cannot be opened, and what to do about it.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::super::error::OpenErrorKind;
 use crate::engine::transport::PACKET_BYTES_MAX;
 
-/// What is in the way of a message queue.
+/// Why a message queue cannot be opened.
 #[derive(Debug)]
 pub enum QueueErrorKind {
     /// The kernel has none (CONFIG_POSIX_MQUEUE).
@@ -16,7 +16,7 @@ pub enum QueueErrorKind {
     /// The queue with this name exists, and we may not use it.
     Denied(String),
     /// The queue with this name belongs to this other user.
-    SomebodyElses(String, u32),
+    OtherOwner(String, u32),
     /// This queue is where our lock should be.
     NotALock(String),
     /// The messages of this existing queue are too long, in bytes.
@@ -49,7 +49,7 @@ impl QueueErrorKind {
         match self {
             QueueErrorKind::Unsupported => "leave it out, or use a fifo:// endpoint",
             QueueErrorKind::Denied(_)
-            | QueueErrorKind::SomebodyElses(..)
+            | QueueErrorKind::OtherOwner(..)
             | QueueErrorKind::NotALock(_)
             | QueueErrorKind::TooLarge(..) => {
                 "remove it, if nobody needs it (mq_unlink(3), or rm in /dev/mqueue), or choose another name"
@@ -71,7 +71,7 @@ impl fmt::Display for QueueErrorKind {
             QueueErrorKind::Denied(name) => {
                 write!(f, "permission denied on the existing message queue {name}")
             }
-            QueueErrorKind::SomebodyElses(name, uid) => {
+            QueueErrorKind::OtherOwner(name, uid) => {
                 write!(f, "{name} is a message queue of user {uid}, not of ipcd's user")
             }
             QueueErrorKind::NotALock(name) => write!(f, "the message queue {name} is not a lock of ipcd"),

@@ -1,6 +1,6 @@
 //! The lock beside a pair of queues: a third queue, `/NAME.lock`, which only our user may open. It lives where they live, in
-//! the same IPC namespace, and needs no directory. The one message in it says which of the two ipcd has created, for whoever
-//! comes after a crash.
+//! the same IPC namespace, and needs no directory. The one message in it says which of the two ipcd has created, for the daemon
+//! that starts after a crash.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};

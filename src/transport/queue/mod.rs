@@ -35,16 +35,16 @@ const MESSAGES: i64 = 10;
 /// getrlimit(2)): two structures of 48 bytes.
 const MESSAGE_COST: u64 = 96;
 
-/// How often a queue is looked for again because somebody else has just created or removed it. Guessed.
+/// How often a queue is opened again because another process has just created or removed it; an estimate.
 const TRIES_MAX: u32 = 16;
 
 /// The shortest messages of a queue that we create, in bytes: the longest reply to one request fits.
 const MESSAGE_BYTES_MIN: usize = 512;
 
-/// What a message has beside what one member of the room said, in bytes: a name, and room for an LF at its end.
+/// The bytes of a message besides what a member of the room said: a name, and an LF at its end.
 const NAME_BYTES: usize = 160;
 
-/// Bytes of a message of a queue that we create, for a service with messages of at most so many.
+/// The size of messages of a queue that we create, for a service with messages of at most `longest` bytes.
 fn message_bytes(longest: usize) -> usize {
     (longest + NAME_BYTES).clamp(MESSAGE_BYTES_MIN, QUEUE_MESSAGE_BYTES_MAX)
 }
@@ -62,18 +62,18 @@ pub struct Queues {
     input: QueueEnd,
     output: QueueEnd,
     lock: Lock,
-    fate: Cell<OnDrop>,
+    on_drop: Cell<OnDrop>,
 }
 
 /// What happens to a queue when this is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDrop {
     /// Removed if we have just created it: the start or reload that it was created for may still fail.
-    AsBefore,
+    RemoveIfNew,
     /// Removed if ipcd created it and nothing waits in it.
-    GoesIfEmpty,
+    RemoveIfEmpty,
     /// Kept: the next process goes on with it.
-    Stays,
+    Keep,
 }
 
 /// One open queue.
@@ -84,7 +84,7 @@ struct QueueEnd {
     fd: OwnedFd,
     /// We have created it just now.
     is_new: bool,
-    /// This or an earlier ipcd has created it, and not somebody else.
+    /// This or an earlier ipcd has created it.
     is_ours: Cell<bool>,
 }
 
@@ -111,7 +111,8 @@ fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Queues, Vec<
             return Err(kind);
         }
     };
-    let queues = Queues { place: place.clone(), input, output, lock, fate: Cell::new(OnDrop::AsBefore) };
+    let queues =
+        Queues { place: place.clone(), input, output, lock, on_drop: Cell::new(OnDrop::RemoveIfNew) };
     let warnings = queues.set_permissions(options.mode, &options.group).map_err(OpenErrorKind::Other)?;
     Ok((queues, warnings))
 }
@@ -124,7 +125,7 @@ fn open_end(
     message_bytes: usize,
 ) -> Result<QueueEnd, OpenErrorKind> {
     let name = format!("{name}{}", direction.suffix());
-    // What we create is marked before it is there, so that it is known to be ours whenever this process is killed.
+    // What we create is marked first, so that it is known to be ours whenever this process is killed.
     let (fd, is_new) = find_or_create(&name, MESSAGES, message_bytes as i64, |is_ours| match is_ours {
         true => lock.mark(direction),
         false => lock.unmark(direction),
@@ -139,7 +140,7 @@ fn open_end(
 }
 
 /// Opens a queue of our user, or creates it; returns whether it was created. `about_to_create` is called before it is, and
-/// again, with `false`, if somebody else was faster. Until it has its group, nobody else may use it.
+/// again, with `false`, if another process was faster. Until it has its group, no other user may use it.
 fn find_or_create(
     name: &str,
     messages: i64,
@@ -157,14 +158,14 @@ fn find_or_create(
                 let fd = opened.map(queue::owned).map_err(|errno| QueueErrorKind::of(name, false, errno))?;
                 let uid = fstat(&fd).map_err(io::Error::from).map_err(other)?.st_uid;
                 if uid != geteuid().as_raw() {
-                    return Err(OpenErrorKind::Queue(QueueErrorKind::SomebodyElses(name.to_owned(), uid)));
+                    return Err(OpenErrorKind::Queue(QueueErrorKind::OtherOwner(name.to_owned(), uid)));
                 }
                 return Ok((fd, false));
             }
         }
         about_to_create(true);
         let created = match create(Some(&MqAttr::new(0, messages, message_bytes, 0))) {
-            // The machine allows less (fs.mqueue.msg_max, msgsize_max): as much as it gives unasked.
+            // The machine allows less (fs.mqueue.msg_max, msgsize_max): create it with the kernel's defaults.
             Err(NixErrno::EINVAL) if messages == MESSAGES => create(None),
             outcome => outcome,
         };
@@ -185,7 +186,7 @@ fn other(error: io::Error) -> OpenErrorKind {
 }
 
 impl QueueEnd {
-    /// Whether its name still means it: a removed queue has none.
+    /// Whether its name still refers to it: a removed queue has none.
     fn is_there(&self) -> bool {
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0)
     }
@@ -230,15 +231,15 @@ impl Queues {
             .unwrap_or(usize::MAX)
     }
 
-    /// From now on dropping this removes what ipcd created and nobody has messages in. Without this call, it removes what we
-    /// have just created.
+    /// From now on, dropping this removes the empty queues that ipcd created. Without this call, it removes those that we have
+    /// just created.
     pub fn keep(&self) {
-        self.fate.set(OnDrop::GoesIfEmpty);
+        self.on_drop.set(OnDrop::RemoveIfEmpty);
     }
 
-    /// Leaves everything to the next process.
+    /// Leaves the queues to the next process.
     pub fn hand_over(&self) {
-        self.fate.set(OnDrop::Stays);
+        self.on_drop.set(OnDrop::Keep);
     }
 
     /// Removes `.in` if ipcd created it, so that no client adds to a queue that is not read any more.
@@ -267,10 +268,10 @@ impl Queues {
 impl Drop for Queues {
     fn drop(&mut self) {
         for end in [&self.input, &self.output] {
-            let goes = match self.fate.get() {
-                OnDrop::AsBefore => end.is_new,
-                OnDrop::GoesIfEmpty => end.is_ours.get() && end.is_empty(),
-                OnDrop::Stays => false,
+            let goes = match self.on_drop.get() {
+                OnDrop::RemoveIfNew => end.is_new,
+                OnDrop::RemoveIfEmpty => end.is_ours.get() && end.is_empty(),
+                OnDrop::Keep => false,
             };
             end.remove_if(goes, &self.lock);
         }

@@ -170,7 +170,7 @@ fn two_daemons_never_share_queues() {
 }
 
 #[test]
-fn what_is_no_lock_and_what_is_too_large_is_named() {
+fn foreign_lock_and_too_large_queue_are_reported_by_name() {
     let name = Name::new();
     let foreign = name.make(".lock", 2, 2);
     let error = open(&name.place(), &options(0o660)).unwrap_err().to_string();

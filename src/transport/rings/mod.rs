@@ -1,12 +1,12 @@
-//! Messages through shared memory: a Unix socket on which the daemon hands each client memory with two rings and two eventfds.
-//! The layout and the rules of sleeping are in ipcd-protocol(7).
+//! Messages through shared memory: over a Unix socket, the daemon sends each client memory with two rings, and two eventfds.
+//! The layout and the rules for sleeping are in ipcd-protocol(7).
 //!
 //! An eventfd is one open file for both processes, flags included: a client could fill its counter and make it blocking, and a
-//! write of 1 would then stop the daemon. A write of 0 never blocks. It leaves the counter at the 1 that it begins with, and is
-//! an event for whoever waits edge-triggered (epoll(7)).
+//! write of 1 would then stop the daemon. A write of 0 never blocks: it leaves the counter at its initial 1, and is an event for
+//! an edge-triggered waiter (epoll(7)).
 
-mod patience;
 mod ring;
+mod spin;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +24,9 @@ use super::messages::part_of;
 pub use crate::engine::transport::RING_MESSAGE_BYTES_MAX;
 use crate::host::fd_bundle;
 use crate::host::raw::memory::{SharedWords, allocate};
-pub use patience::Patience;
 pub use ring::Broken;
 use ring::Ring;
+pub use spin::AdaptiveSpin;
 
 /// The version of the layout.
 const VERSION: u32 = 1;
@@ -76,13 +76,13 @@ pub struct Rings {
     ours: OwnedFd,
     /// The one on which the other side sleeps.
     theirs: OwnedFd,
-    /// How far we have read and written. What the memory says of it is only for the other side.
+    /// How far we have read and written. The copies in the memory are only for the other side.
     read: Cell<u32>,
     written: Cell<u32>,
     is_broken: Cell<bool>,
 }
 
-/// The line with which the daemon hands over the descriptors: the memory, the daemon's eventfd, the client's.
+/// The line that the daemon sends with the descriptors: the memory, the daemon's eventfd, the client's.
 fn greeting() -> String {
     format!("ipcd-rings {VERSION} {} {RING_MESSAGE_BYTES_MAX}\n", RING_WORDS * size_of::<AtomicU32>())
 }
@@ -102,7 +102,7 @@ impl Rings {
         Ok(Rings { socket, memory, words, side, ours, theirs, read, written, is_broken })
     }
 
-    /// Makes the memory and the eventfds for a client that has connected, and hands them to it.
+    /// Creates the memory and the eventfds for a connected client, and sends them to it.
     ///
     /// # Errors
     /// There is no descriptor or no memory left, or the client is gone.
@@ -121,8 +121,8 @@ impl Rings {
         Rings::new(Side::Daemon, socket, descriptors)
     }
 
-    /// The daemon's side of a connection that a former process had: it goes on where the memory says that it was. A client that
-    /// has changed that harms itself alone.
+    /// The daemon's side of a connection from a previous process: it goes on at the positions in the memory. A client that has
+    /// changed them harms only itself.
     ///
     /// # Errors
     /// The memory cannot be mapped.
@@ -133,10 +133,10 @@ impl Rings {
         Ok(rings)
     }
 
-    /// The client's side: waits for what the daemon hands out.
+    /// The client's side: waits for the descriptors from the daemon.
     ///
     /// # Errors
-    /// What the daemon says instead, or that this is no such socket.
+    /// The daemon's error, or that this is not a shm:// endpoint.
     pub fn join(socket: OwnedFd) -> io::Result<Rings> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -160,9 +160,7 @@ impl Rings {
             _ if line.starts_with(b"Error: ") => {
                 Err(io::Error::other(line["Error: ".len()..].trim_ascii_end().escape_ascii().to_string()))
             }
-            _ => {
-                Err(io::Error::other("it hands out no shared memory of version 1; is it a shm:// endpoint?"))
-            }
+            _ => Err(io::Error::other("it offers no shared memory of version 1; is it a shm:// endpoint?")),
         }
     }
 
@@ -187,7 +185,7 @@ impl Rings {
         self.ring(if self.side == Side::Daemon { Side::Client } else { Side::Daemon })
     }
 
-    /// The socket: its end is the end of what is to be read.
+    /// The socket: its end is the end of the input.
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
@@ -202,13 +200,13 @@ impl Rings {
         [self.memory.as_fd(), self.ours.as_fd(), self.theirs.as_fd()]
     }
 
-    /// Rings our own bell, for a loop that has taken its event and goes on later.
+    /// Rings our own bell, for a loop that has consumed the event but continues later.
     pub fn stay_awake(&self) {
         let _ = rustix::io::write(&self.ours, &0_u64.to_ne_bytes());
     }
 
     fn wake(&self) {
-        // Zero: see above. It cannot fail for an eventfd, and without one nobody would hear of it.
+        // Zero: see above. It cannot fail for an eventfd.
         let _ = rustix::io::write(&self.theirs, &0_u64.to_ne_bytes());
     }
 
@@ -242,12 +240,12 @@ impl Rings {
         Ok(count)
     }
 
-    /// Tells the other side that we are going to sleep until there is a message. `false`: there is one.
+    /// Announces to the other side that we sleep until there is a message. `false`: there is one.
     pub fn may_sleep(&self) -> bool {
         self.is_broken.get() || self.incoming().may_sleep(self.read.get())
     }
 
-    /// Adds a message; one that is longer than a message may be in as many as have room. Returns how many of its bytes were taken.
+    /// Adds a message; a longer one than allowed is split into as many as have room. Returns the number of bytes accepted.
     ///
     /// # Errors
     /// `WouldBlock`: there is no room now. `InvalidData`: the other side has broken a [rule](Broken).
@@ -271,7 +269,7 @@ impl Rings {
     fn send_one(&self, pieces: &[&[u8]]) -> io::Result<()> {
         let ring = self.outgoing();
         let put = ring.put(self.written.get(), pieces).map_err(|broken| match self.is_broken.get() {
-            true => ErrorKind::BrokenPipe.into(), // it has been told as often as it can be
+            true => ErrorKind::BrokenPipe.into(), // it has been told already
             false => self.broken(broken),
         });
         self.written.set(put?.ok_or(ErrorKind::WouldBlock)?);

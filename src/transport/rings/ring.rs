@@ -1,9 +1,9 @@
 //! One ring of messages in shared memory, each behind its length: one writer, one reader, and no lock. Everything that the
 //! other side has written may be wrong and may change at any time, so each word is read once and checked.
 //!
-//! Nobody is woken who is not asleep. Who finds nothing to read, or no room to write, says so in a word of the ring and looks
-//! once more before it sleeps; who adds or takes a message looks at that word afterwards. With a fence between the two steps on
-//! both sides, one of them always sees the other.
+//! A side is woken only if it sleeps. A side that finds nothing to read, or no room to write, sets a word of the ring and checks
+//! once more before it sleeps; a side that adds or takes a message checks that word afterwards. Because both sides have a fence
+//! between the two steps, at least one of them sees what the other has done.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 pub(super) trait Word {
     fn load(&self, order: Ordering) -> u32;
     fn store(&self, value: u32, order: Ordering);
-    /// Completes the stores before it before the loads behind it.
+    /// Orders the stores before it before the loads after it.
     fn fence();
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Ring<'m, W> {
     pub(super) data: &'m [W],
 }
 
-/// Whether the other side waits. From then on it does not: whoever asks has to wake it.
+/// Whether the other side waits. Clears the word: the caller must wake the other side.
 fn take<W: Word>(flag: &W) -> bool {
     W::fence();
     let waits = flag.load(Ordering::Relaxed) != 0;
@@ -95,7 +95,7 @@ impl<W: Word> Ring<'_, W> {
         self.data.len().checked_sub(used).ok_or(Broken::Position)
     }
 
-    /// Adds a message behind `written`, and returns the new position. `None`: there is no room, and the reader will wake us when
+    /// Adds a message at `written`, and returns the new position. `None`: there is no room, and the reader will wake us when
     /// there is.
     pub(super) fn put(&self, written: u32, pieces: &[&[u8]]) -> Result<Option<u32>, Broken> {
         let length = pieces.iter().map(|piece| piece.len()).sum();
@@ -147,12 +147,12 @@ impl<W: Word> Ring<'_, W> {
 
     // ---- the reader
 
-    /// Whether there is something behind `read`.
+    /// Whether there is a message at `read`.
     pub(super) fn has_message(&self, read: u32) -> bool {
         self.written.load(Ordering::Relaxed) != read
     }
 
-    /// Takes the message behind `read`, if there is one: returns its bytes in `buffer`, and the new position.
+    /// Takes the message at `read`, if there is one: returns its length in `buffer`, and the new position.
     pub(super) fn take(&self, read: u32, buffer: &mut [u8]) -> Result<Option<(usize, u32)>, Broken> {
         let there = self.written.load(Ordering::Acquire).wrapping_sub(read) as usize;
         if there == 0 {
@@ -181,7 +181,7 @@ impl<W: Word> Ring<'_, W> {
         take(self.writer_waits)
     }
 
-    /// Says that the reader goes to sleep. `false`: it must not, because there is a message.
+    /// Announces that the reader goes to sleep. `false`: it must not, because there is a message.
     pub(super) fn may_sleep(&self, read: u32) -> bool {
         self.reader_waits.store(1, Ordering::Relaxed);
         W::fence();

@@ -22,7 +22,7 @@ fn take(rings: &Rings) -> Option<Vec<u8>> {
     }
 }
 
-/// A small generator of numbers that only have to differ (xorshift).
+/// A small random number generator (xorshift).
 fn next(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -47,7 +47,7 @@ fn messages_arrive_whole_and_in_order_however_they_are_cut() {
 }
 
 #[test]
-fn full_ring_is_told_and_goes_on_and_long_message_arrives_in_parts() {
+fn full_ring_accepts_no_more_and_long_message_arrives_in_parts() {
     let (daemon, client) = pair();
     let message = vec![b'x'; 999];
     let sent = (0..).take_while(|_| client.send(&[&message]).is_ok()).count();
@@ -145,7 +145,7 @@ fn rules_broken_in_memory_are_named_and_nothing_is_read_after_that() {
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidData, broken.to_string()));
         assert_eq!(take(&daemon), None);
         assert!(daemon.may_sleep() && !daemon.has_message());
-        assert_eq!(daemon.send(&[b"Error: "]).unwrap(), 7, "it can be told");
+        assert_eq!(daemon.send(&[b"Error: "]).unwrap(), 7, "it can still get an error");
     }
     let (daemon, client) = pair();
     client.words[HEADER_WORDS + READ].store(9, Ordering::Relaxed); // more than was written
@@ -211,7 +211,7 @@ fn another_process_goes_on_where_the_last_one_stopped() {
 }
 
 #[test]
-fn something_else_than_shared_memory_is_refused_with_a_reason() {
+fn socket_without_shared_memory_is_refused_with_a_reason() {
     let refused = |said: &[u8]| {
         let (ours, theirs) = UnixStream::pair().unwrap();
         rustix::io::write(&ours, said).unwrap();
@@ -219,7 +219,7 @@ fn something_else_than_shared_memory_is_refused_with_a_reason() {
         Rings::join(theirs.into()).unwrap_err().to_string()
     };
     assert_eq!(refused(b"Error: too many\x1b[2J\n"), "too many\\x1b[2J");
-    let other = "it hands out no shared memory of version 1; is it a shm:// endpoint?";
+    let other = "it offers no shared memory of version 1; is it a shm:// endpoint?";
     assert_eq!(refused(b"Greetings from the cave!"), other);
     assert_eq!(refused(greeting().as_bytes()), other, "without descriptors");
     assert_eq!(refused(b""), other);

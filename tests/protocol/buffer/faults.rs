@@ -1,4 +1,4 @@
-//! What a wrong or killed writer does costs its buffer alone: it is told, and made anew.
+//! A wrong or killed writer harms only its buffer, which is reported and created again.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -25,68 +25,66 @@ fn truncate(file: PathBuf, bytes: u64) {
     OpenOptions::new().write(true).open(file).unwrap().set_len(bytes).unwrap();
 }
 
-fn kill_taker(daemon: &Daemon) {
-    let [pid] = children(daemon)[..] else { panic!("one process takes") };
+fn kill_consumer(daemon: &Daemon) {
+    let [pid] = children(daemon)[..] else { panic!("one process for one buffer") };
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
-/// What somebody does to a buffer.
+/// What a writer does to a buffer.
 type Deed = fn(&Board, &Writer, &Daemon);
 
-/// Each with what is told of it.
+/// Each with the reason in the log.
 const DEEDS: &[(&str, Deed)] = &[
-    ("_mutex for 1 s, perhaps a program that was ended", |_, writer, _| wait(&writer.mutex)),
-    ("all places are taken and none is filled", |_, writer, _| (0..SLOTS).for_each(|_| wait(&writer.empty))),
+    ("_mutex for 1 s; perhaps it was killed", |_, writer, _| wait(&writer.mutex)),
+    ("no slot is free and none is filled", |_, writer, _| (0..SLOTS).for_each(|_| wait(&writer.empty))),
     ("_full is ", |_, writer, _| {
-        // Nobody takes meanwhile, whatever is posted.
+        // The daemon cannot take anything meanwhile, whatever is posted.
         wait(&writer.mutex);
         (0..10).for_each(|_| post(&writer.full));
         post(&writer.mutex);
     }),
-    ("_empty is 9, and at most 8 is right", |_, writer, _| post(&writer.empty)),
+    ("_empty is 9, but must be at most 8", |_, writer, _| post(&writer.empty)),
     ("_mutex ", |_, writer, _| post(&writer.mutex)),
-    ("the object has 0 bytes, and 2056 is right", |board, _, _| truncate(board.file(), 0)),
-    ("the object has 1 bytes, and 2056 is right", |board, writer, _| {
+    ("the object has 0 bytes, but must have 2056", |board, _, _| truncate(board.file(), 0)),
+    ("the object has 1 bytes, but must have 2056", |board, writer, _| {
         truncate(board.file(), 1);
         post(&writer.full);
     }),
-    ("the object has 999999 bytes, and 2056 is right", |board, _, _| truncate(board.file(), 999_999)),
-    ("its indices are 4294967295 and 1, and at most 7 is right", |_, writer, _| {
+    ("the object has 999999 bytes, but must have 2056", |board, _, _| truncate(board.file(), 999_999)),
+    ("its indices are 4294967295 and 1, but must be at most 7", |_, writer, _| {
         writer.set_index(0, u32::MAX);
         post(&writer.full);
     }),
-    ("its indices are 1 and 8, and at most 7 is right", |_, writer, _| {
+    ("its indices are 1 and 8, but must be at most 7", |_, writer, _| {
         writer.set_index(1, 8);
         post(&writer.full);
     }),
-    ("_full says that a place is filled, and the indices say that none is", |_, writer, _| {
-        post(&writer.full)
-    }),
-    ("the process that takes from it has ended (signal: 7 (SIGBUS))", |board, _, _| {
+    ("_full says that a slot is filled, but the indices say that none is", |_, writer, _| post(&writer.full)),
+    ("the process that empties it has ended (signal: 7 (SIGBUS))", |board, _, _| {
         truncate(board.semaphore_file("full"), 0);
     }),
-    ("the process that takes from it has ended (signal: 9 (SIGKILL))", |_, _, daemon| kill_taker(daemon)),
+    ("the process that empties it has ended (signal: 9 (SIGKILL))", |_, _, daemon| kill_consumer(daemon)),
     ("the object was removed", |board, _, _| std::fs::remove_file(board.file()).unwrap()),
     ("_mutex was removed", |board, _, _| std::fs::remove_file(board.semaphore_file("mutex")).unwrap()),
 ];
 
 #[test]
-fn wrong_writer_is_told_and_costs_its_buffer_alone() {
+fn wrong_writer_is_reported_and_harms_only_its_buffer() {
     let (board, other) = (Board::new("faults"), Board::new("other"));
     let both = hasty(&board).replace("\"]", &format!("\", \"{}\"]", other.endpoint()));
     let daemon = Daemon::with(&both);
     let mut alice = Client::member(&daemon, "alice");
     board.put("before");
     alice.hear(format!("{}: before\n", board.0));
-    let (fds, takers) = (daemon.descriptors(), children(&daemon).len());
-    assert_eq!(takers, 2);
+    let (fds, consumers) = (daemon.descriptors(), children(&daemon).len());
+    assert_eq!(consumers, 2);
     for (told, deed) in DEEDS.iter().filter(|(told, _)| !told.contains("SIGKILL")) {
         let since = daemon.log().len();
         let writer = board.open();
         deed(&board, &writer, &daemon);
         daemon.wait_for_log_since(since, told);
-        daemon.wait_for_log_since(since, "made anew; programs that have it open must open it again");
-        // It leaves the room, comes back, and is as good as new. Nobody else notices more.
+        daemon.wait_for_log_since(since, "created again; programs that have it open must open it again");
+        // The buffer leaves the room, comes back and works again. Others notice no more than that.
         alice.hear(format!("{0} has left the chat.\n{0} has joined the chat!\n", board.0));
         board.put("again");
         alice.hear(format!("{}: again\n", board.0));
@@ -94,19 +92,19 @@ fn wrong_writer_is_told_and_costs_its_buffer_alone() {
         alice.hear(format!("{}: untouched\n", other.0));
     }
     wait_until("descriptors and processes are back where they were", || {
-        (daemon.descriptors() == fds && children(&daemon).len() == takers).then_some(())
+        (daemon.descriptors() == fds && children(&daemon).len() == consumers).then_some(())
     });
     daemon.stop();
     assert_eq!((board.count(), other.count()), (0, 0));
 }
 
 #[test]
-fn killed_taker_is_replaced() {
+fn killed_consumer_process_is_replaced() {
     let board = Board::new("killed");
     let daemon = Daemon::with(&config(&board));
     let mut alice = Client::member(&daemon, "alice");
-    kill_taker(&daemon);
-    daemon.wait_for_log("the process that takes from it has ended (signal: 9 (SIGKILL))");
+    kill_consumer(&daemon);
+    daemon.wait_for_log("the process that empties it has ended (signal: 9 (SIGKILL))");
     alice.hear(format!("{0} has left the chat.\n{0} has joined the chat!\n", board.0));
     board.put("again");
     alice.hear(format!("{}: again\n", board.0));
@@ -128,14 +126,14 @@ fn writer_killed_at_any_step_loses_only_its_own_message() {
             STEPS => alice.hear(format!("{}: cut\n", board.0)),
             // It has the mutex.
             2..=4 => {
-                daemon.wait_for_log_since(since, "perhaps a program that was ended between");
+                daemon.wait_for_log_since(since, "perhaps it was killed between");
                 alice.hear(format!("{0} has left the chat.\n{0} has joined the chat!\n", board.0));
             }
-            // A place is lost; the others go on.
+            // A slot is lost; the others still work.
             _ => {}
         }
         if steps == 5 {
-            // The message is whole, and only not counted.
+            // The message is complete, but not counted.
             alice.hear(format!("{}: cut\n", board.0));
         }
         board.put("next");
@@ -150,13 +148,13 @@ fn messages_behind_a_held_mutex_are_said() {
     let daemon = Daemon::with(&hasty(&board));
     let mut alice = Client::member(&daemon, "alice");
     let writer = board.open();
-    // Two messages are whole, and the mutex is not given back.
+    // Two messages are complete, and the mutex is not released.
     wait(&writer.mutex);
     for (at, text) in [(0, "first"), (1, "second")] {
         wait(&writer.empty);
-        let mut place = [0; 256];
-        place[..text.len()].copy_from_slice(text.as_bytes());
-        writer.object.write_all_at(&place, 8 + 256 * at).unwrap();
+        let mut slot = [0; 256];
+        slot[..text.len()].copy_from_slice(text.as_bytes());
+        writer.object.write_all_at(&slot, 8 + 256 * at).unwrap();
         writer.set_index(1, at as u32 + 1);
         post(&writer.full);
     }
@@ -176,7 +174,7 @@ fn writers_wait_while_the_daemon_is_stopped_and_nothing_is_lost() {
             (0..30).for_each(|number| writer.put(format!("{number}").as_bytes()));
         });
         let writer = board.open();
-        wait_until("all places are filled", || {
+        wait_until("all slots are filled", || {
             (crate::harness::buffer::value(&writer.empty) == 0).then_some(())
         });
         daemon.thaw();

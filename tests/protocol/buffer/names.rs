@@ -1,4 +1,4 @@
-//! The files of a buffer: what there is at a start, a reload, a stop, a crash and a restart.
+//! The files of a buffer at a start, a reload, a stop, a crash and a restart.
 
 use rustix::process::Signal;
 
@@ -55,7 +55,7 @@ fn files_of_others_are_refused_and_untouched() {
 }
 
 #[test]
-fn mode_follows_reloads_and_unlisted_buffer_goes() {
+fn mode_follows_reloads_and_unlisted_buffer_is_removed() {
     let board = Board::new("reload");
     let daemon = Daemon::with(&config(&board).replace("listen", "mode = \"0666\"\nlisten"));
     assert_eq!(board.modes(), [0o666; 4]);
@@ -81,7 +81,7 @@ fn failed_start_leaves_no_buffer() {
 }
 
 #[test]
-fn buffer_of_a_killed_daemon_is_taken_over_with_what_is_in_it() {
+fn buffer_of_a_killed_daemon_is_taken_over_with_its_messages() {
     let board = Board::new("crash");
     let mut daemon = Daemon::with(&config(&board).replace("listen", "history = 5\nlisten"));
     let mut alice = Client::member(&daemon, "alice");
@@ -90,7 +90,7 @@ fn buffer_of_a_killed_daemon_is_taken_over_with_what_is_in_it() {
     daemon.signal(Signal::KILL);
     daemon.wait();
     assert_eq!(board.count(), 4);
-    board.put("while nobody is there"); // or the taker sees the end only now, and gives it back
+    board.put("while nobody is there"); // or the consumer notices the end only now, and returns it
     let test_dir = after(daemon);
     let command = test_dir.command();
     let daemon = test_dir.start(command);

@@ -148,7 +148,7 @@ fn dates_and_names_that_clients_refuse_are_warnings() {
         (
             &["localhost"],
             Box::new(move |params| params.not_after = year(2001)),
-            "the certificate has expired on 2001-01-02T",
+            "the certificate expired on 2001-01-02T",
         ),
         (
             &["localhost"],

@@ -1,5 +1,5 @@
-//! The ring's own code under every schedule of one writer and one reader, as far as two switches against their will go: a switch
-//! can be at each word, and a store may stay in the writer's processor until a fence (as on x86). Nobody may sleep for ever.
+//! Runs the ring's own code under every schedule of one writer and one reader with at most two preemptions. A thread can be
+//! preempted at each word, and a store may stay in its processor until a fence (as on x86). No thread may sleep for ever.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::{Ring, Word};
 
-/// Switches from a thread that could have gone on.
+/// The most preemptions: switches from a thread that could have gone on.
 const SWITCHES_MAX: usize = 2;
 
 /// Of one byte each, so that two fill the ring.
@@ -22,7 +22,7 @@ const WORDS: usize = 4 + RING_WORDS;
 const WRITER: usize = 0;
 const READER: usize = 1;
 
-/// Positions run over 0 while it runs.
+/// Positions pass 0 during a run.
 const START: u32 = u32::MAX - 2;
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ struct State {
     done: [bool; 2],
     turn: usize,
     switches: usize,
-    /// What was chosen so far, and out of how many.
+    /// The choices so far, each out of how many.
     path: Vec<(usize, usize)>,
     at: usize,
     is_stuck: bool,
@@ -70,7 +70,7 @@ impl State {
         self.path[self.at - 1].0
     }
 
-    /// Says whose turn is next, after `thread` has done something.
+    /// Chooses the next thread, after a step of `thread`.
     fn switch(&mut self, thread: usize) {
         let other = 1 - thread;
         let (goes_on, can_switch) = (self.can_run(thread), self.can_run(other));
@@ -137,7 +137,7 @@ fn sleep() {
     World::step(|state, thread| (state.sleeps[thread], state.rung[thread]) = (false, false));
 }
 
-/// A word of the ring; `F`: whether fences are what they say.
+/// A word of the ring; `F`: whether fences have an effect.
 struct Modelled<F>(usize, PhantomData<F>);
 
 struct Fences;
@@ -208,7 +208,7 @@ fn read<F: Fencing>(ring: Ring<'_, Modelled<F>>) {
     }
 }
 
-/// Runs one schedule; returns it, and whether somebody sleeps for ever.
+/// Runs one schedule; returns it, and whether a thread sleeps for ever.
 fn run<F: Fencing>(path: Vec<(usize, usize)>) -> (Vec<(usize, usize)>, bool) {
     let world = Arc::new(World::default());
     {
@@ -245,7 +245,7 @@ fn run<F: Fencing>(path: Vec<(usize, usize)>) -> (Vec<(usize, usize)>, bool) {
     (std::mem::take(&mut state.path), state.is_stuck)
 }
 
-/// All schedules, or up to the first in which somebody sleeps for ever; returns how many there were, and whether it was found.
+/// Runs all schedules, or up to the first in which a thread sleeps for ever; returns their number, and whether there was one.
 fn explore<F: Fencing>() -> (usize, bool) {
     let (mut path, mut count) = (Vec::new(), 0);
     loop {
@@ -254,7 +254,7 @@ fn explore<F: Fencing>() -> (usize, bool) {
         if is_stuck {
             return (count, true);
         }
-        // The last choice that has another option takes that.
+        // Depth first: the last choice with an untried option takes that option.
         while taken.last().is_some_and(|(chosen, options)| chosen + 1 == *options) {
             taken.pop();
         }

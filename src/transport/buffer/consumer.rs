@@ -1,4 +1,4 @@
-//! The daemon's end of what the taker of a bounded buffer hands over, and what both say on the socket between them.
+//! The daemon's side of the process that empties a bounded buffer, and the messages on the socket between them.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSliceMut};
@@ -11,33 +11,33 @@ use rustix::io::retry_on_intr;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendFlags, Shutdown, recvmsg, send, shutdown};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-/// How a packet from the taker begins: a message, or why it ends.
+/// How a packet from the consumer begins: a message, or why it ends.
 pub(super) const MESSAGE: u8 = b'M';
 pub(super) const FAULT: u8 = b'F';
 
-/// What the taker gets for a message that has arrived.
-const TAKEN: &[u8] = b"T";
+/// Acknowledges a message to the consumer.
+const ACKNOWLEDGEMENT: &[u8] = b"T";
 
-/// How often, and how long each time, a taker that shall end is waited for before it is ended.
-const PARTINGS: u32 = 100;
-const PARTING: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// How often, and how long each time, to wait for the consumer to end before killing it.
+const WAITS: u32 = 100;
+const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
-/// What follows each reason to make a buffer anew.
-const ANEW: &str = "made anew; programs that have it open must open it again";
+/// Follows each reason to create a buffer again.
+const CREATED_AGAIN: &str = "created again; programs that have it open must open it again";
 
-/// What the taker hands over. Dropping it ends the taker, which leaves in the buffer what has not arrived.
+/// The process that empties a bounded buffer. Dropping this ends it; messages that have not arrived stay in the buffer.
 #[derive(Debug)]
-pub struct Taken {
+pub struct Consumer {
     socket: OwnedFd,
     child: RefCell<Child>,
     is_broken: Rc<Cell<bool>>,
     number: u64,
 }
 
-impl Taken {
-    /// What comes on the socket from this process.
-    pub(super) fn new(socket: OwnedFd, child: Child, is_broken: Rc<Cell<bool>>, number: u64) -> Taken {
-        Taken { socket, child: RefCell::new(child), is_broken, number }
+impl Consumer {
+    /// The consumer at the other end of this socket.
+    pub(super) fn new(socket: OwnedFd, child: Child, is_broken: Rc<Cell<bool>>, number: u64) -> Consumer {
+        Consumer { socket, child: RefCell::new(child), is_broken, number }
     }
 
     /// The socket on which messages come.
@@ -50,7 +50,7 @@ impl Taken {
         self.number
     }
 
-    /// The taker's process.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.borrow().id()
     }
@@ -58,7 +58,7 @@ impl Taken {
     /// Copies the next message into `buffer`, and returns the number of its bytes.
     ///
     /// # Errors
-    /// `WouldBlock`: there is none now. Else the buffer is broken, and why.
+    /// `WouldBlock`: there is none now. Any other: the reason why the buffer is broken.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut kind = [0];
         let message = retry_on_intr(|| {
@@ -67,8 +67,8 @@ impl Taken {
         })?;
         let why = match (message.bytes.checked_sub(1), kind[0]) {
             (Some(count), MESSAGE) => {
-                // Should it be gone, it has ended without a fault, and the message was given back to nobody.
-                let _ = send(&self.socket, TAKEN, SendFlags::NOSIGNAL);
+                // This fails if the consumer is gone, which changes nothing for this message.
+                let _ = send(&self.socket, ACKNOWLEDGEMENT, SendFlags::NOSIGNAL);
                 return Ok(count);
             }
             (Some(count), _) => String::from_utf8_lossy(&buffer[..count]).into_owned(),
@@ -79,16 +79,16 @@ impl Taken {
                     .wait()
                     .map_or_else(|error| error.to_string(), |how| how.to_string());
                 format!(
-                    "the process that takes from it has ended ({how}), as it does when somebody shortens a semaphore"
+                    "the process that empties it has ended ({how}), for example because a program shortened a semaphore"
                 )
             }
         };
         self.is_broken.set(true);
-        Err(io::Error::other(format!("{why}; {ANEW}")))
+        Err(io::Error::other(format!("{why}; {CREATED_AGAIN}")))
     }
 }
 
-impl Drop for Taken {
+impl Drop for Consumer {
     fn drop(&mut self) {
         let _ = shutdown(&self.socket, Shutdown::Both);
         let child = self.child.get_mut();
@@ -97,13 +97,13 @@ impl Drop for Taken {
             pid.and_then(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)))
         {
             let mut process = [PollFd::new(&process, PollFlags::IN)];
-            for _ in 0..PARTINGS {
+            for _ in 0..WAITS {
                 if !matches!(child.try_wait(), Ok(None)) {
                     return;
                 }
-                // It interrupts the wait for a semaphore.
+                // This interrupts its wait for a semaphore.
                 let _ = kill_process(pid, Signal::TERM);
-                let _ = poll(&mut process, Some(&PARTING));
+                let _ = poll(&mut process, Some(&WAIT));
             }
         }
         let _ = child.kill();

@@ -1,5 +1,5 @@
-//! The taker: a process that waits for the semaphores of a bounded buffer, and hands each message to the daemon on a socket, its
-//! standard input. A message stays in its place until the daemon has it. It ends when the daemon does, and when it finds a fault.
+//! The consumer: a process that waits for the semaphores of a bounded buffer, and passes each message to the daemon over a socket,
+//! its standard input. A message stays in its slot until the daemon has it. The process ends with the daemon, or at a fault.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,8 +12,8 @@ use rustix::io::{pread, pwrite, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::consumer::{FAULT, MESSAGE};
 use super::files::{indices, open_ours};
-use super::taken::{FAULT, MESSAGE};
 use crate::endpoint::buffer::Layout;
 use crate::host::raw::memory::SharedWords;
 use crate::host::raw::semaphore::{Semaphore, WORDS};
@@ -21,15 +21,15 @@ use crate::host::raw::signal;
 use crate::os_error::describe;
 use crate::transport::lock::is_gone;
 
-/// How often to look whether everything is as it should be, at least and at most.
-const LOOK_MIN: Duration = Duration::from_millis(20);
-const LOOK_MAX: Duration = Duration::from_secs(1);
+/// How often to check the files and semaphores, at least and at most.
+const CHECK_MIN: Duration = Duration::from_millis(20);
+const CHECK_MAX: Duration = Duration::from_secs(1);
 
-/// Why the taker ends.
+/// Why the consumer ends.
 enum Ending {
-    /// The daemon is gone, or wants no more.
+    /// The daemon has closed the socket.
     Over,
-    /// Somebody has broken the buffer, in words.
+    /// The buffer is broken: the reason.
     Fault(String),
 }
 
@@ -43,14 +43,14 @@ fn fault<T>(why: impl Into<String>) -> Result<T, Ending> {
     Err(Ending::Fault(why.into()))
 }
 
-/// Why nobody can go on just now. It may pass.
+/// Why no process can go on at the moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stuck {
-    /// Somebody has the mutex.
-    Held,
-    /// No place is free, and none is filled.
-    NoPlace,
-    /// A place is filled, and its semaphore does not say so yet.
+    /// A process holds the mutex.
+    Locked,
+    /// No slot is free, and none is filled.
+    NoSlot,
+    /// A slot is filled, but not counted by its semaphore yet.
     Uncounted,
 }
 
@@ -78,13 +78,13 @@ impl Named {
         let value = self.semaphore().value()?;
         match u32::try_from(value).ok().filter(|value| *value <= max) {
             Some(value) => Ok(value),
-            None => fault(format!("the semaphore {} is {value}, and at most {max} is right", self.name)),
+            None => fault(format!("the semaphore {} is {value}, but must be at most {max}", self.name)),
         }
     }
 }
 
-/// What a process that takes from one buffer has.
-struct Taker {
+/// One buffer, its semaphores, and the socket to the daemon.
+struct OpenBuffer {
     socket: OwnedFd,
     layout: Layout,
     object: OwnedFd,
@@ -95,51 +95,53 @@ struct Taker {
     timeout: Duration,
 }
 
-/// Takes from the buffer at `place` until the daemon ends; `timeout`: how long a writer may have it for itself.
+/// Empties the buffer at `place` until the daemon ends; `timeout`: how long a writer may lock it.
 ///
 /// # Errors
-/// No such buffer can be meant, or standard input is no socket.
+/// `place` names no buffer, or standard input is not a socket.
 pub fn run(place: &str, timeout: Duration) -> io::Result<()> {
     signal::only_interrupt()?;
-    // A core dump would hold what was said, and be in nobody's interest.
+    // A core dump would contain messages.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let layout = Layout::of(Path::new(place)).ok_or(io::ErrorKind::InvalidInput)?;
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let copy = socket.try_clone()?;
-    if let Err(Ending::Fault(why)) = Taker::begin(socket, layout, timeout).and_then(|taker| taker.work()) {
+    if let Err(Ending::Fault(why)) =
+        OpenBuffer::begin(socket, layout, timeout).and_then(|buffer| buffer.work())
+    {
         let packet = [&[FAULT], why.as_bytes()].concat();
         let _ = send(&copy, &packet, SendFlags::NOSIGNAL);
     }
     Ok(())
 }
 
-impl Taker {
-    fn begin(socket: OwnedFd, layout: Layout, timeout: Duration) -> Result<Taker, Ending> {
+impl OpenBuffer {
+    fn begin(socket: OwnedFd, layout: Layout, timeout: Duration) -> Result<OpenBuffer, Ending> {
         let opened = open_ours(&layout.object_file()).map_err(|kind| Ending::Fault(kind.to_string()))?;
         let Some((object, stat)) = opened else { return fault("the object was removed") };
         let [empty, full, mutex] = layout.semaphore_files();
         let empty = Named::open(&layout.empty, empty)?;
         let full = Named::open(&layout.full, full)?;
         let mutex = Named::open(&layout.mutex, mutex)?;
-        Ok(Taker { socket, object, stat, empty, full, mutex, timeout, layout })
+        Ok(OpenBuffer { socket, object, stat, empty, full, mutex, timeout, layout })
     }
 
     fn work(&self) -> Result<(), Ending> {
-        let look = (self.timeout / 4).clamp(LOOK_MIN, LOOK_MAX);
+        let interval = (self.timeout / 4).clamp(CHECK_MIN, CHECK_MAX);
         let mut stuck: Option<(Instant, Stuck)> = None;
         loop {
-            self.look_at_socket()?;
-            if self.full.semaphore().wait_for(look)? {
+            self.check_socket()?;
+            if self.full.semaphore().wait_for(interval)? {
                 stuck = None;
                 self.take()?;
                 continue;
             }
-            stuck = match (self.look()?, stuck) {
+            stuck = match (self.check()?, stuck) {
                 (Some(now), Some((since, before))) if now == before => {
                     if since.elapsed() < self.timeout {
                         continue;
                     }
-                    self.mend(now)?;
+                    self.recover(now)?;
                     None
                 }
                 (now, _) => now.map(|now| (Instant::now(), now)),
@@ -147,14 +149,14 @@ impl Taker {
         }
     }
 
-    /// Nobody could go on for too long.
-    fn mend(&self, stuck: Stuck) -> Result<(), Ending> {
+    /// No process could go on for the whole timeout.
+    fn recover(&self, stuck: Stuck) -> Result<(), Ending> {
         match stuck {
-            Stuck::Held => self.give_up_on_mutex(),
-            // Its writer was ended right before it did this.
+            Stuck::Locked => self.give_up_on_mutex(),
+            // Its writer was killed right before it would have done this.
             Stuck::Uncounted => Ok(self.full.semaphore().post()?),
-            Stuck::NoPlace => fault(format!(
-                "{} and {} have been 0 for {} s: all places are taken and none is filled, so writers were ended in between",
+            Stuck::NoSlot => fault(format!(
+                "{} and {} have been 0 for {} s: no slot is free and none is filled, so writers were killed in between",
                 self.empty.name,
                 self.full.name,
                 self.timeout.as_secs_f32()
@@ -162,8 +164,8 @@ impl Taker {
         }
     }
 
-    /// Whether everything is as it should be while nothing comes, and whether somebody can go on.
-    fn look(&self) -> Result<Option<Stuck>, Ending> {
+    /// Checks everything while no message comes; returns why no process can go on, if so.
+    fn check(&self) -> Result<Option<Stuck>, Ending> {
         let semaphores = [&self.empty, &self.full, &self.mutex];
         if is_gone(&self.stat, &self.layout.object_file()) {
             return fault("the object was removed");
@@ -176,9 +178,9 @@ impl Taker {
         let (free, filled, mutex) = (self.empty.value(slots)?, self.full.value(slots)?, self.mutex.value(1)?);
         let (head, tail) = indices(&self.object)?;
         Ok(match (free, filled, mutex) {
-            (_, _, 0) => Some(Stuck::Held),
+            (_, _, 0) => Some(Stuck::Locked),
             (_, 0, _) if head != tail => Some(Stuck::Uncounted),
-            (0, 0, _) => Some(Stuck::NoPlace),
+            (0, 0, _) => Some(Stuck::NoSlot),
             _ => None,
         })
     }
@@ -187,11 +189,11 @@ impl Taker {
         let (size, right) = (fstat(&self.object).map_err(io::Error::from)?.st_size, self.layout.bytes());
         match u64::try_from(size).is_ok_and(|size| size == right) {
             true => Ok(()),
-            false => fault(format!("the object has {size} bytes, and {right} is right")),
+            false => fault(format!("the object has {size} bytes, but must have {right}")),
         }
     }
 
-    /// A place is filled: hands over what is in it, and frees it. If the daemon goes in between, it stays filled.
+    /// A slot is filled: passes its message on, and frees it. If the daemon ends in between, it stays filled.
     fn take(&self) -> Result<(), Ending> {
         let locked = self.lock();
         if !matches!(locked, Ok(true)) {
@@ -203,11 +205,11 @@ impl Taker {
         let read = self.read();
         self.mutex.semaphore().post()?;
         let (head, message) = read?;
-        if let Err(over) = self.hand(&message) {
+        if let Err(over) = self.pass_on(&message) {
             self.full.semaphore().post()?;
             return Err(over);
         }
-        // Only we change that index, so that it can be done even when somebody keeps the mutex.
+        // Only we change this index, so we can even without the mutex.
         let locked = self.lock();
         let freed = self.free(head);
         if matches!(locked, Ok(true)) {
@@ -223,7 +225,7 @@ impl Taker {
         Ok(())
     }
 
-    /// Takes the mutex; returns whether it could be had in time.
+    /// Locks the mutex; returns whether that succeeded in time.
     fn lock(&self) -> Result<bool, Ending> {
         let until = Instant::now() + self.timeout;
         loop {
@@ -231,45 +233,47 @@ impl Taker {
             if self.mutex.semaphore().wait_for(left)? {
                 return match self.mutex.value(0) {
                     Ok(_) => Ok(true),
-                    Err(_) => fault(format!("the semaphore {} let two in at once", self.mutex.name)),
+                    Err(_) => {
+                        fault(format!("the semaphore {} let in two processes at once", self.mutex.name))
+                    }
                 };
             }
-            self.look_at_socket()?;
+            self.check_socket()?;
             if left.is_zero() {
                 return Ok(false);
             }
         }
     }
 
-    /// Somebody has had the mutex for too long. What others have put there whole is handed over before the end.
+    /// A process has held the mutex for too long. Passes on the complete messages before the end.
     fn give_up_on_mutex(&self) -> Result<(), Ending> {
         for _ in 0..self.layout.slots {
             if !self.full.semaphore().wait_for(Duration::ZERO)? {
                 break;
             }
             let (head, message) = self.read()?;
-            self.hand(&message)?;
+            self.pass_on(&message)?;
             self.free(head)?;
         }
         fault(format!(
-            "somebody has had {} for {} s, perhaps a program that was ended between sem_wait and sem_post",
+            "a program has held {} for {} s; perhaps it was killed between sem_wait and sem_post",
             self.mutex.name,
             self.timeout.as_secs_f32()
         ))
     }
 
-    /// The place that is taken next, and the message in it.
+    /// The slot to empty next, and the message in it.
     fn read(&self) -> Result<(u32, Vec<u8>), Ending> {
         self.check_size()?;
         let (head, tail) = indices(&self.object)?;
         let slots = self.layout.slots;
         self.full.value(slots - 1)?; // one is ours
         if head >= slots || tail >= slots {
-            return fault(format!("its indices are {head} and {tail}, and at most {} is right", slots - 1));
+            return fault(format!("its indices are {head} and {tail}, but must be at most {}", slots - 1));
         }
         if head == tail && self.empty.value(slots)? > 0 {
             return fault(format!(
-                "{} says that a place is filled, and the indices say that none is",
+                "{} says that a slot is filled, but the indices say that none is",
                 self.full.name
             ));
         }
@@ -277,30 +281,30 @@ impl Taker {
         let count =
             pread(&self.object, &mut message[..], self.layout.slot_at(head)).map_err(io::Error::from)?;
         message.truncate(count);
-        // Text ends with a NUL, or with its place.
+        // Text ends with a NUL, or with its slot.
         if let Some(end) = message.iter().position(|byte| *byte == 0) {
             message.truncate(end);
         }
         Ok((head, message))
     }
 
-    /// Frees the place that was read.
+    /// Frees the slot that was read.
     fn free(&self, head: u32) -> Result<(), Ending> {
         if indices(&self.object)?.0 != head {
-            return fault("another program takes from it too");
+            return fault("another program empties it too");
         }
         let next = ((head + 1) % self.layout.slots).to_ne_bytes();
         pwrite(&self.object, &next, 0).map_err(io::Error::from)?;
         Ok(())
     }
 
-    /// Hands a message over, and waits until the daemon has it.
-    fn hand(&self, message: &[u8]) -> Result<(), Ending> {
+    /// Passes a message on, and waits until the daemon has it.
+    fn pass_on(&self, message: &[u8]) -> Result<(), Ending> {
         let packet = [&[MESSAGE], message].concat();
         send(&self.socket, &packet, SendFlags::NOSIGNAL).map_err(|_| Ending::Over)?;
         loop {
             let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
-            let _ = poll(&mut socket, None); // a signal is nothing to stop for
+            let _ = poll(&mut socket, None); // a signal is no reason to stop
             let mut word = [0; 8];
             match retry_on_intr(|| recv(&self.socket, &mut word, RecvFlags::empty())) {
                 Ok((_, 1..)) => return Ok(()),
@@ -311,7 +315,7 @@ impl Taker {
     }
 
     /// Ends when the daemon has closed the socket.
-    fn look_at_socket(&self) -> Result<(), Ending> {
+    fn check_socket(&self) -> Result<(), Ending> {
         let mut socket = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         let _ = poll(&mut socket, Some(&Default::default()));
         match socket[0].revents().is_empty() {
