@@ -11,7 +11,7 @@ import time
 CHAT = ("127.0.0.1", 33000)
 MULTIPLY = ("127.0.0.1", 65432)
 MUX = "/run/ipcd/ipcd.sock"
-PATIENCE = 10
+TIMEOUT = 10
 
 
 class Member:
@@ -20,7 +20,7 @@ class Member:
     def __init__(self, name):
         self.name = name
         self.heard = b""
-        self.socket = socket.create_connection(CHAT, timeout=PATIENCE)
+        self.socket = socket.create_connection(CHAT, timeout=TIMEOUT)
         self.say(name)
         self.hear(f"Welcome {name}!")
 
@@ -29,7 +29,7 @@ class Member:
 
     def hear(self, text):
         """Waits until this text arrives."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while text.encode() not in self.heard:
             if time.monotonic() > end:
                 sys.exit(f"{self.name} never heard {text!r} but {self.heard!r}")
@@ -100,7 +100,7 @@ def stream(command):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         while not stop.is_set():
             with socket.socket(family) as peer:
-                peer.settimeout(PATIENCE)
+                peer.settimeout(TIMEOUT)
                 try:
                     peer.connect(address)
                     peer.sendall(b"6 7\n")
@@ -133,7 +133,7 @@ def stream(command):
 
 def many(number, *command):
     """Many connections from before the command are still open afterwards, and each still gets answers."""
-    crowd = [socket.create_connection(MULTIPLY, timeout=PATIENCE) for _ in range(int(number))]
+    crowd = [socket.create_connection(MULTIPLY, timeout=TIMEOUT) for _ in range(int(number))]
     for peer in crowd:
         peer.sendall(b"6")
     took = run(command)
@@ -156,7 +156,7 @@ def all_instances():
     said = subprocess.run(["ipcctl", "status", "--all", "--json"], capture_output=True, text=True)
     if said.returncode or said.stderr:
         sys.exit(f"status --all: {said.returncode}: {said.stderr}")
-    # The machine's Python is the smallest one, without json. What these daemons say of themselves are literals of Python too.
+    # The machine's Python is the minimal one, without json. These reports are also valid Python literals.
     found = eval(said.stdout, {"__builtins__": {}, "true": True, "false": False, "null": None})
     reports = {one["endpoint"].split("/")[-2]: one["report"] for one in found["instances"]}
     return reports, found["sums"]
@@ -187,7 +187,7 @@ def is_answered(peer):
 
 def crowd(number):
     """Connections that have sent a request."""
-    peers = [socket.create_connection(MULTIPLY, timeout=PATIENCE) for _ in range(number)]
+    peers = [socket.create_connection(MULTIPLY, timeout=TIMEOUT) for _ in range(number)]
     for peer in peers:
         ask(peer)
     return peers
@@ -204,10 +204,10 @@ def connections(report):
 
 
 def wait_for(what, look):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not (found := look()):
         if time.monotonic() > end:
-            sys.exit(f"waited in vain: {what}")
+            sys.exit(f"timed out waiting: {what}")
         time.sleep(0.05)
     return found
 
@@ -244,7 +244,7 @@ def instances():
 
 
 def killed():
-    """What waits in the queue of an instance that is killed while it hangs."""
+    """Counts the connections that are lost with the queue of an instance that is killed while it hangs."""
     lost = {}
     for migrates in ("0", "1"):
         with open("/proc/sys/net/ipv4/tcp_migrate_req", "w", encoding="ascii") as setting:
@@ -280,7 +280,7 @@ def kept(command):
 
 
 def room():
-    """What a member on one instance says is heard on the other, also after a restart of its own."""
+    """A member of one instance reaches those of the other, even after its own instance was restarted."""
 
     def whole():
         reports = all_instances()[0].values()

@@ -12,15 +12,15 @@ const [log, line, form, send, prompt, state, members, newest, view] =
 
 let socket = null;
 let name = null;      // as the room has it, once it has
-let wanted = null;    // the name to come back with
+let wanted = null;    // the name to join again with
 let present = new Set();
-let asksWho = false;  // the next list of members is our own question's
-let waits = false;    // for the name to be answered
+let asksWho = false;  // the next list of members answers our own question
+let waits = false;    // for the answer to the name
 let quits = false;
 let pause = 1;
 let unread = 0;
 let tries = 0;
-let isUnsent = false; // it was said that a line could not be sent
+let isUnsent = false; // the user was told that a line could not be sent
 let last = '';        // the name that was tried
 const history = new History();
 const unheard = new Unheard();
@@ -60,7 +60,7 @@ function draw() {
   else newest.hidden = false;
 }
 
-// Nobody has told when the lines of the history were said.
+// The lines of the history have no times.
 function paragraph(what, when) {
   const p = make('p', '', [what.kind, what.own ? 'own' : ''].join(' ').trim());
   p.append(when ? clock(when) : make('small', texts.earlier));
@@ -145,7 +145,7 @@ function askPassphrase() {
   line.type = 'password';
 }
 
-// The name is another's: perhaps our own connection before, which the daemon does not yet know to be gone.
+// The name is taken, perhaps by our own lost connection, which the daemon still has.
 function refuse(text) {
   waits = false;
   if (wanted && tries < 5 && text.includes('is taken')) {
@@ -199,7 +199,7 @@ function connect() {
   });
 }
 
-// In the room's own place: the state tells the seconds until the next try.
+// As a line of the room, because the state shows the seconds until the next try.
 function sayUnsent() {
   if (isUnsent) return;
   isUnsent = true;

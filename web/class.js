@@ -1,6 +1,6 @@
-// The progress of each address or user, as `ipcctl class` has it: those in trouble first, the newest on top.
+// The progress of each address or user, as in `ipcctl class`: those in trouble first, the newest on top.
 
-/** What a client is in trouble with: a hint, or an error that came later without one. */
+/** A client's problem: a hint, or a later error without one. */
 export function trouble({ hint, error }) {
   const open = [hint, error].filter((one) => one?.is_open === true);
   if (open.length === 2) return (error.age ?? Number.MAX_VALUE) < (hint.age ?? Number.MAX_VALUE) ? error : hint;

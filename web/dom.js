@@ -1,4 +1,4 @@
-// What every view uses. Whatever comes from others reaches the document as text, and only here and in what is built on this.
+// Used by every view. Data from others reaches the document only as text, through the functions here.
 import texts from './texts.js';
 
 export const at = (id) => document.getElementById(id);
@@ -20,14 +20,14 @@ export function open(service, protocols = []) {
   return new WebSocket(`${scheme}://${location.host}/${service}`, protocols);
 }
 
-/** Ends a WebSocket that nobody listens to any more; the browser complains of one that is closed before it is open. */
+/** Closes a WebSocket that is not needed any more. The browser warns if one is closed before it is open. */
 export function quit(socket) {
   socket.onmessage = socket.onclose = null;
   socket.onopen = () => socket.close();
   if (socket.readyState === WebSocket.OPEN) socket.close();
 }
 
-/** Tells how a view's connection is. */
+/** Shows the state of a view's connection. */
 export function tell(state, text, isLost = false) {
   if (state.textContent !== text) state.textContent = text;
   state.classList.toggle('lost', isLost);

@@ -1,8 +1,8 @@
-// What is remembered over a lost connection: which lines of the room are already shown, and which of our own nobody may have
-// heard.
+// What is remembered over a lost connection: the lines of the room that are already shown, and our own lines that may not have
+// reached the room.
 const LINES_MAX = 1000;
 
-/** What everybody hears, so that the history of a room that is entered again is not shown twice. */
+/** The lines for everyone, so that the history is not shown again after joining again. */
 export class History {
   #shown = [];
   #told = null; // the history, while it comes
@@ -42,7 +42,7 @@ export class Unheard {
   #lines = [];
 
   say(text) {
-    // What a command does comes back in other words.
+    // The room answers a command in other words.
     if ((!text.startsWith('/') || text.startsWith('//')) && this.#lines.length < LINES_MAX) this.#lines.push(text);
   }
 

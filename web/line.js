@@ -1,7 +1,7 @@
-// What a line of the room is. Names and messages are text here, and stay text.
+// The kind of a line from the room, and its parts.
 const JOINED = ' has joined the chat!', LEFT = ' has left the chat.', WHO = 'In the room: ';
 
-// What somebody says has a colon behind the name, and an action begins with a star: neither is the room's own word.
+// A member's message has a colon after the name, and an action begins with a star. The room's own lines have neither.
 const isRooms = (text) => !text.includes(': ') && !text.startsWith('* ');
 
 export function read(text, own) {

@@ -1,11 +1,11 @@
-// Addresses in what people say. One becomes a link only if what is seen is where it leads: without a user's name before
-// the host, without letters that look like others, and written as the browser itself reads it.
+// Links in messages. An address becomes a link only if it looks like its target: without a user name before the host, without
+// letters that look like others, and in the browser's own spelling.
 import { make } from './dom.js';
 
 const CANDIDATE = /https?:\/\/[\x21-\x7e]+/gi;
 const AROUND = /[.,;:!?'")\]}>]+$/;
 
-/** Where a text leads; nothing, if that is not what it looks like. */
+/** The target of an address; null if it does not look like its target. */
 export function target(text) {
   let url;
   try { url = new URL(text); } catch { return null; }
@@ -15,13 +15,13 @@ export function target(text) {
   return !url.username && !url.password && isPlain && isName && !text.includes('\\') ? url.href : null;
 }
 
-/** Appends a text whose honest addresses are links. */
+/** Appends a text, with links for the addresses that look like their targets. */
 export function append(parent, text) {
   let from = 0;
   for (const found of text.matchAll(CANDIDATE)) {
     const shown = found[0].replace(AROUND, '');
     const before = text[found.index - 1];
-    // What stands right behind it, and is not of it by these rules, could hide where it leads.
+    // A character right after the address that is not part of it could disguise its target.
     const after = text[found.index + shown.length];
     const isApart = (beside) => beside === undefined || /[\s\x21-\x7e]/.test(beside);
     const href = isApart(before) && isApart(after) ? target(shown) : null;

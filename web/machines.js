@@ -66,7 +66,7 @@ function draw(host, machine, now) {
   machine.item.classList.toggle('old', silence > SILENT);
 }
 
-/** The place of a machine in the alphabet of names. */
+/** The card before which a machine is inserted, in alphabetical order. */
 function place(host) {
   const after = [...machines.keys()].filter((other) => other.localeCompare(host) > 0);
   after.sort((a, b) => a.localeCompare(b));
@@ -90,7 +90,7 @@ function take(report) {
   } else {
     heard.add(host);
     const latest = sample(report, now);
-    // The same report, heard again.
+    // The same report again.
     if (machine.samples.length && Math.abs(machine.samples.at(-1).at - latest.at) < 50) machine.samples.pop();
     machine.samples.push(latest);
   }

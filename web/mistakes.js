@@ -1,5 +1,5 @@
-// The classic mistakes of a first client: what is sent here, and what a program on TCP does and sees with the same bytes,
-// written as Python does. A test runs each of them on TCP and compares.
+// The classic mistakes of a first client: what a button sends here, and, in Python's notation, what a TCP program does and sees
+// with the same bytes. A test runs each of them over TCP and compares.
 import texts from './texts.js';
 
 export default [

@@ -1,4 +1,4 @@
-// The views, and the way between them: the address' fragment names one. A view's code is loaded when it is first seen.
+// The views: the fragment of the address names one. Its code is loaded when it is shown for the first time.
 import { at, translate } from './dom.js';
 import { known, learn } from './token.js';
 import texts from './texts.js';
@@ -16,7 +16,7 @@ let shown = null;
 async function show(isFirst) {
   const [wanted, token] = location.hash.slice(1).split('=');
   const name = Object.hasOwn(VIEWS, wanted) ? wanted : 'chat';
-  // The token is no longer to be seen, nor in the list of pages that were visited; a reload of this tab has it.
+  // Removes the token from the address and the browser's history; a reload of this tab still has it.
   if (token ?? history.state?.token) learn(token ?? history.state.token);
   if (known()) history.replaceState({ token: known() }, '', `#${name}`);
   shown?.leave?.();

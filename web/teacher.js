@@ -1,4 +1,4 @@
-// What the teacher sees: who fails and why, connections as they are, and what happens; and a word to the room.
+// The teacher's view: who fails and why, the connections, the events, and messages to the room.
 import { at, clock, fill, make, quit, tell } from './dom.js';
 import { Transcript } from './transcript.js';
 import { known, learn, openGuarded } from './token.js';
@@ -12,7 +12,7 @@ const FAILING_MAX = 50;
 const EVENTS_MAX = 500;
 const PEERS_MAX = 5000;
 const OWN = ['status', 'watch'];
-const LAST = ['page', ...OWN]; // what pages, this one too, need for themselves
+const LAST = ['page', ...OWN]; // what pages, including this one, need for themselves
 const [state, desk, form, failing, limits, table, only, address, events, more] =
   ['teacher-state', 'desk', 'token-form', 'failing', 'limits', 'connections', 'only-service', 'only-address', 'events', 'more'].map(at);
 const body = table.tBodies[0];
@@ -21,7 +21,7 @@ let sockets = [];
 let timer = 0;
 let connections = [];
 let pending = [];
-const peers = new Map(); // what watch has told of each: how many messages, the last one, the last hint
+const peers = new Map(); // from watch, for each: the numbers of messages, the last one, the last hint
 const transcript = new Transcript();
 
 // ---- who fails
@@ -91,7 +91,7 @@ function showServices(report) {
 }
 
 function hearReport(text) {
-  // The token is the right one.
+  // The token was accepted.
   if (sockets.length === 1) {
     sockets.push(openGuarded('watch', 'json', hearEvent, lose), openGuarded('watch', 'json service=chat', hearRoom, lose));
   }
@@ -106,7 +106,7 @@ function hearReport(text) {
   timer = setTimeout(() => sockets[0]?.readyState === WebSocket.OPEN && sockets[0].send('status'), EVERY);
 }
 
-// ---- what happens
+// ---- events
 
 function note(event) {
   const { peer, event: what, text } = event;
@@ -122,9 +122,9 @@ function note(event) {
 function hearEvent(text) {
   if (text.startsWith('Error: ')) return;
   const event = JSON.parse(text);
-  // What was ordered with ipcctl; what is said here is noted when the daemon has said it.
+  // Commands from ipcctl. Messages from this view are noted when the daemon has confirmed them.
   if (event.event === 'control' && !event.endpoint?.startsWith('http')) noteRoom(event);
-  // What this view itself asks for every two seconds is no news.
+  // This view's own requests, every two seconds, are not shown.
   if (event.event === 'watching' || OWN.includes(event.service) || !isWanted({ service: '', peer: '', ...event })) return;
   if (event.peer) note(event);
   if (pending.push([event, new Date()]) > EVENTS_MAX) pending.shift();
@@ -153,7 +153,7 @@ function noteRoom(event) {
   at('transcript-note').textContent = fill(texts.transcriptLines, transcript.length);
 }
 
-// ---- in and out
+// ---- connecting
 
 function lose(why) {
   if (!sockets.length) return;
@@ -211,7 +211,7 @@ at('transcript').addEventListener('click', () => {
 });
 at('filter').addEventListener('input', () => {
   showConnections();
-  // The daemon leaves out what is not wanted, as far as its filter knows it.
+  // The daemon filters the events too, as far as its filter can.
   const wanted = address.value.trim();
   const isWhole = /^\d+(\.\d+){3}$|^[0-9a-f]*:[0-9a-f:.]*$/i.test(wanted);
   const words = ['json', only.value && `service=${only.value}`, isWhole && `address=${wanted}`];

@@ -1,4 +1,4 @@
-// The teacher's token: it came in the address' fragment, and goes out in the first message of a WebSocket alone.
+// The teacher's token: it comes in the fragment of the address, and is sent only in the first message of a WebSocket.
 import { open } from './dom.js';
 
 let token = null;
@@ -9,7 +9,7 @@ export function learn(value) {
   token = value;
 }
 
-/** A service that wants the token first, and then `first`. */
+/** Opens a service that requires the token; sends the token, and then `first`. */
 export function openGuarded(service, first, hear, lose) {
   const socket = open(service);
   let isIn = false;

@@ -1,4 +1,4 @@
-// What the room has said since the view was opened. Of what members tell one another there is the length alone.
+// The room's lines since the view was opened. Of private messages it has only the length.
 const LINES_MAX = 20_000;
 const NAMES_MAX = 5_000;
 

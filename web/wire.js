@@ -1,4 +1,4 @@
-// Multiply, with the wire laid open: every frame that goes out and comes back, as bytes and as text.
+// Multiply, with every frame in both directions, as bytes and as text.
 import { at, fill, make, open } from './dom.js';
 import MISTAKES from './mistakes.js';
 import texts from './texts.js';
@@ -8,14 +8,14 @@ const ROWS_MAX = 200;
 const [frames, form, numbers, lesson] = ['frames', 'ask', 'numbers', 'lesson'].map(at);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const HINTS = 'ipcd.hints'; // asks for hints too: each is a binary frame behind the reply
+const HINTS = 'ipcd.hints'; // asks for hints too: each is a binary frame after the reply
 
 let socket = null;
 let begun = 0; // when the connection was asked for
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 
-/** What stands before a text frame's payload; the mask of what a browser sends is not told to its page. */
+/** The header of a text frame. A page cannot see the mask of the frames that its browser sends. */
 export function head(length, isMasked) {
   const [mask, hidden] = isMasked ? [0x80, ' ·· ·· ·· ··'] : [0, ''];
   const size = length < 126 ? [length | mask] : [126 | mask, length >> 8, length & 255];
@@ -39,14 +39,14 @@ function frame(direction, text) {
     .className = direction;
 }
 
-/** What watch says of what was just sent. */
+/** Shows the hint about the message that was just sent. */
 function advise(text) {
   const hint = fill(texts.hintIs, visible(text));
   row(make('i', hint, 'hint'));
   if (!lesson.dataset.mistake) lesson.append(make('p', hint));
 }
 
-/** Sends messages in frames of their own; `reads`: leaves after so many replies. */
+/** Sends each message in its own frame; `reads`: closes after this many replies. */
 function send(messages, reads = Infinity) {
   const sendAll = () => {
     for (const text of messages) {

@@ -1,5 +1,5 @@
-/* TLS 1.3 under the limit, by OpenSSL, as little of it as can be: one read into its buffer for each wake-up, a session in a
- * ticket, no buffer kept by who idles. Of a conversation nothing else changes. */
+/* Minimal TLS 1.3 for the limit, with OpenSSL: one read into its buffer for each wake-up, sessions in tickets, no buffers for idle
+ * connections. The conversation is the same. */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -32,14 +32,14 @@ static void accept_tls(int fd) {
     SSL_set_accept_state(side);
 }
 
-/* What one record has. 0: the end; -1: nothing yet. */
+/* The contents of one record. 0: the end; -1: nothing yet. */
 static ssize_t take_tls(int fd, char *to, size_t size) {
     SSL *side = sides[fd];
     int length = SSL_read(side, to, (int)size);
     if (length > 0) return length;
     switch (SSL_get_error(side, length)) {
     case SSL_ERROR_WANT_READ: return -1;
-    default: ERR_clear_error(); return 0; /* also a handshake that the kernel does not take whole: no run makes one */
+    default: ERR_clear_error(); return 0; /* also a handshake that the kernel accepts only in part, which no run has */
     }
 }
 
@@ -48,7 +48,7 @@ static int has_more_tls(int fd) { return SSL_has_pending(sides[fd]); }
 static int is_shaking_tls(int fd) { return !SSL_is_init_finished(sides[fd]); }
 
 static void say_tls(int fd, const char *text, size_t length) {
-    /* All records of it in as many writes as OpenSSL makes of it: one each. */
+    /* OpenSSL makes one write for each record. */
     if (SSL_write(sides[fd], text, (int)length) != (int)length) die_tls("SSL_write");
 }
 

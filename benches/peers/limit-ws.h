@@ -1,5 +1,5 @@
-/* WebSocket under the limit, as little of it as can be: text frames of less than 64 KiB, each in one piece, parsed and made by
- * hand. There is one key that a client of the benchmark asks with, and this is its answer (RFC 6455, section 1.3). */
+/* Minimal WebSocket for the limit: whole text frames of less than 64 KiB, parsed and built by hand. The clients of the benchmark
+ * all use one key, and this is its answer (RFC 6455, section 1.3). */
 
 static const char opened[] =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -7,7 +7,7 @@ static const char opened[] =
 
 static char is_open[DESCRIPTORS];
 
-/* Makes lines of the frames that came, where they lie; how long these are. 0: the client closes. */
+/* Turns the received frames into lines, in place, and returns their length. 0: the client closes. */
 static ssize_t take_frames(char *bytes, ssize_t length) {
     char *to = bytes;
     for (char *at = bytes, *end = bytes + length; at < end;) {
@@ -37,10 +37,10 @@ static ssize_t take_frames(char *bytes, ssize_t length) {
     return to - bytes;
 }
 
-/* The head of a frame, whose length is not known yet. */
+/* Begins a frame, whose length is not known yet. */
 static char *begin_line(char *to) { return to + 2; }
 
-/* The end of one that has begun here. */
+/* Ends the frame that begins here. */
 static char *end_line(char *begin, char *to) {
     size_t size = (size_t)(to - begin) - 2;
     begin[0] = (char)0x81;

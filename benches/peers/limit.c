@@ -1,5 +1,5 @@
-/* The practical limit: what the kernel takes for the same bytes, with as little around it as can be. One read and one write
- * per wake-up; nothing that the benchmark does not need, above all no care for partial lines, slow readers or bad input.
+/* The practical limit: the kernel's cost for the same bytes, with as little around it as possible. One read and one write per
+ * wake-up, and nothing that the benchmark does not need: no handling of partial lines, slow readers or bad input.
  *
  *     limit multiply|greeting|chat tcp PORT
  *     limit multiply|greeting|chat unix PATH
@@ -23,7 +23,7 @@
 
 enum { BACKLOG = 4096, EVENTS = 1024, DESCRIPTORS = 20000, NAME = 32, BURST = 64 * 1024 };
 
-/* Which member a descriptor is; in the room only. */
+/* The member of a descriptor; only in the room. */
 struct member {
     int place; /* in the room; -1: not yet */
     int name_length;
@@ -56,7 +56,7 @@ static char *end_line(char *begin, char *to) {
 }
 #endif
 
-/* A reply that the kernel does not take whole would need a queue; no run of the benchmark makes one. */
+/* A reply that the kernel accepts only in part would need a queue; no run of the benchmark has one. */
 static void say(int fd, const char *text, size_t length) {
 #ifdef TLS
     say_tls(fd, text, length);
@@ -115,7 +115,7 @@ static void chat(int fd, ssize_t length) {
         room[in_room++] = fd;
         return;
     }
-    /* All that came at once goes on at once. */
+    /* Everything that arrived together is sent together. */
     for (const char *at = in, *end = in + length; at < end;) {
         const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
         char *line = to;
@@ -151,7 +151,7 @@ static void greet(int fd) {
     members[fd].place = -1;
 }
 
-/* Says what is to be said to one who can read something. */
+/* Handles a readable connection. */
 static void serve(char service, int fd, ssize_t length) {
     if (length <= 0) {
         if (service == 'c') leave(fd);
@@ -204,7 +204,7 @@ static int listen_at(const char *kind, const char *where) {
         listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         int yes = 1;
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        /* Those that are accepted inherit it. */
+        /* Accepted connections inherit it. */
         setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");
     }
@@ -248,7 +248,7 @@ int main(int argc, char **argv) {
                 if (service == 'g') {
                     static const char greeting[] = "Message received. Thank you for connecting\r\n";
                     say(fd, greeting, sizeof greeting - 1);
-                    /* What the client may still send would, after close(), cost it the greeting. */
+                    /* After close(), further bytes from the client would cause a reset, and it might lose the greeting. */
                     shutdown(fd, SHUT_WR);
                 } else if (service == 'c') {
                     greet(fd);

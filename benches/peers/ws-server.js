@@ -1,4 +1,4 @@
-// The server as a Node.js program with the package ws has it. IPCD_WS names the package.
+// The server in Node.js with the package ws. IPCD_WS names the package.
 //
 //     node ws-server.js multiply|chat PORT
 const { WebSocketServer } = require(process.env.IPCD_WS || "ws");

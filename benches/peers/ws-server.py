@@ -1,4 +1,4 @@
-"""The server as a Python program with the package websockets has it.
+"""The server in Python with the package websockets.
 
     ws-server.py multiply|chat PORT
 """

@@ -5,7 +5,7 @@ BEGIN {
     a = ARGC > 3 ? ARGV[2] : 5
     b = ARGC > 3 ? ARGV[3] : 10
     daemon = "/inet/tcp/0/localhost/" port
-    PROCINFO[daemon, "NONFATAL"] = 1    # else a refused connection ends gawk at once
+    PROCINFO[daemon, "NONFATAL"] = 1    # otherwise a refused connection ends gawk
     print a " " b |& daemon             # on the wire: "5 10\n"
     if ((daemon |& getline line) <= 0) {
         print "localhost:" port ": no connection, or it ended" > "/dev/stderr"

@@ -8,7 +8,7 @@
 int main(int argc, char **argv) {
     const char *queue = argc > 1 ? argv[1] : "/multiply";
     const char *a = argc > 3 ? argv[2] : "5", *b = argc > 3 ? argv[3] : "10";
-    char name[300], message[8193]; /* as long as any message of a queue may be without privileges */
+    char name[300], message[8193]; /* the longest message of a queue without privileges */
     snprintf(name, sizeof name, "%s.out", queue);
     mqd_t replies = mq_open(name, O_RDONLY);
     snprintf(name, sizeof name, "%s.in", queue);
@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     if (replies == (mqd_t)-1 || requests == (mqd_t)-1)
         return perror(queue), 1;
     int length = snprintf(message, sizeof message, "%s %s", a, b);
-    if (mq_send(requests, message, length, 0) < 0) /* whole, and with no end of its own: the queue keeps it apart */
+    if (mq_send(requests, message, length, 0) < 0) /* without a line end: the queue keeps messages apart */
         return perror("mq_send"), 1;
     for (int count = 0; count < 2; count++) { /* "Data received", then "50.0" */
         struct timespec until;

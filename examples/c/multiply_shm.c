@@ -50,13 +50,13 @@ int main(int argc, char **argv) {
     if (m == MAP_FAILED)
         fail("mmap");
 
-    /* The eventfd always has the count 1, so it is of use edge-triggered only: each write to it is an event. */
+    /* The eventfd always has the count 1, so it works only edge-triggered: each write to it is an event. */
     int events = epoll_create1(0);
     struct epoll_event bell = {.events = EPOLLIN | EPOLLET}, end = {.events = EPOLLRDHUP}, event;
     epoll_ctl(events, EPOLL_CTL_ADD, fd[2], &bell);
     epoll_ctl(events, EPOLL_CTL_ADD, s, &end); /* the daemon is gone */
 
-    /* A message is its length in bytes, and its bytes, filled up to a word. The first one fits for sure. */
+    /* A message is its length in bytes, and its bytes, filled up to a word. The first one always fits. */
     int n = snprintf((char *)&m->request_words[1], 1000, "%s %s", a, b);
     m->request_words[0] = n;
     atomic_store(&m->requests.written, 1 + (n + 3) / 4);
@@ -66,13 +66,13 @@ int main(int argc, char **argv) {
     uint32_t read_so_far = 0;
     for (int count = 0; count < 2; count++) { /* "Data received", then "50.0" */
         while (atomic_load(&m->replies.written) == read_so_far) {
-            atomic_store(&m->replies.reader_waits, 1); /* first say that we sleep, and then look once more */
+            atomic_store(&m->replies.reader_waits, 1); /* first announce that we sleep, then check once more */
             if (atomic_load(&m->replies.written) == read_so_far && epoll_wait(events, &event, 1, 5000) <= 0)
                 return fprintf(stderr, "%s: no answer within 5 s\n", at.sun_path), 1;
         }
         uint32_t bytes = m->reply_words[read_so_far % RING];
         char reply[1000];
-        for (uint32_t i = 0; i < bytes && i < sizeof reply - 1; i++) /* a message may go on at the ring's beginning */
+        for (uint32_t i = 0; i < bytes && i < sizeof reply - 1; i++) /* a message may wrap around */
             reply[i] = ((char *)m->reply_words)[((read_so_far + 1) * 4 + i) % (RING * 4)];
         reply[bytes < sizeof reply ? bytes : sizeof reply - 1] = '\0';
         atomic_store(&m->replies.read, read_so_far += 1 + (bytes + 3) / 4);

@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     BIO_get_ssl(bio, &tls);
     BIO_set_conn_hostname(bio, host);
     BIO_set_conn_port(bio, port);
-    /* The certificate must name the host, which is an address or a name; only a name is also told to the server. */
+    /* The certificate must name the host, which is an address or a name; only a name is also sent to the server. */
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) != 1) {
         SSL_set1_host(tls, host);
         SSL_set_tlsext_host_name(tls, host);

@@ -10,8 +10,8 @@ int main(int argc, char **argv) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int s = socket(AF_INET, SOCK_DGRAM, 0);
-    struct timeval patience = {.tv_sec = 2}; /* UDP loses datagrams silently */
-    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    struct timeval timeout = {.tv_sec = 2}; /* UDP loses datagrams silently */
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0) /* sends nothing: only sets the destination */
         return perror("connect"), 1;
     char text[2048];

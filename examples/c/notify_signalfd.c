@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
     snprintf(at.sun_path, sizeof at.sun_path, "%s", argc > 1 ? argv[1] : "/run/ipcd/ipcd.sock");
     long count = argc > 2 ? atol(argv[2]) : -1;
 
-    /* Blocked before the first one can come: by default this signal ends the process. A signalfd then makes a file of it. */
+    /* Blocked before the first one can come: by default this signal ends the process. A signalfd then reads it like a file. */
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGRTMIN + 1);

@@ -7,7 +7,7 @@ import java.security.cert.CertificateFactory;
 import javax.net.ssl.*;
 
 public class MultiplyTls {
-    /** Trusts this authority alone, not those of the Java installation. */
+    /** Trusts only this authority, not those of the Java installation. */
     static SSLContext trusting(String file) throws IOException, GeneralSecurityException {
         KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
         store.load(null, null);

@@ -19,7 +19,7 @@ try {
 } catch (error) {
   fail(error);
 }
-// This authority alone is trusted, and the certificate must name the host. An address is no server name (SNI).
+// Only this authority is trusted, and the certificate must name the host. An address is not a server name (SNI).
 const options = { host, port: Number(port), ca: authority, servername: net.isIP(host) ? '' : host };
 const socket = tls.connect(options, () => {
   socket.write(`${a} ${b}\n`);

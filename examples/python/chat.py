@@ -15,10 +15,10 @@ try:
     connection = socket.create_connection(("localhost", int(port)))
 except OSError as error:
     sys.exit(f"localhost:{port}: {error}")
-# Two files: with one for both ("rw"), what one thread writes throws away what the other has received and not yet read.
+# Two files: with one for both ("rw"), a write of one thread would discard what the other has received but not read yet.
 text = {"encoding": "utf-8", "newline": "\n"}
 with connection, connection.makefile("r", **text) as heard, connection.makefile("w", **text) as said:
-    said.write(name + "\n")  # the first line is the name, whatever comes behind it is said
+    said.write(name + "\n")  # the first line is the name, each further line is a message
     said.flush()
     listener = threading.Thread(target=listen, args=(heard,))
     listener.start()

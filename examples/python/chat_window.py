@@ -5,7 +5,7 @@ import sys
 import threading
 import tkinter
 
-heard = queue.Queue()  # Tk may be called from its own thread only: the listener hands over here
+heard = queue.Queue()  # Tk may be called only from its own thread: the listener passes messages through this queue
 
 
 def listen(lines):

@@ -8,7 +8,7 @@ try:
     # O_NONBLOCK: otherwise open would wait until the daemon has opened the other end.
     replies = os.open(path + ".out", os.O_RDONLY | os.O_NONBLOCK)
     requests = os.open(path + ".in", os.O_WRONLY | os.O_NONBLOCK)
-    os.write(requests, f"{a} {b}\n".encode())  # up to PIPE_BUF bytes stay together, whoever else writes
+    os.write(requests, f"{a} {b}\n".encode())  # up to PIPE_BUF bytes stay together, even with other writers
 except OSError as error:
     sys.exit(f"{path}: {error.strerror}")
 # All clients share the one reply pipe: two clients at the same time may read each other's replies.

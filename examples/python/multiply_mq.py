@@ -1,6 +1,6 @@
 """Multiplies through two POSIX message queues. Usage: multiply_mq.py [NAME [A B]], for NAME.in and NAME.out
 
-Python's library has no message queues; the C library, through ctypes, has. (The module posix_ipc has them too.)"""
+Python's library has no message queues, so this uses those of the C library through ctypes. (The module posix_ipc also has them.)"""
 import ctypes
 import os
 import select
@@ -22,7 +22,7 @@ def check(result):
 requests = check(c.mq_open(f"{name}.in".encode(), os.O_WRONLY))
 replies = check(c.mq_open(f"{name}.out".encode(), os.O_RDONLY))
 request = f"{a} {b}".encode()
-check(c.mq_send(requests, request, len(request), 0))  # one message, whoever else sends
+check(c.mq_send(requests, request, len(request), 0))  # one message, even with other senders
 buffer = ctypes.create_string_buffer(8192)  # not shorter than the longest message of the queue
 
 

@@ -8,7 +8,7 @@ import threading
 
 path, a, b = (sys.argv[1:] + ["/run/ipcd/multiply.shm", "5", "10"][len(sys.argv) - 1:])[:3]
 RING = 16384  # words of one ring
-REQUESTS, REPLIES = 0, 64  # the words that say how far each side is, and who sleeps
+REQUESTS, REPLIES = 0, 64  # the words with the position of each side, and who sleeps
 WRITTEN, READ, READER_WAITS, WRITER_WAITS = 0, 16, 32, 48
 WORDS = {REQUESTS: 1024, REPLIES: 1024 + RING}  # and the messages
 
@@ -22,7 +22,7 @@ memory, theirs, ours = descriptors
 shared = mmap.mmap(memory, 4096 + 2 * RING * 4)
 words = memoryview(shared).cast("I")  # an assignment to a word of it is one store, as both sides need it
 
-# The eventfd always has the count 1, so it is of use edge-triggered only: each write to it is an event.
+# The eventfd always has the count 1, so it works only edge-triggered: each write to it is an event.
 events = select.epoll()
 events.register(ours, select.EPOLLIN | select.EPOLLET)
 events.register(server, select.EPOLLRDHUP)  # the daemon is gone
@@ -31,7 +31,7 @@ sent = heard = 0
 
 
 def fence():
-    """Completes what we have stored before what we load next: taking a lock does that, and Python has nothing smaller."""
+    """Completes our stores before our next loads: taking a lock does that, and Python has no cheaper way."""
     with lock:
         pass
 
@@ -53,7 +53,7 @@ def send(message):
 def receive():
     global heard
     while words[REPLIES + WRITTEN] == heard:
-        words[REPLIES + READER_WAITS] = 1  # first say that we sleep, and then look once more
+        words[REPLIES + READER_WAITS] = 1  # first announce that we sleep, then check once more
         fence()
         if words[REPLIES + WRITTEN] == heard and not events.poll(5):
             sys.exit(f"{path}: no answer within 5 s")

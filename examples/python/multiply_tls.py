@@ -7,7 +7,7 @@ if len(sys.argv) < 4:
     sys.exit(__doc__)
 ca, host, port, a, b = (sys.argv[1:] + ["5", "10"][max(0, len(sys.argv) - 4):])[:5]
 try:
-    # This authority alone is trusted, and the certificate must name the host: both are checked, once asked for here.
+    # Only this authority is trusted, and the certificate must name the host.
     context = ssl.create_default_context(cafile=ca)
     with socket.create_connection((host, int(port)), timeout=10) as plain, \
             context.wrap_socket(plain, server_hostname=host) as connection, \

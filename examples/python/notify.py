@@ -22,7 +22,7 @@ asked = time.monotonic()
 while count != 0:  # they come as long as the connection is open
     info = signal.sigtimedwait([number], 1)
     if info:
-        # The value, how many messages there were, is not among what Python tells of a signal.
+        # Python does not report the value of a signal, which is the number of messages.
         print(f"something new, says pid {info.si_pid}", flush=True)
         count -= 1
     if time.monotonic() - asked > 60:  # the daemon closes a connection that says nothing for five minutes

@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::fixture::Chance;
 use super::room::CORPUS;
 use crate::harness::queues::Queues;
-use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, PATIENCE, STATS, TALK, show};
+use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, TALK, TIMEOUT, show};
 
 /// A kind of abuse, with its printed name.
 pub type Abuse = (&'static str, fn(&Daemon, &mut Chance));
@@ -413,9 +413,9 @@ pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
     };
     let socket = if asked.starts_with("multiply") || chance.below(2) == 0 {
         let address = SockAddr::unix(daemon.socket()).unwrap();
-        connected(Domain::UNIX, Type::STREAM, &address, PATIENCE)
+        connected(Domain::UNIX, Type::STREAM, &address, TIMEOUT)
     } else {
-        connected(Domain::IPV4, Type::STREAM, &daemon.address(MULTIPLY).into(), PATIENCE)
+        connected(Domain::IPV4, Type::STREAM, &daemon.address(MULTIPLY).into(), TIMEOUT)
     };
     let Some(socket) = socket else { return false };
     if say(&socket, &asked) {

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, owed};
 use crate::harness::around::failure;
-use crate::harness::{Daemon, MULTIPLY, PATIENCE, TestDir, USUAL, wait_until};
+use crate::harness::{Daemon, MULTIPLY, TIMEOUT, TestDir, USUAL, wait_until};
 
 const SHIPPED: [&str; 2] = [include_str!("../../etc/ipcd.toml"), include_str!("../../etc/classroom.toml")];
 
@@ -319,7 +319,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             .replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"udp://{ip}:65432\", ");
     let (fixture, other) = (Fixture::with(&config), Daemon::with(&config));
     let socket = UdpSocket::bind((fixture.ip, 0)).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let to = fixture.address(MULTIPLY);
     let huge = vec![b'7'; 65_507];
     let mut chance = Chance::new(23);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fixture::{Chance, Fixture, answered, effort, is_full, owed, step_back};
 use crate::harness::{
-    BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, is_sanitized, not_http, wait_until,
+    BESIDE, CHAT, Client, HELLO, MULTIPLY, Probe, TIMEOUT, USUAL, is_sanitized, not_http, wait_until,
 };
 
 const REQUESTS: &str = "5 10\n";
@@ -148,7 +148,7 @@ fn reply_arrives_whole_while_the_client_still_sends() {
                 step_back();
                 for _ in 0..count / workers {
                     let mut stream = TcpStream::connect(fixture.address(HELLO)).unwrap();
-                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
                     stream.write_all(b"Hello from client\n").unwrap();
                     // More than the daemon will ever read, sent while it answers and closes.
                     for _ in 0..4 {
@@ -209,7 +209,7 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
         for _ in 0..batch {
             serial += 1;
             let stream = TcpStream::connect(fixture.address(MULTIPLY)).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
             (&stream).write_all(format!("{serial} 1\n").as_bytes()).unwrap();
             old.push((serial, stream));
         }

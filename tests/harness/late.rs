@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::{Client, PATIENCE, Stream, show};
+use super::{Client, Stream, TIMEOUT, show};
 
 /// How often a waiting client checks the time.
 const STEP: Duration = Duration::from_millis(5);
@@ -23,12 +23,12 @@ impl Client {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => step = Instant::now(),
                     Err(error) => panic!("expected {message:?}, got {error}"),
                 }
-                assert!(begun.elapsed() < PATIENCE, "expected {message:?}, got nothing");
+                assert!(begun.elapsed() < TIMEOUT, "expected {message:?}, got nothing");
             };
             // The message came after this, and the next one a gap later.
             let is_late = step.elapsed() >= gap;
             self.since = step;
-            self.set_read_timeout(PATIENCE);
+            self.set_read_timeout(TIMEOUT);
             let heard = &buffer[..count];
             assert!(
                 heard == message.as_bytes() || is_late && heard.starts_with(message.as_bytes()),

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The longest that anything may take before a test fails: much longer than it ever takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The services on their usual ports, at the test's own address, and the Unix socket; `{ip}` and `{dir}` are filled in.
 pub const USUAL: &str = r#"
@@ -221,7 +221,7 @@ impl Daemon {
 
     /// The same, from line number `since` on.
     pub fn wait_for_log_since(&self, since: usize, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut state = self.log.lines.lock().unwrap();
         loop {
             if let Some(line) = state.0.iter().skip(since).find(|line| line.contains(text)) {
@@ -235,7 +235,7 @@ impl Daemon {
 
     /// Waits until the process has ended.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         wait_until("the daemon ends", || {
             assert!(Instant::now() < deadline);
             self.child.try_wait().unwrap()
@@ -290,7 +290,7 @@ pub fn is_sanitized() -> bool {
 
 /// Calls a function until it finds something, with a deadline.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = look() {
             return found;
@@ -321,19 +321,19 @@ impl Client {
     pub fn tcp(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Client::on(Stream::Tcp(stream))
     }
 
     pub fn unix(path: &Path) -> Client {
         let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Client::on(Stream::Unix(stream))
     }
 
     /// On an open TCP connection.
     pub fn of(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Client::on(Stream::Tcp(stream))
     }
 

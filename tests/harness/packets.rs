@@ -6,7 +6,7 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{PATIENCE, show};
+use super::{TIMEOUT, show};
 
 /// One socket; each message in either direction is a packet.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Packets {
 
 impl Packets {
     pub fn of(socket: Socket) -> Packets {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         Packets { socket }
     }
 

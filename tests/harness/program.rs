@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// The longest that anything may take before a test fails: much longer than it ever takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and their Debian packages.
 const PACKAGES: [(&str, &str); 25] = [
@@ -98,7 +98,7 @@ impl Heard {
 
     /// Waits until `look` finds something in the output; `Err`: all output, at the end of the program or the time.
     fn wait<T>(&self, mut look: impl FnMut(&mut Said) -> Option<T>) -> Result<T, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let (said, changed) = &*self.0;
         let mut said = said.lock().unwrap();
         loop {

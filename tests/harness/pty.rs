@@ -16,7 +16,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use crate::harness::{Daemon, wait_until};
 
 /// The longest that anything may take to appear: keys and signals pass through three processes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// ipcctl on a terminal of its own, and the terminal's contents.
 pub struct PtySession {
@@ -119,7 +119,7 @@ impl PtySession {
     /// Waits until the screen meets this condition, and returns its rows.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut shown = self.shown.0.lock().unwrap();
         loop {
             let screen = shown.parser.screen();

@@ -11,7 +11,7 @@ use ipcd::transport::rings::Rings;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use super::{PATIENCE, show, wait_until};
+use super::{TIMEOUT, show, wait_until};
 
 /// The client's side. It sleeps until the daemon wakes it or is gone.
 pub struct Shared {
@@ -26,7 +26,7 @@ impl Shared {
 
     pub fn try_connect(path: &Path) -> std::io::Result<Shared> {
         let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         let rings = Rings::join(socket.into())?;
         let events = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&events, rings.bell(), EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?;
@@ -68,7 +68,7 @@ impl Shared {
             }
             if self.rings.may_sleep() {
                 let mut events = Vec::with_capacity(2);
-                let timeout = PATIENCE.try_into().unwrap();
+                let timeout = TIMEOUT.try_into().unwrap();
                 epoll::wait(&self.events, spare_capacity(&mut events), Some(&timeout)).unwrap();
                 assert!(!events.is_empty(), "nothing comes, and no end");
                 has_ended = events.iter().any(|event| event.data.u64() == 1);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::around::{Helper, has_ended, in_namespaces, may_unshare, outcome};
 use crate::harness::logged::untimed_lines;
-use crate::harness::{Client, MULTIPLY, PATIENCE, TestDir, wait_until};
+use crate::harness::{Client, MULTIPLY, TIMEOUT, TestDir, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
@@ -62,7 +62,7 @@ fn log(test_dir: &TestDir) -> std::path::PathBuf {
 
 #[track_caller]
 fn told(test_dir: &TestDir, text: &str) -> String {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let said = fs::read_to_string(log(test_dir)).unwrap_or_default();
         if said.contains(text) {

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, MULTIPLY, PATIENCE, TestDir, USUAL};
+use crate::harness::{Client, Daemon, MULTIPLY, TIMEOUT, TestDir, USUAL};
 use rustix::process::Signal;
 
 const SHARED: &str = r#"
@@ -57,7 +57,7 @@ fn daemons_that_share_a_port_all_serve_it() {
     [&first, &second].into_iter().for_each(has_served);
     for _ in 0..MANY {
         let sender = UdpSocket::bind((first.ip, 0)).unwrap();
-        sender.set_read_timeout(Some(PATIENCE)).unwrap();
+        sender.set_read_timeout(Some(TIMEOUT)).unwrap();
         sender.send_to(b"5 10", first.address(MULTIPLY)).unwrap();
         let mut buffer = [0; 64];
         let count = sender.recv(&mut buffer).unwrap();

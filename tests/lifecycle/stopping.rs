@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, Stream, USUAL};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream, TIMEOUT, USUAL};
 use rustix::process::Signal;
 
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
@@ -176,7 +176,7 @@ fn second_signal_stops_at_once() {
         daemon.wait_for_log("stopping: 1 connections are open");
         let asked = Instant::now();
         daemon.signal(second);
-        assert!(ended_after(&mut daemon, asked) < PATIENCE);
+        assert!(ended_after(&mut daemon, asked) < TIMEOUT);
         daemon.wait_for_log("second stop signal");
         assert!(!daemon.socket().exists());
     }
@@ -187,7 +187,7 @@ fn idle_daemon_stops_at_once_and_leaves_no_file() {
     let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"10min\"\n{USUAL}"));
     let asked = Instant::now();
     daemon.signal(Signal::TERM);
-    assert!(ended_after(&mut daemon, asked) < PATIENCE);
+    assert!(ended_after(&mut daemon, asked) < TIMEOUT);
     let left: Vec<_> =
         std::fs::read_dir(daemon.directory.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left, ["ipcd.toml"]);
@@ -227,7 +227,7 @@ fn stop_finishes_a_partly_written_reply() {
     // On a busy machine it takes a while to read megabytes.
     let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"1min\"\n{USUAL}"));
     let mut stream = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     // Fills the kernel's buffers while nobody reads: the daemon has stopped reading, and has bytes to send.
     let mut sent = 0;
     let requests = "5 10\n".repeat(1000);

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 ENTER = "\ue007"
 TAB = "\ue004"
-PATIENCE = 60  # seconds: far longer than anything takes
+TIMEOUT = 60  # seconds: far longer than anything takes
 PHONE = (390, 844)
 PROJECTOR = (1920, 1080)
 
@@ -17,7 +17,7 @@ def fail(what):
 
 def until(what, look):
     """What `look` returns, once it is something."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not (seen := look()):
         if time.monotonic() > end:
             fail(f"{what}: not seen")
@@ -62,7 +62,7 @@ class Browser:
         self.on("POST", f"/element/{next(iter(element.values()))}/value", {"text": text})
 
     def wait(self, what, script):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not (seen := self.run(f"return {script}")):
             if time.monotonic() > end:
                 fail(f"{what}: not seen; the page: {self.run('return document.body.innerText')!r}")

@@ -4,7 +4,7 @@ it. IPCD_PICTURES is a directory for pictures of each view. Says `ok` at the end
 """
 import json, os, socket, subprocess, sys, tempfile
 
-from browser import ENTER, PATIENCE, PHONE, PROJECTOR, Browser, chromium, fail, until, without_complaints
+from browser import ENTER, TIMEOUT, PHONE, PROJECTOR, Browser, chromium, fail, until, without_complaints
 
 _, HOST, IPCCTL, UNIX = sys.argv[2:]
 NAME = "class.example"  # as others have it, so that they can join
@@ -70,7 +70,7 @@ def furnish(browser):
     said = [("ann", "good morning, everybody"), ("ann", "does https://example.org/ work for you?"), ("bob", "/me nods"), ("bob", "2 ** 10 is 1024")]
     members = {}
     for name in ("ann", "bob"):
-        members[name] = socket.create_connection((HOST, 33000), timeout=PATIENCE)
+        members[name] = socket.create_connection((HOST, 33000), timeout=TIMEOUT)
         members[name].sendall(f"{name}\n".encode())
         browser.wait_for_line(f"{name} has joined the chat!")
     for name, text in said:
@@ -78,7 +78,7 @@ def furnish(browser):
         browser.wait(text, f"document.getElementById('log').textContent.includes({json.dumps(text.removeprefix('/me '))})")
     browser.type("hello from a phone" + ENTER)
     browser.wait_for_line("Eve: hello from a phone")
-    stats = socket.create_connection((HOST, 33001), timeout=PATIENCE)
+    stats = socket.create_connection((HOST, 33001), timeout=TIMEOUT)
     lines = stats.makefile("rw", encoding="utf-8", newline="\n")
     for step in range(40):
         for at, host in enumerate(("pc1", "pc2", "pc3", "pc4")):
@@ -87,7 +87,7 @@ def furnish(browser):
             print(json.dumps(figures), file=lines, flush=True)
             lines.readline()
     # Another address: who asks the same service from this one, and well, is no longer in trouble.
-    student = socket.create_connection((HOST, 65432), timeout=PATIENCE, source_address=("127.0.0.9", 0))
+    student = socket.create_connection((HOST, 65432), timeout=TIMEOUT, source_address=("127.0.0.9", 0))
     student.sendall(b"5,10\n")
     return [*members.values(), stats, student]
 

@@ -5,7 +5,7 @@ what was expected.
 """
 import json, socket, subprocess, sys, time
 
-from browser import ENTER, PATIENCE, PHONE, PROJECTOR, TAB, Browser, chromium, fail, until, without_complaints
+from browser import ENTER, TIMEOUT, PHONE, PROJECTOR, TAB, Browser, chromium, fail, until, without_complaints
 
 MODE, URL, REST = sys.argv[1], sys.argv[2], sys.argv[3:]
 
@@ -86,7 +86,7 @@ def details(browser):
         browser.wait_for_line("Ann: hello")
         kind, _, tag, when = browser.run(f"return {row}")[-1]
         age = browser.run(f"return Date.now() - Date.parse({json.dumps(when)})")
-        if (kind, tag) != ("said own", "TIME") or not 0 <= age < 1000 * PATIENCE:
+        if (kind, tag) != ("said own", "TIME") or not 0 <= age < 1000 * TIMEOUT:
             fail(f"her line is {kind} of {when}")
         say("/msg Ann psst")
         browser.wait("a whisper is marked", "document.querySelector('#log .whisper b')?.textContent === 'bob (to you)'")
@@ -194,7 +194,7 @@ def restart(driver):
         browser.type("half a li")
         daemon.terminate()
         daemon.wait()
-        browser.wait("a note", "document.querySelector('#state.lost').textContent.startsWith('The connection is lost.')")
+        browser.wait("a note", "document.querySelector('#state.lost').textContent.startsWith('Connection lost.')")
         browser.type("ne" + ENTER)
         browser.wait_for_line("Not sent: there is no connection. Your line is still there.")
         daemon = start()

@@ -1,7 +1,7 @@
 """The teacher's view: `teacher.py all URL HOST IPCCTL UNIX`. Says `ok` at the end, or what was expected."""
 import json, os, socket, subprocess, sys
 
-from browser import ENTER, PATIENCE, PROJECTOR, Browser, chromium, fail, without_complaints
+from browser import ENTER, TIMEOUT, PROJECTOR, Browser, chromium, fail, without_complaints
 
 URL, HOST, IPCCTL, UNIX = sys.argv[2:]
 STATE = "document.getElementById('teacher-state').textContent"
@@ -15,7 +15,7 @@ def page(*options):
 
 class Line:
     def __init__(self, port, *said, source=""):
-        self.socket = socket.create_connection((HOST, port), timeout=PATIENCE, source_address=(source, 0))
+        self.socket = socket.create_connection((HOST, port), timeout=TIMEOUT, source_address=(source, 0))
         self.lines = self.socket.makefile("rw", encoding="utf-8", newline="\n")
         self.say(*said)
 

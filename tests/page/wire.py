@@ -3,7 +3,7 @@ sees, and what watch says of it. Says `ok` at the end, or what was expected.
 """
 import ast, json, re, socket, sys, time
 
-from browser import ENTER, PATIENCE, Browser, chromium, fail, without_complaints
+from browser import ENTER, TIMEOUT, Browser, chromium, fail, without_complaints
 
 URL, HOST, PORT, SOCKET = sys.argv[2:]
 ROWS = "[...document.querySelectorAll('#frames p[class]')].map((row) => [row.className, row.querySelector('.hex').textContent, row.querySelector('.text').textContent])"
@@ -14,7 +14,7 @@ class Watch:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         self.socket.connect(SOCKET)
         self.lines = self.socket.makefile("rw", encoding="utf-8", newline="\n")
         for word in ("watch", "hints json"):
@@ -34,7 +34,7 @@ class Watch:
 
 def on_tcp(calls):
     """Does what a program does, and compares what it sees; returns its port."""
-    with socket.create_connection((HOST, int(PORT)), timeout=PATIENCE) as program:
+    with socket.create_connection((HOST, int(PORT)), timeout=TIMEOUT) as program:
         sends = 0
         for call in calls:
             bytes_of = lambda text: ast.literal_eval(re.search(r"b'.*'", text)[0])
@@ -54,7 +54,7 @@ def on_tcp(calls):
 
 def compare(watch, calls, hint):
     """A hint depends on moments that a busy machine may miss: then once more."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while True:
         port = on_tcp(calls)
         if hint is None:

@@ -129,7 +129,7 @@ fn unbound_sender_is_logged_and_gets_no_reply() {
 fn replies_without_buffer_space_are_dropped_counted_and_isolated() {
     let daemon = Daemon::with(CONFIG);
     let deaf = UnixDatagram::bind(daemon.directory.path().join("deaf")).unwrap();
-    deaf.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    deaf.set_read_timeout(Some(crate::harness::TIMEOUT)).unwrap();
     deaf.set_nonblocking(true).unwrap();
     let other = named(&daemon, "multiply", "other");
     for _ in 0..50 {
@@ -193,7 +193,7 @@ fn reply_leaves_from_the_address_the_request_was_sent_to() {
         }
         let daemon = Daemon::with(&format!("[multiply]\nlisten = [\"udp://{endpoint}:{port}\"]\n"));
         let client = UdpSocket::bind(format!("{own}:0")).unwrap();
-        client.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        client.set_read_timeout(Some(crate::harness::TIMEOUT)).unwrap();
         let to: SocketAddr = format!("{other}:{port}").parse().unwrap();
         client.send_to(b"5 10", to).unwrap();
         let mut buffer = [0; 100];

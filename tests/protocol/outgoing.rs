@@ -125,7 +125,7 @@ fn attempt_without_a_listener_is_refused() {
 
 #[test]
 fn unanswered_attempt_ends_at_its_deadline() {
-    const PATIENCE: Duration = Duration::from_millis(300);
+    const TIMEOUT: Duration = Duration::from_millis(300);
     let (_listener, path, _fillers, _directory) = full_unix_listener();
     let tcp = TcpListener::bind(any_port()).unwrap();
     rustix::net::listen(&tcp, 0).unwrap();
@@ -134,7 +134,7 @@ fn unanswered_attempt_ends_at_its_deadline() {
     let _filler = try_to(tcp_place.clone()).unwrap();
     for place in [ResolvedEndpoint::Unix(path), tcp_place] {
         let mut reactor = reactor();
-        let deadline = reactor.now() + PATIENCE;
+        let deadline = reactor.now() + TIMEOUT;
         let attempt = reactor.connect(place, deadline);
         let error = outcome(&mut reactor, attempt).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);

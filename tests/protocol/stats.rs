@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 
 use crate::harness::manager::Manager;
-use crate::harness::{BESIDE, Client, Daemon, PATIENCE, Probe, STATS, TestDir, USUAL};
+use crate::harness::{BESIDE, Client, Daemon, Probe, STATS, TIMEOUT, TestDir, USUAL};
 use ipcd::engine::limits::{MACHINES_MAX, SAMPLES_MAX};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ struct Asker(BufReader<std::net::TcpStream>);
 impl Asker {
     fn new(daemon: &Daemon) -> Asker {
         let stream = std::net::TcpStream::connect(daemon.address(STATS)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Asker(BufReader::new(stream))
     }
 

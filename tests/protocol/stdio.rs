@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::harness::around::{Helper, failure};
 use crate::harness::logged::untimed_lines;
-use crate::harness::{Client, PATIENCE, Stream, TestDir, not_http, show, wait_until};
+use crate::harness::{Client, Stream, TIMEOUT, TestDir, not_http, show, wait_until};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -206,7 +206,7 @@ fn sockets() -> Vec<(Client, OwnedFd)> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let tcp = Client::of(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
-    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    ours.set_read_timeout(Some(TIMEOUT)).unwrap();
     vec![(Client::on(Stream::Unix(ours)), theirs.into()), (tcp, listener.accept().unwrap().0.into())]
 }
 

@@ -14,7 +14,7 @@ use crate::harness::logged::untimed_lines;
 use crate::harness::packets::Packets;
 use crate::harness::queues::Queues;
 use crate::harness::shared::Shared;
-use crate::harness::{CHAT, Client, MULTIPLY, PATIENCE, TestDir, show, wait_until};
+use crate::harness::{CHAT, Client, MULTIPLY, TIMEOUT, TestDir, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Every kind of endpoint that leaves something in the file system, and limits for unread bytes above the available memory.
@@ -160,7 +160,7 @@ fn start_without_enough_memory_fails_cleanly() {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut daemon = Helper(command.spawn().unwrap());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while daemon.0.try_wait().unwrap().is_none() {
             if TcpStream::connect((test_dir.ip, CHAT)).is_ok() {
                 let _ = kill_process(Pid::from_child(&daemon.0), Signal::TERM);
@@ -221,7 +221,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
     }
     let Some(mut talker) = connect(CHAT) else { return };
     let _ = writeln!(talker, "talker");
-    talker.set_read_timeout(Some(PATIENCE)).unwrap();
+    talker.set_read_timeout(Some(TIMEOUT)).unwrap();
     let line = format!("{}\n", "x".repeat(500 * KIB as usize));
     let mut heard = 0;
     let mut buffer = vec![0; MIB as usize];
@@ -243,7 +243,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
 
 /// One attack is enough, unless something other than the daemon's end interrupts it; the failure says what that was.
 fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
-    let deadline = Instant::now() + 3 * PATIENCE;
+    let deadline = Instant::now() + 3 * TIMEOUT;
     while !has_ended(pid) {
         let status = || fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid()));
         assert!(Instant::now() < deadline, "the daemon does not end: {:?}, {}", status(), log());

@@ -8,7 +8,7 @@ use std::thread::{Builder, Scope, sleep};
 use std::time::{Duration, Instant};
 
 use crate::harness::process::by_the_thousand;
-use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, USUAL, is_sanitized, wait_until};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, TIMEOUT, USUAL, is_sanitized, wait_until};
 use rustix::process::Signal;
 
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
@@ -319,7 +319,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
         crowd(scope, &soak, 10, visiting);
         let end = Instant::now() + Duration::from_secs(seconds);
         // A busy machine takes longer until all are connected.
-        let is_going_on = |most| Instant::now() < end || most <= MOST && Instant::now() < end + PATIENCE;
+        let is_going_on = |most| Instant::now() < end || most <= MOST && Instant::now() < end + TIMEOUT;
         while is_going_on(most) && !healthy.is_finished() {
             sleep(Duration::from_millis(200));
             most = most.max(soak.daemon.descriptors() - descriptors);

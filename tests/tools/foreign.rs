@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::healthy::owed;
 use crate::harness::program::{Finished, Program, command};
-use crate::harness::{CHAT, GREETING, MULTIPLY, PATIENCE, not_http, wait_until};
+use crate::harness::{CHAT, GREETING, MULTIPLY, TIMEOUT, not_http, wait_until};
 use crate::{CAVE, WORDS, daemon};
 
 /// The longest wait of such a client. On a busy machine, the client's start takes some of it.
@@ -66,7 +66,7 @@ fn client_hello() -> Vec<u8> {
         Err(error) => panic!("{error}"),
     });
     stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut header = [0; 5];
     stream.read_exact(&mut header).unwrap();
     let mut hello = header.to_vec();

@@ -8,12 +8,12 @@ use crate::harness::{BESIDE, CHAT, Daemon, MULTIPLY, TestDir, USUAL};
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
 
 /// Seconds for one script: a browser draws each view a dozen times.
-const PATIENCE: &str = "600";
+const TIMEOUT: &str = "600";
 
 /// Runs a script that controls the browser and prints its measurements.
 fn drive(script: &str, mode: &str, arguments: &[&str]) {
     let script = format!("{}/tests/page/{script}", env!("CARGO_MANIFEST_DIR"));
-    let all = [&[PATIENCE, "python3", &script, mode][..], arguments].concat();
+    let all = [&[TIMEOUT, "python3", &script, mode][..], arguments].concat();
     let mut tool = command("timeout", all);
     let output = tool.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -2,7 +2,7 @@
 const assert = require('assert');
 const WebSocket = require(process.argv[2]);
 const url = process.argv[3];
-const PATIENCE = 60000;
+const TIMEOUT = 60000;
 let cases = 0;
 
 // An open WebSocket, whose messages are waited for one by one.
@@ -20,7 +20,7 @@ function open(path, options) {
   return within(new Promise((done, fail) => { ws.on('open', () => done(ws)); ws.on('error', fail); }));
 }
 function within(promise) {
-  const late = new Promise((_, fail) => setTimeout(() => fail(new Error('waited in vain')), PATIENCE).unref());
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error('waited in vain')), TIMEOUT).unref());
   return Promise.race([promise, late]);
 }
 async function member(name) {

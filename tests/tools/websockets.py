@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 URL = sys.argv[1]
-PATIENCE = 60
+TIMEOUT = 60
 MASK = b"\x37\xfa\x21\x3d"
 cases = 0
 
@@ -33,7 +33,7 @@ def text_of(length, seed):
 
 
 async def heard(ws):
-    return await asyncio.wait_for(ws.recv(), PATIENCE)
+    return await asyncio.wait_for(ws.recv(), TIMEOUT)
 
 
 async def member(name, **options):
@@ -75,13 +75,13 @@ async def pings():
     ws = await member("ben")
     for length in [0, 1, 124, 125]:
         waiter = await ws.ping(os.urandom(length))
-        await asyncio.wait_for(waiter, PATIENCE)
+        await asyncio.wait_for(waiter, TIMEOUT)
         case(f"2: a ping of {length} bytes", True)
         await ws.pong(os.urandom(length))
         await ws.send("after a pong that nobody asked for")
         case("2.7: it changes nothing", (await heard(ws)).endswith("nobody asked for"))
     waiters = [await ws.ping(bytes([number])) for number in range(100)]
-    await asyncio.wait_for(asyncio.gather(*waiters), PATIENCE)
+    await asyncio.wait_for(asyncio.gather(*waiters), TIMEOUT)
     case("2.11: a hundred pings at once", True)
     await ws.close()
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::harness::program::{Program, command};
-use crate::harness::{CHAT, Daemon, PATIENCE};
+use crate::harness::{CHAT, Daemon, TIMEOUT};
 
 /// A virtual display.
 pub struct Display {
@@ -85,7 +85,7 @@ impl Window {
     #[track_caller]
     pub fn hear(&mut self, expected: &str) -> Option<Shown> {
         let mut last = String::new();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let shown = self.look();
             if shown.heard == expected {

@@ -13,7 +13,7 @@ use crate::stream::{ClientSide, Stream};
 use crate::words::Form;
 
 /// The longest wait for any one step of a server.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection that was just closed keeps its port for a while, and one address has 28,000 ports. Clients of short
 /// connections therefore use this many source addresses.
@@ -115,8 +115,8 @@ impl Endpoint {
     pub fn connect(&self) -> io::Result<Stream> {
         let socket = self.socket()?;
         socket.connect(&self.address()?)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         let mut stream = self.stream(socket, None)?;
         stream.settle()?;
         if let Endpoint::Ws(port, service) = self {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::endpoint::{Endpoint, PATIENCE};
+use crate::endpoint::{Endpoint, TIMEOUT};
 use crate::load::{Latency, compare, nanoseconds};
 use crate::peer::{Environment, Peer};
 use crate::poller::Poller;
@@ -47,13 +47,13 @@ impl Client {
 
     /// Sends requests until every other client has received something. The replies to those clients stay unread.
     fn ask_until(&mut self, poller: &mut Poller, count: usize) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             self.ask()?;
             if poller.look(0)? == count {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "not all handshakes were answered within {PATIENCE:?}");
+            ensure!(Instant::now() < deadline, "not all handshakes were answered within {TIMEOUT:?}");
         }
     }
 
@@ -113,12 +113,12 @@ fn watch(streams: &[Stream]) -> Result<Poller> {
 }
 
 fn read(stream: &mut Stream, length: usize) -> Result<Vec<u8>> {
-    let (mut heard, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let (mut heard, deadline) = (Vec::new(), Instant::now() + TIMEOUT);
     while heard.len() < length {
         let mut buffer = [0; 1000];
         match stream.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                ensure!(Instant::now() < deadline, "no reply within {PATIENCE:?}");
+                ensure!(Instant::now() < deadline, "no reply within {TIMEOUT:?}");
             }
             got => heard.extend_from_slice(&buffer[..got?]),
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::endpoint::PATIENCE;
+use crate::endpoint::TIMEOUT;
 
 const EVENTS: usize = 1024;
 
@@ -31,8 +31,8 @@ impl Poller {
         let mut since = None;
         loop {
             match self.look(0)? {
-                0 if since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {}
-                0 => bail!("no answer within {PATIENCE:?}"),
+                0 if since.get_or_insert_with(Instant::now).elapsed() < TIMEOUT => {}
+                0 => bail!("no answer within {TIMEOUT:?}"),
                 ready => return Ok(ready),
             }
         }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::endpoint::PATIENCE;
+use crate::endpoint::TIMEOUT;
 use crate::load::{Load, Requests, Short, compare};
 use crate::peer::{Environment, Over, Peer, Service};
 use crate::report::median;
@@ -134,10 +134,10 @@ fn count(server: &Server, load: &mut dyn Load, environment: &Environment) -> Res
     }
     let mut strace = Tracer(strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().context("strace")?);
     let status = format!("/proc/{}/status", server.pid());
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while fs::read_to_string(&status)?.contains("TracerPid:\t0\n") {
         ensure!(strace.0.try_wait()?.is_none(), "strace may not look at the server");
-        ensure!(Instant::now() < deadline, "strace did not begin within {PATIENCE:?}");
+        ensure!(Instant::now() < deadline, "strace did not begin within {TIMEOUT:?}");
         sleep(Duration::from_millis(1));
     }
     let work = load.run(COUNTED)?;

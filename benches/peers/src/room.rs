@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::endpoint::{Endpoint, PATIENCE};
+use crate::endpoint::{Endpoint, TIMEOUT};
 use crate::load::{Latency, Load, Work, compare, nanoseconds};
 use crate::peer::Peer;
 use crate::poller::Poller;
@@ -151,9 +151,9 @@ impl Chat {
             return self.listen(&mut gossip, SILENCE_MS);
         };
         let expected: Vec<_> = expected.iter().map(|lines| self.form.of_server(lines)).collect();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while gossip.iter().zip(&expected).any(|(heard, expected)| heard.len() < expected.len()) {
-            ensure!(Instant::now() < deadline, "not everybody heard who came within {PATIENCE:?}");
+            ensure!(Instant::now() < deadline, "not everybody heard who came within {TIMEOUT:?}");
             self.listen(&mut gossip, 1)?;
         }
         gossip.iter().zip(&expected).try_for_each(|(heard, expected)| compare(heard, expected))
@@ -170,9 +170,9 @@ impl Chat {
             Form::Lines => heard.ends_with(b"\n"),
             Form::Frames => heard.len() >= frame.len(),
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !listening.clone().all(|nth| is_whole(&heard[nth])) {
-            ensure!(Instant::now() < deadline, "not everybody heard the first message within {PATIENCE:?}");
+            ensure!(Instant::now() < deadline, "not everybody heard the first message within {TIMEOUT:?}");
             self.listen(&mut heard, 1)?;
         }
         // The speaker may receive a copy as well.
@@ -252,10 +252,10 @@ impl Chat {
         let total = (time.as_nanos() / tick.as_nanos()) as usize;
         let mut latencies = Vec::with_capacity(total * self.members);
         let (mut said, mut heard) = (0, 0);
-        let deadline = start + time + PATIENCE;
+        let deadline = start + time + TIMEOUT;
         while heard < total * self.members {
             let now = Instant::now();
-            ensure!(now < deadline, "not everybody heard everything within {PATIENCE:?}");
+            ensure!(now < deadline, "not everybody heard everything within {TIMEOUT:?}");
             while said < total && start + tick * said as u32 <= now {
                 self.say()?;
                 said += 1;

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
-use crate::endpoint::{Endpoint, PATIENCE};
+use crate::endpoint::{Endpoint, TIMEOUT};
 use crate::stream::Stream;
 
 /// The interval between two checks whether it has started or ended.
@@ -106,7 +106,7 @@ impl Server {
     }
 
     fn wait_for<T>(&mut self, look: impl Fn(&Server) -> io::Result<Option<T>>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(found) = look(self).context("looking for a server that has just started")? {
                 return Ok(found);
@@ -115,7 +115,7 @@ impl Server {
                 bail!("it ended at once, {status}");
             }
             if Instant::now() > deadline {
-                bail!("it did not listen within {PATIENCE:?}");
+                bail!("it did not listen within {TIMEOUT:?}");
             }
             sleep(LOOK);
         }

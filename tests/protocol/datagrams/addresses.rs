@@ -12,7 +12,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare};
 use crate::harness::packets::Packets;
-use crate::harness::{Client, Daemon, PATIENCE, TestDir, wait_until};
+use crate::harness::{Client, Daemon, TIMEOUT, TestDir, wait_until};
 
 /// Two users that no machine has.
 const ALICE: u32 = 64_001;
@@ -347,7 +347,7 @@ fn received_descriptors_are_never_accepted() {
     let daemon = open_to_all();
     let client =
         Packets::gram(&daemon.directory.path().join("multiply.gram"), &daemon.directory.path().join("own"));
-    client.socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    client.socket.set_write_timeout(Some(TIMEOUT)).unwrap();
     let file = fs::File::open("/dev/null").unwrap();
     let before = daemon.descriptors();
     let (mut refused, mut taken) = (0, 0);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::harness::around::{as_user, is_root};
 use crate::harness::packets::Packets;
-use crate::harness::{Daemon, MULTIPLY, PATIENCE, wait_until};
+use crate::harness::{Daemon, MULTIPLY, TIMEOUT, wait_until};
 
 const ALICE: u32 = 64_001;
 const BOB: u32 = 64_002;
@@ -95,7 +95,7 @@ fn unread_replies_of_one_user_leave_room_for_others() {
         let open = |index| {
             let socket = UnixDatagram::bind(directory.join(format!("deaf {index}"))).unwrap();
             socket.connect(&gram).unwrap();
-            socket.set_write_timeout(Some(PATIENCE)).unwrap();
+            socket.set_write_timeout(Some(TIMEOUT)).unwrap();
             socket
         };
         (0..40).map(open).collect()

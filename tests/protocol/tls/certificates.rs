@@ -273,7 +273,7 @@ fn client_with_an_older_version_than_the_minimum_is_refused() {
     let begin = |version| {
         let config = Arc::new(authority.client_of(&[version]));
         let mut socket = std::net::TcpStream::connect(stricter.address(MULTIPLY)).unwrap();
-        socket.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(crate::harness::TIMEOUT)).unwrap();
         let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
         let mut connection = rustls::ClientConnection::new(config, name).unwrap();
         while connection.is_handshaking() {

@@ -15,7 +15,7 @@ use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 
-use crate::harness::{Daemon, PATIENCE, show};
+use crate::harness::{Daemon, TIMEOUT, show};
 
 /// An authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -143,7 +143,7 @@ impl TlsClient {
     ) -> std::io::Result<TlsClient> {
         let socket = TcpStream::connect(daemon.address(port)).unwrap();
         socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
         connection.writer().write_all(said)?;
@@ -212,7 +212,7 @@ impl TlsClient {
 
 /// A bare socket's input until its end, or until nothing comes for a while.
 pub fn hear_raw(socket: &mut TcpStream) -> Vec<u8> {
-    socket.set_read_timeout(Some(PATIENCE.min(Duration::from_secs(30)))).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT.min(Duration::from_secs(30)))).unwrap();
     let mut heard = Vec::new();
     match socket.read_to_end(&mut heard) {
         Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}: {}", show(&heard)),

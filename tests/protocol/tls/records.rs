@@ -13,13 +13,13 @@ use crate::conversations::daemon::{DialogueTransport, every_service, fill_room, 
 use crate::conversations::kinds::client::messages;
 use crate::conversations::table::Dialogue;
 use crate::conversations::websocket;
-use crate::harness::{self, Daemon, PATIENCE, Probe, show};
+use crate::harness::{self, Daemon, Probe, TIMEOUT, show};
 use crate::page::{OPENED, client_frame, upgrade};
 
 fn connect(daemon: &Daemon, port: u16) -> TcpStream {
     let socket = TcpStream::connect(daemon.address(port)).unwrap();
     socket.set_nodelay(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket
 }
 

@@ -17,7 +17,7 @@ use crate::harness::logged::untimed_lines;
 use crate::harness::{MULTIPLY, TestDir};
 
 /// How long a start, a reload, or a stop may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to wait for a line in the log, whose write may have been the failing call.
 const LINE: Duration = Duration::from_secs(3);
@@ -157,7 +157,7 @@ impl Subject {
 
     /// Waits until it has ended.
     fn wait(&mut self) -> Result<ExitStatus, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while Instant::now() < deadline {
             if let Some(status) = self.ended() {
                 return Ok(status);
@@ -169,7 +169,7 @@ impl Subject {
 
     /// Waits until it answers; returns the clients that got no answer before. `Ok(Err(_))`: it has ended.
     fn wait_until_ready(&mut self) -> Result<Result<Vec<String>, ExitStatus>, String> {
-        let (deadline, mut lost) = (Instant::now() + PATIENCE, Vec::new());
+        let (deadline, mut lost) = (Instant::now() + TIMEOUT, Vec::new());
         loop {
             if let Some(status) = self.ended() {
                 return Ok(Err(status));
@@ -208,7 +208,7 @@ fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
         let (over, mark) = (subject.injected().is_some(), subject.log().len());
         let silent = fault.is_some_and(|fault| fault.call.starts_with("write"));
         subject.signal(Signal::HUP);
-        let deadline = Instant::now() + if silent { LINE } else { PATIENCE };
+        let deadline = Instant::now() + if silent { LINE } else { TIMEOUT };
         let failed = loop {
             let log = subject.log()[mark..].to_owned();
             if log.contains("reloaded: ") {
@@ -290,7 +290,7 @@ fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result
     // strace prevents close(2).
     let kept = fault.is_some_and(|fault| fault.call == "close" || fault.errno == "ENOSYS"); // here /dev/urandom stays open
     let kept = usize::from(kept);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     // If fcntl(2) fails, the log uses standard error itself.
     let fewest = usual.descriptors - usize::from(fault.is_some_and(|fault| fault.call == "fcntl"));
     while fault.is_some() && !(fewest..=usual.descriptors + kept).contains(&subject.descriptors()) {

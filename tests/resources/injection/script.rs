@@ -60,7 +60,7 @@ listen = ["unix://{dir}/ipcd.sock"]
 pub const SECOND: u16 = 65433;
 
 /// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait before a datagram, or a line on a FIFO, is sent again.
 const AGAIN: Duration = Duration::from_millis(400);
@@ -91,8 +91,8 @@ impl Talk {
         if let Some(own) = own {
             socket.bind(&SockAddr::unix(own).map_err(text)?).map_err(text)?;
         }
-        socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
-        socket.set_write_timeout(Some(PATIENCE)).map_err(text)?;
+        socket.set_read_timeout(Some(TIMEOUT)).map_err(text)?;
+        socket.set_write_timeout(Some(TIMEOUT)).map_err(text)?;
         socket.connect(address).map_err(text)?;
         Ok(Talk { socket, heard: Vec::new() })
     }
@@ -147,7 +147,7 @@ impl Talk {
     /// Sends it again until the answer comes: a datagram may be lost.
     fn hear_at_last(&mut self, words: &str, expected: &str) -> Outcome {
         self.socket.set_read_timeout(Some(AGAIN)).map_err(text)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             self.say(words)?;
             match self.hear(expected) {
@@ -231,7 +231,7 @@ fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
     };
     let mut input = open(OpenOptions::new().write(true), "in")?;
     let mut output = open(OpenOptions::new().read(true), "out")?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut heard = Vec::new();
     while Instant::now() < deadline {
         input.write_all(b"6 7\n").map_err(text)?;
@@ -267,7 +267,7 @@ fn queued(test_dir: &TestDir) -> Outcome {
             .map_err(|errno| format!("{name}: {errno}"))
     };
     let (to, from) = (open("in", MQ_OFlag::O_WRONLY)?, open("out", MQ_OFlag::O_RDONLY)?);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut heard = Vec::new();
     while Instant::now() < deadline {
         let _ = raw::send(to.as_fd(), b"6 7"); // or it is full of earlier ones
@@ -287,10 +287,10 @@ fn queued(test_dir: &TestDir) -> Outcome {
 /// A client with shared memory.
 fn shared(test_dir: &TestDir) -> Outcome {
     let socket = UnixStream::connect(test_dir.directory.path().join("multiply.shm")).map_err(text)?;
-    socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+    socket.set_read_timeout(Some(TIMEOUT)).map_err(text)?;
     let rings = Rings::join(socket.into()).map_err(text)?;
     rings.send(&[b"6 7"]).map_err(text)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut heard = Vec::new();
     while Instant::now() < deadline {
         let mut buffer = [0; RING_MESSAGE_BYTES_MAX];

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::is_served;
-use crate::harness::{BESIDE, CHAT, Client, Daemon, PATIENCE, USUAL, wait_until};
+use crate::harness::{BESIDE, CHAT, Client, Daemon, TIMEOUT, USUAL, wait_until};
 
 /// The first message on the mux, and the one that is repeated. In the last row all members receive everything, including this
 /// client.
@@ -35,12 +35,12 @@ fn ended(daemon: &Daemon) -> usize {
 /// buffer was full.
 fn flood(daemon: &Daemon, begin: &str, ask: &str) -> (Duration, Vec<u8>) {
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
     stream.write_all(begin.as_bytes()).unwrap();
     let (asked, begun) = (ask.repeat(4096 / ask.len() + 1), Instant::now());
     loop {
-        assert!(begun.elapsed() < PATIENCE, "{begin:?}: it is not closed");
+        assert!(begun.elapsed() < TIMEOUT, "{begin:?}: it is not closed");
         match stream.write(asked.as_bytes()) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -115,7 +115,7 @@ fn read_slowly(daemon: &Daemon) -> Duration {
         }
     });
     stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let (start, mut pause) = (Instant::now(), Duration::ZERO);
     while start.elapsed() < Duration::from_secs(5) {
         if !stream.read(&mut [0; 10_000]).is_ok_and(|bytes| bytes > 0) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{CHAT, Daemon};
 
 /// How long a member waits for a line; a cluster without a leader takes a while.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const TIMEOUT: Duration = Duration::from_secs(90);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -200,7 +200,7 @@ impl Watch {
 /// Waits for a line that contains `text`, after this many lines.
 #[track_caller]
 fn wait_in(heard: &Shared, since: usize, text: &str, member: &Member) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let (heard, changed) = &**heard;
     let mut heard = heard.lock().unwrap();
     while !heard.lines.iter().skip(since).any(|(line, _)| line.contains(text)) {

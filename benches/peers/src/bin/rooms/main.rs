@@ -25,7 +25,7 @@ const MEMBERS: usize = 10;
 const ROUND: usize = 200;
 
 /// How long anything may take before it is an error.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two processors, as the goals were set for; and the one of a daemon whose throughput is measured.
 const ALL: &str = "0,1";
@@ -98,10 +98,10 @@ fn connect(port: u16) -> TcpStream {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(stream) => {
                 stream.set_nodelay(true).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(TIMEOUT)).unwrap();
                 return stream;
             }
-            Err(error) if begun.elapsed() > PATIENCE => panic!("nobody listens on port {port}: {error}"),
+            Err(error) if begun.elapsed() > TIMEOUT => panic!("nobody listens on port {port}: {error}"),
             Err(_) => thread::sleep(Duration::from_millis(20)),
         }
     }
