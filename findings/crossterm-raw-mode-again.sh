@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# crossterm 0.29.0 (crates.io): enable_raw_mode() does nothing if it was called before, whatever the terminal is now. A shell
-# puts the terminal back in order while a program is stopped; after `fg` the program calls enable_raw_mode() again, gets Ok,
-# and goes on in the terminal's ordinary mode: keys come only with Enter. Only disable_raw_mode() first makes it work, and
-# that writes the settings of the first call.
-# Seen: raw after the first call; ordinary after `stty sane` and a second call that is Ok; raw after disable and enable.
+# crossterm 0.29.0 (crates.io): enable_raw_mode() does nothing if it was called before, even if the terminal has left raw mode
+# since. A shell resets the terminal while a program is stopped; after `fg` the program calls enable_raw_mode() again, gets Ok,
+# and the terminal stays in its ordinary mode: keys arrive only with Enter. It works only after disable_raw_mode(), which
+# restores the settings of the first call.
+# Seen: raw after the first call; ordinary after `stty sane` and a second call that returns Ok; raw after disable and enable.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/src"

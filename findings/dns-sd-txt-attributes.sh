@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Attributes of a DNS-SD service (TXT record, RFC 6763, 6.4: no attribute, one without a value, one with an empty value and one
-# with a value are four things; 6.5: a value is opaque binary data) in libraries for Node:
-# - bonjour-service 1.4.4 reads "note=" as an attribute named "note=" with no value, drops attributes of one character,
-#   cuts a value at a line's end, and makes two of "T" and "t" (6.4: case is ignored, the first counts). It does not read
+# with a value are four different things; 6.5: a value is opaque binary data) in libraries for Node:
+# - bonjour-service 1.4.4 reads "note=" as an attribute named "note=" without a value, drops attributes of one character,
+#   cuts a value at a line end, and makes two of "T" and "t" (6.4: case is ignored, the first counts). It cannot read
 #   what it writes itself: {note: ''} comes back as {'note=': undefined}. It writes {duplex: true} as "duplex=true" (6.4: an
-#   attribute that is there or not has no "=").
-# - node-dns-sd 1.0.1 drops all attributes without a value, and cuts a value at a line's end.
-# bonjour 3.5.1, the predecessor of bonjour-service, has them as the RFC does. No packet is sent: the libraries' browser and
-# parser get the answer of a printer, made by dns-packet 5.6.1.
+#   attribute that is either present or absent has no "=").
+# - node-dns-sd 1.0.1 drops all attributes without a value, and cuts a value at a line end.
+# bonjour 3.5.1, the predecessor of bonjour-service, follows the RFC. No packet is sent: the libraries' browser and
+# parser get the answer of a printer, created with dns-packet 5.6.1.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

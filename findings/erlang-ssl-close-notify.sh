@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Erlang/OTP 25 (Debian 12, ssl 10.8.7), a passive TLS socket, read to its end with ssl:recv(Socket, 0): whether the end is
-# heard depends on how the peer's bytes fell into segments.
-# - The peer's close_notify comes by itself: {error, closed}, as it should be. Erlang has then answered with a
-#   close_notify of its own, also under {exit_on_close, false}, which ssl:shutdown/2 recommends "to handle siblings that
-#   close their write side": nothing that is sent after it arrives, even where ssl:send() returns ok, as it mostly does.
-# - It comes in one segment with the last data: the data is returned, and the next recv hears nothing and times out,
-#   while the peer waits for its reply (a reply sent all the same arrives).
-# RFC 8446, 6.1 (and 5.1: a segment may hold several records): close_notify ends one direction, and only that one.
-# Seen in TLS 1.2 and 1.3. The client is CPython's ssl, its records written to the socket together or 0.3 s apart.
+# Erlang/OTP 25 (Debian 12, ssl 10.8.7), a passive TLS socket, read to its end with ssl:recv(Socket, 0): whether it notices the
+# end depends on how the peer's bytes are split into segments.
+# - The peer's close_notify arrives in a segment of its own: {error, closed}, as it should be. But Erlang has then sent a
+#   close_notify itself, even under {exit_on_close, false}, which ssl:shutdown/2 recommends "to handle siblings that
+#   close their write side": nothing that is sent afterwards arrives, although ssl:send() mostly returns ok.
+# - It arrives in one segment with the last data: the data is returned, and the next recv does not notice it and times out,
+#   while the peer waits for its reply (a reply sent at this point arrives).
+# RFC 8446, 6.1 (and 5.1: a segment may hold several records): close_notify ends only one direction.
+# Seen in TLS 1.2 and 1.3. The client is CPython's ssl, whose records are written to the socket together or 0.3 s apart.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# faye-websocket 0.11.4 with websocket-driver 0.8.0 (npm): a server that closes with 1012 (service restart), 1013 (try
-# again later) or 1014 (bad gateway), all in IANA's registry of close codes, is taken for one that broke the protocol:
-# the application is told 1002, and so is the server. ws 8.23.0 hands the code through. A server that wants to be
-# understood by both says 1001.
+# faye-websocket 0.11.4 with websocket-driver 0.8.0 (npm): if a server closes with 1012 (service restart), 1013 (try
+# again later) or 1014 (bad gateway), all of which are in IANA's registry of close codes, the client treats this as a violation of
+# the protocol: both the application and the server get 1002. ws 8.23.0 passes the code on. A server for both kinds of client
+# has to use 1001.
 # Seen: 1001 -> 1001; 1012, 1013, 1014 -> 1002 (faye), 1012, 1013, 1014 (ws).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

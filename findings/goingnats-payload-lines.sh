@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# goingnats 2022.4.0 (PyPI) beside a real nats-server (2.9.10, Debian 12): it reads the stream line by line and does not
-# look at the length in MSG ("the payload size in bytes", NATS client protocol, "MSG"; payloads are any bytes):
-# - a payload with CR LF in it (an HTTP message, a text of several lines) comes as that many messages;
-# - a payload that is a word of the protocol, as the text "+OK" or "PING", never comes, with no error.
-# - An answer that comes after request(wait=...) has raised TimeoutError is the answer of the next request, to whatever
-#   subject that one was: answers are not told apart by their inbox.
-# nats-python 0.8.0 (PyPI) has each payload whole.
+# goingnats 2022.4.0 (PyPI) with a real nats-server (2.9.10, Debian 12): it reads the stream line by line and ignores
+# the length in MSG ("the payload size in bytes", NATS client protocol, "MSG"; a payload may be any bytes):
+# - a payload with CR LF in it (an HTTP message, a text of several lines) arrives as several messages;
+# - a payload that is a word of the protocol, such as "+OK" or "PING", is lost without an error.
+# - An answer that arrives after request(wait=...) has raised TimeoutError is returned for the next request, whatever its
+#   subject: the client does not compare the inboxes of answers.
+# nats-python 0.8.0 (PyPI) receives each payload whole.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# listen-fds 0.1.0 (crates.io), ListenFds::new(): takes one descriptor and no more. It compares 3 + LISTEN_FDS with the size
-# of a C int in bytes, 4, for its greatest value, and answers OutOfRangeListenFds to a service with two sockets; its README
-# takes "all FDs named "http"". The error comes after LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES have been
-# removed, so that another library finds no sockets either.
-# sd_listen_fds(3): the number of descriptors, counted from 3, has no such bound.
-# Passed by systemd-socket-activate 252.39 (Debian 12); sd-notify 0.5.0 and listenfd 1.0.2 (crates.io) have all of them.
+# listen-fds 0.1.0 (crates.io), ListenFds::new(): accepts one descriptor and no more. It takes the size of a C int in bytes, 4,
+# as the maximum of 3 + LISTEN_FDS, and so returns OutOfRangeListenFds to a service with two sockets, although its README
+# takes "all FDs named "http"". It returns the error after it has removed LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES,
+# so another library cannot find the sockets either.
+# sd_listen_fds(3): the number of descriptors, counted from 3, has no such limit.
+# The sockets come from systemd-socket-activate 252.39 (Debian 12); sd-notify 0.5.0 and listenfd 1.0.2 (crates.io) accept all of
+# them.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

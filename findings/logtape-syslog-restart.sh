@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # @logtape/syslog 1.3.10 (npm), getSyslogSink() over TCP ("automatic connection handling", "guarantees that log messages reach
-# the server"): after one message that could not be sent the sink sends none any more, for the rest of the process's life.
-# Each message waits for the promise of the one before it, and once that is rejected all are, with the first one's error. A
-# restart of the syslog server, or a start after the program's, is enough. The program has to have a listener for
-# 'unhandledRejection' to see it, as services have. @n8n/syslog-client 1.11.0 connects again.
-# Its structured data (off by default) is not RFC 5424's, to which the README says it holds: a property's name is written as
-# it is, and a blank or "=" in it breaks the whole element (6.3.3: PARAM-NAME has neither).
+# the server"): after one message that could not be sent, the sink sends nothing more for the rest of the process's life.
+# Each message waits for the promise of the previous one; after that was rejected, all later ones are rejected with the same
+# error. A restart of the syslog server, or starting it after the program, is enough. Only a program with a listener for
+# 'unhandledRejection' notices it, as services have. @n8n/syslog-client 1.11.0 connects again.
+# Its structured data (off by default) does not follow RFC 5424, although the README says so: it writes a property's name
+# unchanged, and a space or "=" in the name breaks the whole element (6.3.3: PARAM-NAME contains neither).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ncat 7.93 (Debian 12), listening with --exec or --sh-exec: the reply of a program that answers at the end of its input
-# is lost when the client ends its side of the connection (shutdown(SHUT_WR)), as `nc -N` and `printf | socat` do.
-# ncat as a client keeps reading after its own half-close; as a server it drops the connection when it reads the end
+# ncat 7.93 (Debian 12), listening with --exec or --sh-exec: it loses the reply of a program that answers at the end of its input
+# if the client ends its side of the connection (shutdown(SHUT_WR)), as `nc -N` and `printf | socat` do.
+# As a client, ncat keeps reading after its own half-close; as a server, it drops the connection when it reads the end
 # of file. Seen: 0 bytes through ncat; the whole reply through socat EXEC with the same program and client.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Two less used WebSocket clients (npm) against a server that sends what RFC 6455 allows:
-# - websocket 1.0.35 (theturtle32): a Close frame without a body, as most servers send it, is told to the application as
+# Two less common WebSocket clients (npm) with a server that sends what RFC 6455 allows:
+# - websocket 1.0.35 (theturtle32): it reports a Close frame without a body, which most servers send, to the application as
 #   1006, "connection dropped by remote peer", and not as 1005 (7.1.5: no status code was present).
-# - nodejs-websocket 1.7.2: a character whose bytes lie in two fragments of one text message (5.4 allows it; 5.6: only
-#   the whole message must be UTF-8) arrives as three U+FFFD, since each fragment is decoded by itself.
-# ws 8.23.0 gives 1005 and the character in the same run.
+# - nodejs-websocket 1.7.2: a character that is split over two fragments of one text message (5.4 allows it; 5.6: only
+#   the whole message must be UTF-8) arrives as three U+FFFD, because each fragment is decoded by itself.
+# ws 8.23.0 reports 1005, and receives the character, in the same run.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

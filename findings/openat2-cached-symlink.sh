@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Linux 6.18, openat2(2) with RESOLVE_CACHED (since 5.12): a path whose every part is in the cache fails with EAGAIN all the
-# same if it leads over a symbolic link whose access time is due under relatime, which is the default of mount(8): older
-# than a day. Following the link once without the flag writes the time, and then the same call succeeds. So a lookup that is
-# meant to be the fast one fails on links that nobody has used for a day, although nothing has left the cache.
+# Linux 6.18, openat2(2) with RESOLVE_CACHED (since 5.12): a path that is completely in the cache fails with EAGAIN
+# if it contains a symbolic link whose access time has to be updated under relatime, the default of mount(8): one older
+# than a day. If the link is followed once without the flag, the time is updated, and the same call succeeds. So a lookup that is
+# meant to be fast fails on links that were not used for a day, although nothing has left the cache.
 # Seen on ext4: "fresh: opened", "five days old: EAGAIN", "followed once: opened".
 set -euo pipefail
 folder=$(mktemp -d -p "${FINDINGS_FOLDER:-/var/tmp}"); trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Nine WebSocket clients with permessage-deflate at compressed messages that RFC 7692 allows:
-# - A Ping between the fragments of a compressed message (RFC 6455, 5.4: control frames may stand there): tornado 6.6.1 and
-#   wsproto 1.3.2 take over the Ping's RSV1 and read the rest of the message as if it were not compressed; the connection
-#   fails. The server is websockets 17.4, whose send() of an iterator makes fragments; its own keep-alives come the same way.
-# - A message that ends with BFINAL set (7.2.3.4): right by itself, but tornado and undici 7.30.2 read every compressed
-#   message after it as an empty one, without an error.
-# - A message of two blocks of which the first has BFINAL set (7.2.1 allows both values of BFINAL, and has the next block
-#   follow the padded end of such a one): all but aiohttp 3.14.5 give the text up to there as the whole message, without
+# Nine WebSocket clients with permessage-deflate and compressed messages that RFC 7692 allows:
+# - A Ping between the fragments of a compressed message (allowed by RFC 6455, 5.4): tornado 6.6.1 and
+#   wsproto 1.3.2 apply the Ping's RSV1 to the rest of the message, and read it as if it were not compressed; the connection
+#   fails. The server is websockets 17.4, whose send() of an iterator makes fragments; its own keep-alives have the same effect.
+# - A message that ends with BFINAL set (7.2.3.4): it is read correctly, but tornado and undici 7.30.2 read every later compressed
+#   message as an empty one, without an error.
+# - A message of two blocks, the first with BFINAL set (7.2.1 allows both values of BFINAL; the next block
+#   follows the padding): all but aiohttp 3.14.5 return the text of the first block as the whole message, without
 #   an error.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# plink 0.78 (Debian 12) with -raw goes on after the server has closed the connection, until its own input ends: a person at
-# a keyboard sits before a program that still looks connected, and what is typed goes nowhere. With -telnet the same program
-# ends at once. nc and ncat end when the server does. Both answers were printed; the status is 0 in either case.
+# plink 0.78 (Debian 12) with -raw continues after the server has closed the connection, until its own input ends: on a
+# terminal the program looks connected, and input is lost. With -telnet the same program
+# ends at once. nc and ncat end when the server does. Both answers were printed; the status is 0 in both cases.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

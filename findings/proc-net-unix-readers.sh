@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# /proc/net/unix writes a socket's path as it is, and two libraries that read it take it for a word:
-# - procfs 0.18.0 (crates.io), net::unix(): the path ends at its first blank; one socket on the machine whose path holds
-#   a line feed makes an error of the whole table.
-# - psutil 7.2.2 (PyPI), net_connections(kind="unix"): a socket whose path holds a blank has no path ("") at all.
-# The kernel is not to blame: unix(7) gives no escape, and the path is the last field of its line.
+# /proc/net/unix contains a socket's path unescaped, and two libraries treat it as a single word:
+# - procfs 0.18.0 (crates.io), net::unix(): it cuts the path at its first space; if the path of any socket on the machine contains
+#   a line feed, reading the whole table fails.
+# - psutil 7.2.2 (PyPI), net_connections(kind="unix"): a socket whose path contains a space has no path ("") at all.
+# The format can be read: unix(7) has no escapes, but the path is the last field of its line.
 # Seen: procfs "/…/two" for "/…/two words"; psutil "".
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

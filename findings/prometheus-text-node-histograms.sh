@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# parse-prometheus-text-format 1.1.1 (npm) reads a histogram or a summary that has labels of its own as one without: of the
-# series of prom-client 15.1.3 (npm), one for each method, the last one's buckets are left, with no method, and all sums and
-# counts are gone, without an error. Prometheus's text format (exposition_formats.md, "Histograms and summaries") has the
-# labels on each line; the README's aim is prom2json's output, which has a metric with "labels" for each. Without labels,
-# as in the README's example, all is there.
-# It also makes a metric with no value of the comment "#text" (format: a line whose first character that is no blank is "#"
-# is a comment), and loses the times of a histogram's samples.
-# prom2javascript 0.2.0 (npm) has the histogram whole, but raises at a text with NaN in it, as summaries of Go programs have
-# when nothing was observed, or with a colon in a name (data model: colons are for recording rules).
+# parse-prometheus-text-format 1.1.1 (npm) cannot read a histogram or summary with labels of its own: of the series of
+# prom-client 15.1.3 (npm), one for each method, it keeps only the last one's buckets, without the method, and loses all sums
+# and counts, without an error. In Prometheus's text format (exposition_formats.md, "Histograms and summaries") each line has
+# the labels; the README aims at prom2json's output, which has a metric with "labels" for each. A histogram without labels, as
+# in the README's example, is complete.
+# It also reads the comment "#text" as a metric without a value (format: a line that starts with "#" after any spaces
+# is a comment), and loses the timestamps of a histogram's samples.
+# prom2javascript 0.2.0 (npm) reads the whole histogram, but raises an exception at NaN, which summaries of Go programs contain
+# when nothing was observed, and at a colon in a name (data model: colons are for recording rules).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Two Rust readers of Prometheus's text format (exposition_formats.md, version 0.0.4) on lines the format allows:
-# - prometheus-parse 0.2.5, Scrape::parse(): loses samples without a word: those whose name has a colon (as recording
-#   rules' names have), and those with a `}` in a label's value. A label whose value has a `=` is lost, a comma in a value
-#   cuts it and may make a label of the rest; escapes stay in the value.
-# - openmetrics-parser 0.5.1, prometheus::parse_prometheus(): an error for the whole text when two metrics stand in it
-#   without `# TYPE`, as in the documentation's own example; TYPE is optional there ("untyped" without).
-#   Its openmetrics::parse_openmetrics() refuses `# EOF` alone, a server with no metric yet (OpenMetrics 1.0, ABNF:
+# Two Rust readers of Prometheus's text format (exposition_formats.md, version 0.0.4) with lines that the format allows:
+# - prometheus-parse 0.2.5, Scrape::parse(): silently loses samples whose name contains a colon (as the names of recording
+#   rules do), and samples with a `}` in a label's value. It loses a label whose value contains a `=`, cuts a value at a
+#   comma and may read the rest as another label; escapes stay in the value.
+# - openmetrics-parser 0.5.1, prometheus::parse_prometheus(): fails if the text contains two metrics
+#   without `# TYPE`, as the documentation's own example does; TYPE is optional there ("untyped" without).
+#   Its openmetrics::parse_openmetrics() rejects a text of only `# EOF`, from a server without a metric yet (OpenMetrics 1.0, ABNF:
 #   metricset is `*metricfamily`).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

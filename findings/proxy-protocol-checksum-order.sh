@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# proxy-protocol 0.11.3 (PyPI) turns HAProxy away when its PROXY header has a checksum and any field of a lower type:
-# it checks the CRC32c over the fields sorted by their type, not over the bytes that came. HAProxy 2.6 (Debian 12) writes
-# the checksum (type 3) first and the ALPN (1) or the authority (2) behind it, so every connection ends unread, with
-# nothing in HAProxy's configuration wrong. (It checks where the package crc32c stands beside it.)
-# The PROXY protocol (2.2, 2.2.3) gives the fields no order and counts the checksum over the whole header as received.
-# Seen: refused with crc32c and a name (SNI) or ALPN, taken with either alone.
+# proxy-protocol 0.11.3 (PyPI) rejects HAProxy's PROXY header if it has a checksum and any field of a lower type:
+# it computes the CRC32c over the fields sorted by their type, not over the received bytes. HAProxy 2.6 (Debian 12) writes
+# the checksum (type 3) before the ALPN (1) and the authority (2), so every connection is closed unread, although
+# HAProxy's configuration is right. (The checksum is checked only if the package crc32c is installed.)
+# The PROXY protocol (2.2, 2.2.3) does not order the fields, and computes the checksum over the whole header as received.
+# Seen: rejected with crc32c and a name (SNI) or ALPN, accepted with only one of them.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Two npm packages for the PROXY protocol, version 2, against its specification (2.2):
-# - @balena/proxy-protocol-parser 1.0.2, v2_encode(): byte 13 is 0x20, LOCAL, where PROXY (0x21) is meant, and the length
-#   stands in the wrong byte: 12 is written as 3072, 36 as 9216. Its own decode() looks at neither. A receiver that
-#   does (here HAProxy 2.6, Debian 12) waits for 3,060 more bytes of addresses: the client's first 3,060 bytes are
-#   dropped, and the address it was to learn is left out.
-# - proxy-protocol-js 4.0.6, V2ProxyProtocol.parse(): fields behind the addresses (TLV: 2.2 has them inside the header's
-#   length; a network load balancer or HAProxy's options add them) come out as the first bytes of the application's data.
-#   V1ProxyProtocol.parse() takes no "PROXY UNKNOWN\r\n", the short form that 2.1 gives for what is neither TCP4 nor TCP6.
+# Two npm packages for the PROXY protocol, version 2, compared with its specification (2.2):
+# - @balena/proxy-protocol-parser 1.0.2, v2_encode(): byte 13 is 0x20, LOCAL, instead of 0x21, PROXY, and the length
+#   is in the wrong byte: 12 is written as 3072, 36 as 9216. Its own decode() checks neither. A receiver that
+#   does (here HAProxy 2.6, Debian 12) waits for 3,060 more bytes of addresses, so it drops the client's first 3,060 bytes
+#   and never learns the address.
+# - proxy-protocol-js 4.0.6, V2ProxyProtocol.parse(): fields after the addresses (TLV: 2.2 includes them in the header's
+#   length; a network load balancer or HAProxy's options add them) are returned as the first bytes of the application's data.
+#   V1ProxyProtocol.parse() rejects "PROXY UNKNOWN\r\n", the short form of 2.1 for everything except TCP4 and TCP6.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

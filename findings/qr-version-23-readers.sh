@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # QR codes of version 23 (109 modules; 1,004 to 1,091 bytes at level L) have alignment patterns at 6, 30, 54, 78 and 102
-# (ISO/IEC 18004, Annex E, table E.1). jsqr 1.4.0 and its fork jsqr-es6 1.2.0 (npm) have 74 for 78, and so take pattern
-# for data and data for pattern: of a perfect picture at level L they read nothing, at 22 and 24 all. A sender that lets
-# the text choose the version has texts of those lengths alone that no scanner built on them reads. The levels above pay for
-# it out of their error correction. qr 0.7.0 (npm) reads all three; uqr 0.1.3 makes the codes.
+# (ISO/IEC 18004, Annex E, table E.1). jsqr 1.4.0 and its fork jsqr-es6 1.2.0 (npm) have 74 instead of 78, so they read a pattern
+# as data and data as a pattern: at level L they cannot read even a perfect picture; versions 22 and 24 work. If a sender
+# chooses the version by the length of the text, scanners with these libraries fail only at those lengths. At higher levels the
+# error correction repairs the damage. qr 0.7.0 (npm) reads all three; uqr 0.1.3 creates the codes.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

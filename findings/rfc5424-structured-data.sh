@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Three readers of syslog messages (RFC 5424) on structured data that its section 6.3 allows; each is right on the RFC's
+# Three readers of syslog messages (RFC 5424) with structured data that its section 6.3 allows; each reads the RFC's
 # own examples (6.5), and none raises an error here:
-# - nsyslog-parser 0.10.1 (npm): takes the element that logger(1) (util-linux 2.38) writes by default with --rfc5424,
-#   [timeQuality tzKnown="1" isSynced="0"], for the message, with its name cut off: 6.3.2 has names without "@" for
-#   what IANA has registered, 7.1 this one. Also an element with no parameter, and any with an escaped quote (6.3.3).
-#   A "=" after a blank in a value is lost. A host that is an IPv6 address (6.2.4) becomes "", and the fields from it on
-#   the message.
-# - syslog_rfc5424 0.10.0 (crates.io): drops a backslash that escapes nothing, which 6.3.3 says to keep (C:\temp is C:temp);
-#   of a parameter that comes twice, as 6.3.3 allows and 7.2.1 shows for "ip", the last is left.
-# - syslog-rfc5424-parser 0.3.2 (PyPI): leaves the escapes in the value, and the last of a parameter that comes twice.
+# - nsyslog-parser 0.10.1 (npm): it reads the element that logger(1) (util-linux 2.38) writes by default with --rfc5424,
+#   [timeQuality tzKnown="1" isSynced="0"], as the message, and cuts off its name: in 6.3.2, names without "@" are those
+#   that IANA has registered; 7.1 registers this one. The same happens to an element without parameters, and to one with an
+#   escaped quote (6.3.3). A "=" after a space in a value is lost. A host that is an IPv6 address (6.2.4) becomes "", and all
+#   fields from it on become the message.
+# - syslog_rfc5424 0.10.0 (crates.io): drops a backslash that escapes nothing, which 6.3.3 says to keep (C:\temp becomes C:temp);
+#   if a parameter occurs twice, as 6.3.3 allows and 7.2.1 shows for "ip", only the last is kept.
+# - syslog-rfc5424-parser 0.3.2 (PyPI): leaves the escapes in the value, and keeps only the last of a repeated parameter.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

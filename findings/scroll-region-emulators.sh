@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Three libraries that are a terminal, outside a scrolling region (a program with a header or a status line that stays). The
+# Three terminal emulator libraries, outside a scrolling region (a program with a fixed header or status line). The
 # sequences are those of the VT100 and VT102 User Guides and the VT510 Reference Manual:
-# - vt100 0.18.1 (crates.io): DECSTBM puts the cursor into the region (VT510, DECSTBM: column 1, line 1 of the page), so
-#   the next text stands on the wrong line. RI above the region scrolls it (VT100: only at the top margin), and a line of
-#   it is lost. CUU and CUD pass the margins (VT510, CUU: stops at the top margin unless already above it).
-# - avt 0.19.0 (crates.io): IL and DL outside the region move lines all the same, and one is lost (VT102, IL and DL:
+# - vt100 0.18.1 (crates.io): DECSTBM moves the cursor into the region (VT510, DECSTBM: column 1, line 1 of the page), so
+#   the next text is on the wrong line. RI above the region scrolls it (VT100: only at the top margin), and one of its lines
+#   is lost. CUU and CUD cross the margins (VT510, CUU: stops at the top margin unless already above it).
+# - avt 0.19.0 (crates.io): IL and DL outside the region also move lines, and one is lost (VT102, IL and DL:
 #   ignored when the cursor is outside the scrolling region).
-# - pyte 0.8.2 (PyPI): a line feed, a wrap or CUD below the region jumps back into it, over what is there (VT510, CUD: stops
+# - pyte 0.8.2 (PyPI): a line feed, a wrap or CUD below the region jumps back into it, over its contents (VT510, CUD: stops
 #   at the bottom line if already below the margin).
-# @xterm/headless 6.0.0 (npm) is right in all. Each is right inside the region (last line).
+# @xterm/headless 6.0.0 (npm) is right in all cases. All are right inside the region (last line).
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# simple-websocket 1.1.0 (PyPI): a frame that arrives in the same read as the handshake's response waits for the next
-# one. A server that speaks first (a greeting) is not heard until it speaks again; a close sent so is never answered.
-# RFC 6455, 4.1: once the handshake is done the client is OPEN, and whatever follows the response is a frame.
-# Seen: "hello" sent with the 101 is still unread after 2 s, though the bytes have arrived; when a second frame follows,
-# both come at once. Sent 0.3 s after the 101 it comes immediately.
+# simple-websocket 1.1.0 (PyPI): a frame that arrives in the same read as the handshake's response is held until another
+# frame arrives. So a server's greeting is not delivered until it sends more, and a close that is sent this way is never answered.
+# RFC 6455, 4.1: after the handshake the client is OPEN, and everything after the response is a frame.
+# Seen: "hello" sent with the 101 is still undelivered after 2 s, although the bytes have arrived; when a second frame follows,
+# both are delivered at once. Sent 0.3 s after the 101 it is delivered immediately.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

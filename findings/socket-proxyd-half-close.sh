@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# systemd-socket-proxyd 252.39 (Debian 12): the reply to a client that has ended its side of the connection
-# (shutdown(SHUT_WR), as `nc -N` and `printf | socat` do) is lost. At the client's end of file the proxy closes both
-# connections as soon as it has passed the request on; the server behind it is still answering.
-# systemd-socket-proxyd(8) promises to forward in both directions, likens itself to socat, and lists what it does not
-# forward: the half-close is not in the list. By RFC 9293, 3.6, who has closed may go on receiving until the other has.
+# systemd-socket-proxyd 252.39 (Debian 12) loses the reply to a client that has ended its side of the connection
+# (shutdown(SHUT_WR), as `nc -N` and `printf | socat` do). At the client's end of file the proxy closes both
+# connections as soon as it has passed the request on, while the server is still answering.
+# systemd-socket-proxyd(8) promises to forward in both directions, compares itself with socat, and lists what it does not
+# forward; the half-close is not in the list. By RFC 9293, 3.6, a side that has closed may continue to receive until the other has.
 # Seen, with a server that answers 0.2 s after the end of its input: 0 bytes through the proxy, the whole reply through
-# socat; and through the proxy too when the server answers at the end of a line and the client closes nothing.
+# socat; and through the proxy too if the server answers at the end of a line and the client does not close.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# systemd-watchdog 1.0.1 (PyPI), WatchDog.ping(): decides by the wall clock whether a keep-alive is due. When the clock is
-# set back (an NTP step after a boot with a wrong clock, a suspended guest, an administrator), none is due until it has
-# caught up again: ping() is called all the time, sends nothing, and systemd, which counts on the monotonic clock, kills a
-# service that is in good health.
+# systemd-watchdog 1.0.1 (PyPI), WatchDog.ping(): it uses the wall clock to decide whether a keep-alive is due. When the clock is
+# set back (an NTP step after a boot with a wrong clock, a suspended guest, an administrator), none is due until the clock has
+# caught up: all calls of ping() send nothing, and systemd, which uses the monotonic clock, kills a
+# healthy service.
 # sd_watchdog_enabled(3): a keep-alive every half of WATCHDOG_USEC; README: ping() is the only method that is required.
 # Seen with WatchdogSec=0.4s and 1.5 s of pings: 5 or more keep-alives before, none after a step of an hour backwards.
-# The step is libfaketime's (Debian 12), of the wall clock alone.
+# libfaketime (Debian 12) makes the step, only in the wall clock.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# systemdunitparser 0.4 (PyPI) and continuation lines (systemd.syntax(7): a line that ends in a backslash goes on with the
-# next one that is no comment). An option given once is read whole. But:
-# - An option that is given again after one that was continued: each continuation line is a value of its own, and nothing
-#   tells it from a further `ExecStartPre=`. What is then written back has an `ExecStartPre=` before it, behind a line that
-#   still ends in a backslash: for systemd that is an argument of the command before. The unit's commands have changed by
-#   reading and writing.
-# - The second of two that is continued: AttributeError ('tuple' object has no attribute 'append').
+# systemdunitparser 0.4 (PyPI) and continuation lines (systemd.syntax(7): a line that ends in a backslash continues on the
+# next line that is not a comment). An option that occurs once is read correctly. But:
+# - An option that occurs again after a continued one: each continuation line becomes a value of its own, and cannot be
+#   distinguished from a further `ExecStartPre=`. When the file is written back, the continuation gets an `ExecStartPre=`, after
+#   a line that still ends in a backslash; systemd reads that as an argument of the previous command. So reading and writing
+#   changes the unit's commands.
+# - The second of two options is continued: AttributeError ('tuple' object has no attribute 'append').
 # - A comment between the two lines, which the manual page allows, is a ParsingError; a continuation that is not indented
-#   and has a `=` becomes an option.
+#   and contains a `=` becomes an option.
 # README: "to properly parse systemd unit files".
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

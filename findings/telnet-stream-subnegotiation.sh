@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# telnet-stream 1.1.0 (npm), TelnetSocket: the buffer given to a 'sub' listener is not the listener's: it is the one in which
-# the next subnegotiation is put together. A server that keeps the window's size (NAWS, RFC 1073) until it needs it has
-# part of the terminal's speed or name in its place. Neither the README nor Node's streams let a reader expect that.
-# The events also run ahead of the data in front of them: of "Password: " IAC WILL ECHO "x" IAC GA in one segment, 'will'
-# and 'command' come first, then 'data' with all the text in one piece; where in the text the options stood, which is what
-# they mean (RFC 854, GA and "TELNET SYNCH"; RFC 857), is lost.
+# telnet-stream 1.1.0 (npm), TelnetSocket: the buffer that a 'sub' listener gets is reused for
+# the next subnegotiation. A server that keeps the window's size (NAWS, RFC 1073) until it needs it finds
+# part of the terminal's speed or name there. Neither the README nor Node's streams suggest that.
+# The events also precede the data before them: of "Password: " IAC WILL ECHO "x" IAC GA in one segment, 'will'
+# and 'command' come first, then 'data' with all the text in one piece; the position of the options in the text, which
+# gives them their meaning (RFC 854, GA and "TELNET SYNCH"; RFC 857), is lost.
 # Client: inetutils-telnet 2.4 (Debian 12) on a terminal of 80 x 24. Seen: 80 x 24 in the listener, 51 x 14388 afterwards.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT

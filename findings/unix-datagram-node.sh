@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Two npm packages that bring Unix datagrams to Node cut a longer one without a word: unix-dgram 2.0.7 hands over its
-# first 65,536 bytes, node-unix-socket 0.2.7 (DgramSocket) its first 65,535: they read into a buffer of that size and do
-# not look at MSG_TRUNC (recv(2)). The sender is told that all was sent. A Unix datagram is bounded by the sender's
-# SO_SNDBUF alone (unix(7)), 212,992 bytes by default; the 65,507 of UDP have no meaning here. Neither README has a limit.
-# node-unix-socket's SeqpacketServer gives messages of 150,000 bytes whole.
+# Two npm packages for Unix datagrams in Node silently cut long ones: unix-dgram 2.0.7 returns the
+# first 65,536 bytes, node-unix-socket 0.2.7 (DgramSocket) the first 65,535: they read into a buffer of that size and
+# ignore MSG_TRUNC (recv(2)). The sender gets no error. The size of a Unix datagram is limited only by the sender's
+# SO_SNDBUF (unix(7)), 212,992 bytes by default; UDP's limit of 65,507 does not apply. Neither README mentions a limit.
+# node-unix-socket's SeqpacketServer returns messages of 150,000 bytes whole.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

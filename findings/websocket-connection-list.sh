@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Ten WebSocket clients and one server at a `Connection` field that is a list, as RFC 9110, 7.6.1 has it:
-# - A server whose answer says `Connection: keep-alive, Upgrade` is refused by aiohttp 3.14.5, tornado 6.6.1 (an
+# Ten WebSocket clients and one server with a `Connection` field that is a list, as RFC 9110, 7.6.1 allows:
+# - Clients that reject a server's answer with `Connection: keep-alive, Upgrade`: aiohttp 3.14.5, tornado 6.6.1 (an
 #   AssertionError in its log), picows 2.3.1, websocket 1.0.35 and faye-websocket 0.11.4, which compare the whole value with
-#   "upgrade". RFC 6455, 4.1: the field has to contain that token. Taken by websocket-client 1.9.2, websockets 17.4,
+#   "upgrade". RFC 6455, 4.1: the field has to contain that token. Clients that accept it: websocket-client 1.9.2, websockets 17.4,
 #   lomond 0.3.4, nodejs-websocket 1.7.2 and ws 8.23.0.
-# - picows 2.3.1 as a server answers 400 to `Connection: keep-alive, Upgrade`, which is what Firefox sends (RFC 6455, 4.2.1).
-# - An interim 103 before the 101 (RFC 9110, 15.2: any client is to read past it; RFC 6455, 4.1: what is no 101 is handled
-#   as HTTP says) is the end for websocket-client, websockets, lomond, picows and nodejs-websocket.
+# - picows 2.3.1 as a server answers 400 to `Connection: keep-alive, Upgrade`, which Firefox sends (RFC 6455, 4.2.1).
+# - An interim 103 before the 101 (RFC 9110, 15.2: a client must be able to read past it; RFC 6455, 4.1: other statuses than 101
+#   are handled as in HTTP) makes websocket-client, websockets, lomond, picows and nodejs-websocket fail.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"

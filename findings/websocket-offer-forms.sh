@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Three Python WebSocket servers on opening handshakes in forms that the standards allow and browsers do not use:
-# - aiohttp 3.14.5: hears the first line alone of Sec-WebSocket-Protocol and of Sec-WebSocket-Extensions. RFC 6455 lets a
+# Three Python WebSocket servers with opening handshakes in forms that the standards allow and browsers do not use:
+# - aiohttp 3.14.5: it reads only the first line of Sec-WebSocket-Protocol and of Sec-WebSocket-Extensions. RFC 6455 lets a
 #   client split both over several lines (11.3.4, 11.3.2, 9.1), as RFC 9110, 5.3 does for every list: no subprotocol is
-#   agreed, though one on the second line is served, and no compression.
-# - tornado 6.6.1 with compression: server_max_window_bits=8 gets 500 (zlib has no raw window of 8 bits), also when the
-#   client offers in the same line to do without it. RFC 7692, 7.1.2.1: 8 to 15 are valid; a server that cannot declines.
-# - wsproto 1.3.2: ValueError at a quoted value, server_max_window_bits="10"; RFC 6455, 9.1 has token and quoted-string
-#   alike (aiohttp goes without compression then).
-# Each form is served by another of the three as it was meant.
+#   agreed, although the server has one of the second line, and no compression.
+# - tornado 6.6.1 with compression: server_max_window_bits=8 gets 500 (zlib has no raw window of 8 bits), even if the
+#   client offers in the same line to work without it. RFC 7692, 7.1.2.1: 8 to 15 are valid; a server that cannot do it declines.
+# - wsproto 1.3.2: ValueError at a quoted value, server_max_window_bits="10"; RFC 6455, 9.1 allows both token and quoted-string
+#   (aiohttp continues without compression).
+# Each form works with at least one of the other two servers.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 cd "$folder"
