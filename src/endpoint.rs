@@ -41,7 +41,7 @@ pub enum At<N> {
     Mq(PathBuf),
     /// `shm://PATH`, a socket that passes shared memory.
     Shm(PathBuf),
-    /// `shm:///NAME?semaphores`, a bounded buffer in shared memory; with what is behind the question mark.
+    /// `shm:///NAME?semaphores`, a bounded buffer in shared memory; with the options after the question mark.
     Buffer(PathBuf),
 }
 

@@ -17,7 +17,7 @@
 //!            ▼
 //!          endpoint             where: "tcp://localhost:65432"
 //!
-//!   os_error       the system's error messages, as all of them show them
+//!   os_error       the system's error messages, in the form that all of them use
 //! ```
 //!
 //! Every import points down, and a test checks this (`tests/engine/layering.rs`). The [`engine`] is pure: it has no socket,
@@ -45,9 +45,9 @@
 //! # A room of several machines
 //!
 //! What members say is proposed to the room's timeline. In a room of one daemon, that puts it into the log at once. In a shared
-//! room it goes to the `uplink`, a state machine for the protocol of a NATS server, and everyone hears it when it comes back from
+//! room it goes to the `uplink`, a state machine for the protocol of a NATS server, and everyone gets it when it comes back from
 //! there. The reactor opens the connections that the engine asks for, and does not know the protocol on them. A server's name is
-//! looked up in a thread, which ends with the answer. It is the only thread beside the loop.
+//! looked up in a thread, which ends with the answer. It is the only thread besides the loop's.
 //!
 //! # Bounded buffers
 //!

@@ -275,7 +275,7 @@ fn is_on_network(endpoint: &Endpoint) -> bool {
     endpoint.network().is_some()
 }
 
-/// A list of networks that restricts nothing is an error, because somebody relies on it.
+/// A list of networks that restricts nothing is an error, because its author relies on it.
 pub(super) fn check_networks(builder: &mut Builder) {
     if builder.unclear.contains("listen") {
         return;

@@ -116,7 +116,7 @@ fn without_certificates(endpoint: &Endpoint, is_encrypted: bool) -> String {
     }
 }
 
-/// A list of names that restricts nothing is an error, because somebody relies on it.
+/// A list of names that restricts nothing is an error, because its author relies on it.
 pub(super) fn check(builder: &mut Builder) {
     if builder.unclear.contains("listen") {
         return;

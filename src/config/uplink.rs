@@ -77,7 +77,7 @@ impl fmt::Display for NatsServer {
 /// `[nats]`, and the name of the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nats {
-    /// The servers; none: the room is this daemon's alone.
+    /// The servers; none: the room is not shared.
     pub servers: Vec<NatsServer>,
     /// The name that the daemons of one house share.
     pub house: String,
@@ -96,7 +96,7 @@ pub struct Nats {
     pub max_messages: u64,
     /// How many bytes it keeps.
     pub max_bytes: u64,
-    /// The name of the room; empty: the room is this daemon's alone.
+    /// The name of the room; empty: the room is not shared.
     pub room: String,
 }
 

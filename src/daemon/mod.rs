@@ -304,7 +304,7 @@ impl Daemon {
             self.check_dates();
         }
         #[cfg(feature = "nats")]
-        self.part_from_others()?;
+        self.leave_others()?;
         self.write_transcript();
         log::info!("stopped");
         Ok(())

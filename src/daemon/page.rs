@@ -88,7 +88,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Where the page is, as somebody on this machine opens it in a browser: `http://localhost:33080`.
+/// The address of the page for a browser on this machine: `http://localhost:33080`.
 pub(super) fn address(config: &Config) -> Option<String> {
     if FILES.is_empty() {
         return None;

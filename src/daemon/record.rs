@@ -153,16 +153,16 @@ mod tests {
 
     fn record(engine: &Engine) -> (File, usize) {
         write(|write| {
-            let mut handing = engine.hand_over(Timestamp::at(7));
-            write(&handing.head())?;
-            handing.machines().try_for_each(|piece| write(&piece))?;
+            let mut handover = engine.hand_over(Timestamp::at(7));
+            write(&handover.head())?;
+            handover.machines().try_for_each(|piece| write(&piece))?;
             let mut count = 0;
-            for peer in handing.peers() {
-                let Some(piece) = handing.session(peer, peer.index.into()) else { continue };
+            for peer in handover.peers() {
+                let Some(piece) = handover.session(peer, peer.index.into()) else { continue };
                 write(&piece)?;
                 count += 1;
             }
-            write(&handing.end())?;
+            write(&handover.end())?;
             Ok(count)
         })
         .unwrap()

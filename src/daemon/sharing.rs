@@ -60,11 +60,11 @@ impl Daemon {
         self.reactor.engine.share(now, shared.settings, beginning);
     }
 
-    /// Tells the other daemons that nobody is left here, because this one stops.
-    pub(super) fn part_from_others(&mut self) -> Result<(), Failure> {
+    /// Tells the other daemons that all members here leave, because this daemon stops.
+    pub(super) fn leave_others(&mut self) -> Result<(), Failure> {
         let until = self.reactor.now() + LEAVING;
-        self.reactor.engine.part_from_others(self.reactor.now());
-        while !self.reactor.engine.is_parted() && self.reactor.now() < until {
+        self.reactor.engine.leave_others(self.reactor.now());
+        while !self.reactor.engine.has_left_others() && self.reactor.now() < until {
             let turn = self.reactor.turn(Some(until));
             turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
         }

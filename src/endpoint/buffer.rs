@@ -1,9 +1,9 @@
 //! `shm:///NAME?semaphores`: the classroom's bounded buffer, a shared memory object and three semaphores (shm_overview(7),
-//! sem_overview(7)). What is behind the question mark may give other names and sizes.
+//! sem_overview(7)). Options after the question mark give other names and sizes.
 
 use std::path::{Path, PathBuf};
 
-/// What follows a name to say that it is such a buffer.
+/// Marks a name as that of such a buffer.
 const MARK: &str = "?semaphores";
 
 /// The longest name, in bytes without its slash: a file's name has 255 (NAME_MAX), and `sem.` and `_empty` are added.
@@ -12,16 +12,16 @@ const NAME_BYTES_MAX: usize = 240;
 /// Where the C library keeps shared memory objects and semaphores.
 const DIRECTORY: &str = "/dev/shm";
 
-/// The places of the usual buffer, and the most.
+/// The slots of the usual buffer, and the most.
 const SLOTS: u32 = 8;
 const SLOTS_MAX: u32 = 1024;
 
-/// The bytes of one place.
+/// The bytes of one slot.
 const SIZE: u32 = 256;
-/// The most bytes of one place.
+/// The most bytes of one slot.
 pub const SIZE_MAX: u32 = 8192;
 
-/// The two indices before the places: of the one that is taken next, and of the one that is filled next.
+/// The two indices before the slots: of the next one to be taken, and of the next one to be filled.
 pub const INDEX_BYTES: usize = 8;
 
 /// The names and sizes of one buffer. Names begin with a slash.
@@ -29,24 +29,24 @@ pub const INDEX_BYTES: usize = 8;
 pub struct Layout {
     /// The shared memory object.
     pub object: String,
-    /// How many places it has.
+    /// How many slots it has.
     pub slots: u32,
-    /// The bytes of one place.
+    /// The bytes of one slot.
     pub size: u32,
-    /// The semaphore that counts free places.
+    /// The semaphore that counts free slots.
     pub empty: String,
-    /// The semaphore that counts filled places.
+    /// The semaphore that counts filled slots.
     pub full: String,
-    /// The semaphore that is 1 when nobody uses the object.
+    /// The semaphore that is 1 when no program uses the object.
     pub mutex: String,
 }
 
-/// Whether this is how such a buffer is written, behind `shm://`.
+/// Whether the text after `shm://` is meant for such a buffer.
 pub(super) fn is_meant(rest: &str) -> bool {
     rest.contains(MARK)
 }
 
-/// Checks what is written behind `shm://`, and keeps it as it is.
+/// Checks the text after `shm://`, and keeps it as it is.
 pub(super) fn parse(rest: &str) -> Result<PathBuf, String> {
     Layout::read(rest).map(|_| PathBuf::from(rest))
 }
@@ -92,7 +92,7 @@ impl Layout {
             object,
         };
         if !options.is_empty() && !options.starts_with('&') {
-            return Err(format!("what follows {MARK} begins with &, for example {MARK}&slots=16"));
+            return Err(format!("options after {MARK} begin with &, for example {MARK}&slots=16"));
         }
         for option in options.split('&').skip(1) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
@@ -104,7 +104,7 @@ impl Layout {
                 "mutex" => layout.mutex = name("a semaphore", value)?,
                 _ => {
                     return Err(format!(
-                        "unknown option {key:?}; known behind {MARK}: slots, size, empty, full, mutex"
+                        "unknown option {key:?}; the options after {MARK} are slots, size, empty, full, mutex"
                     ));
                 }
             }
@@ -170,10 +170,10 @@ mod tests {
             ("/a\n?semaphores", "control characters"),
             ("/a?semaphores&slots=0", "slots is a number from 1 to 1024"),
             ("/a?semaphores&size=8193", "size is a number from 1 to 8192"),
-            ("/a?semaphores&slot=3", "unknown option \"slot\"; known behind ?semaphores: slots"),
+            ("/a?semaphores&slot=3", "unknown option \"slot\"; the options after ?semaphores are slots"),
             ("/a?semaphores&", "unknown option \"\""),
             ("/a?semaphore", "question marks"),
-            ("/a?semaphoresx", "begins with &"),
+            ("/a?semaphoresx", "begin with &"),
             ("/a?semaphores&full=/a_empty", "four different names"),
             ("/sem.a_full?semaphores&full=/a_full", "four different names"),
             (&format!("/{}?semaphores", "x".repeat(241)), "at most 240 bytes"),

@@ -57,7 +57,7 @@ impl Engine {
         assert_eq!(shared.refused_lingering, lingering, "refused connections that linger");
     }
 
-    /// The tables beside the session table: each has a session at most once, and none that is closed.
+    /// The tables besides the session table: each has a session at most once, and none that is closed.
     fn check_tables(&self) {
         let shared = &self.shared;
         let members = self.sessions.iter().filter(|session| session.member_id().is_some()).count();

@@ -91,7 +91,7 @@ impl EngineState {
     }
 
     /// Shows watchers what happened to a datagram, which has no session.
-    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, remote: RemoteAddress, sight: TraceEvent) {
+    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, remote: RemoteAddress, trace: TraceEvent) {
         let service = binding.service;
         self.event_ring.push(RingEntry {
             at: self.now,
@@ -99,13 +99,13 @@ impl EngineState {
             remote: Some(remote),
             service,
             name: None,
-            sight,
+            trace,
         });
     }
 
     /// Shows watchers what happened on the way to the servers of a shared room.
     #[cfg(feature = "nats")]
-    pub(super) fn show_link(&mut self, name: Option<Box<str>>, sight: TraceEvent) {
+    pub(super) fn show_link(&mut self, name: Option<Box<str>>, trace: TraceEvent) {
         let server = self.room.shared().and_then(|shared| shared.uplink.server());
         let binding = Binding {
             endpoint: server.unwrap_or_else(|| "nats".to_owned()),
@@ -119,7 +119,7 @@ impl EngineState {
             remote: None,
             service: Service::Chat,
             name,
-            sight,
+            trace,
         });
     }
 

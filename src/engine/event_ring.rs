@@ -27,12 +27,12 @@ pub struct RingEntry {
     /// Its name in the room.
     pub name: Option<Box<str>>,
     /// The event.
-    pub sight: TraceEvent,
+    pub trace: TraceEvent,
 }
 
 impl RingEntry {
     fn bytes(&self) -> usize {
-        WATCH_EVENT_BYTES + self.sight.text_bytes() + self.name.as_ref().map_or(0, |name| name.len())
+        WATCH_EVENT_BYTES + self.trace.text_bytes() + self.name.as_ref().map_or(0, |name| name.len())
     }
 }
 
@@ -68,12 +68,12 @@ pub struct EventRing {
     /// The number of events that were dropped from the ring.
     forgotten: u64,
     /// Set if some watcher may have events to be shown.
-    stirred: bool,
+    pending: bool,
     /// The mistakes that connections were told lately, one bit each.
     named: VecDeque<(ConnectionId, u32)>,
 }
 
-/// A bit beside those of the mistakes: the client may have left between two replies.
+/// A bit in addition to those of the mistakes: the client may have left between two replies.
 const LEAVES_EARLY: u32 = 1 << 31;
 
 /// Connections whose reported mistakes are remembered. If one is forgotten, its mistakes may be reported again.
@@ -129,7 +129,7 @@ impl EventRing {
             self.bytes -= oldest.bytes();
             self.forgotten += 1;
         }
-        self.stirred = true;
+        self.pending = true;
     }
 
     /// Whether to tell a connection's mistake: it was not told yet, or is told each time.
@@ -194,17 +194,17 @@ impl EventRing {
 
     /// Some watcher may have events to be shown.
     pub fn mark_pending(&mut self) {
-        self.stirred = true;
+        self.pending = true;
     }
 
     /// Whether some watcher may have events to be shown.
-    pub fn is_stirred(&self) -> bool {
-        self.stirred
+    pub fn has_pending(&self) -> bool {
+        self.pending
     }
 
     /// Whether some watcher may have events to be shown; clears the mark.
-    pub fn take_stirred(&mut self) -> bool {
-        std::mem::take(&mut self.stirred)
+    pub fn take_pending(&mut self) -> bool {
+        std::mem::take(&mut self.pending)
     }
 }
 
@@ -220,14 +220,14 @@ mod tests {
             transport: Transport::TCP,
             allowed: None,
         };
-        let sight = TraceEvent::Replied(text.into());
+        let trace = TraceEvent::Replied(text.into());
         RingEntry {
             at: Timestamp::at(0),
             binding: Rc::new(binding),
             remote: Some(RemoteAddress::Input),
             service: Service::Chat,
             name: None,
-            sight,
+            trace,
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!((event_ring.end(), event_ring.bytes()), (0, 0));
         assert!(enter(&mut event_ring, 1, 1).is_ok() && enter(&mut event_ring, 1, 1).is_ok());
         event_ring.push(event("x"));
-        assert!((event_ring.end(), event_ring.take_stirred(), event_ring.is_stirred()) == (1, true, false));
+        assert!((event_ring.end(), event_ring.take_pending(), event_ring.has_pending()) == (1, true, false));
         event_ring.leave(peer(1));
         assert_eq!((event_ring.begin(), event_ring.end(), event_ring.bytes()), (1, 1, 0));
     }

@@ -81,7 +81,7 @@ impl Engine {
         !self.outputs.is_empty()
             || !self.waiting.is_empty()
             || !self.reporting.is_empty()
-            || self.shared.event_ring.is_stirred()
+            || self.shared.event_ring.has_pending()
             || self.shared.room.is_dirty()
     }
 

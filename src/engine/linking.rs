@@ -11,7 +11,7 @@ use super::service::watch::TraceEvent;
 use super::source::Source;
 use super::text::{is_host, quote};
 use super::uplink::{
-    Direction, InstanceId, LinkId, LogEvent, SavedUplink, Server, Settings, State, Uplink, Why,
+    Direction, InstanceId, LinkId, LogEvent, Reason, SavedUplink, Server, Settings, State, Uplink,
 };
 
 /// Events for the log that are kept until the reactor takes them, which it does in each turn.
@@ -92,7 +92,7 @@ impl Engine {
         self.take_link_events(now);
     }
 
-    /// Stops sharing the room; its members stay. The other daemons are told, as far as that can be sent at once.
+    /// Stops sharing the room; its members stay. The other daemons learn it if that can be sent at once.
     pub fn stop_sharing(&mut self, now: Timestamp) {
         for consequence in self.shared.room.stop_sharing() {
             self.handle_consequence(consequence);
@@ -101,15 +101,15 @@ impl Engine {
         self.resume_all(now);
     }
 
-    /// Tells the other daemons that all members here are gone: the daemon is about to end.
-    pub fn part_from_others(&mut self, now: Timestamp) {
+    /// Tells the other daemons that all members here leave, because this daemon is about to end.
+    pub fn leave_others(&mut self, now: Timestamp) {
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
             uplink.farewell(now);
         }
     }
 
-    /// Whether nothing waits to be sent to a server that takes it.
-    pub fn is_parted(&self) -> bool {
+    /// Whether the other daemons know that, or there is no shared room.
+    pub fn has_left_others(&self) -> bool {
         self.shared.room.shared().is_none_or(|shared| shared.uplink.is_flushed())
     }
 
@@ -131,7 +131,7 @@ impl Engine {
                 State::Up => "whole",
                 State::CutOff => "cut off",
             },
-            reason: report.why.as_ref().map(Why::to_string),
+            reason: report.why.as_ref().map(Reason::to_string),
             server: report.server,
             server_name: report.server_name.map(|name| quote(name.as_bytes())),
             server_version: report.version.map(|version| quote(version.as_bytes())),
@@ -151,7 +151,7 @@ impl Engine {
         })
     }
 
-    /// When to call [`tick_links`](Self::tick_links) if nothing else happens before.
+    /// When [`tick_links`](Self::tick_links) must be called.
     pub fn link_deadline(&self) -> Option<Timestamp> {
         self.shared.room.shared()?.uplink.deadline()
     }
@@ -176,24 +176,24 @@ impl Engine {
         Some(LinkRequest::Connect(link, server))
     }
 
-    /// A connection is closed, as was requested.
+    /// Notes that a connection is closed, as requested.
     pub fn forget_link(&mut self, now: Timestamp, link: LinkId) {
         if let Some(uplink) = self.shared.room.uplink_mut(now) {
             uplink.closed(link);
         }
     }
 
-    /// Whether a connection is to be encrypted now: look after each [`handle_link`](Self::handle_link).
+    /// Whether TLS must begin on a connection: ask after each [`handle_link`](Self::handle_link).
     pub fn is_to_be_encrypted(&self, link: LinkId) -> bool {
         self.shared.room.shared().is_some_and(|shared| shared.uplink.wants_tls(link))
     }
 
-    /// Bytes to be written.
+    /// The bytes to write.
     pub fn link_output(&self, link: LinkId) -> &[u8] {
         self.shared.room.shared().map_or(&[], |shared| shared.uplink.output(link))
     }
 
-    /// Something happened on a connection.
+    /// Handles what happened on a connection.
     pub fn handle_link(&mut self, now: Timestamp, link: LinkId, input: LinkInput<'_>) {
         self.shared.now = now;
         let Some(uplink) = self.shared.room.uplink_mut(now) else { return };
@@ -202,14 +202,13 @@ impl Engine {
             LinkInput::Secured => uplink.secured(link, now),
             LinkInput::Bytes(bytes) => uplink.received(link, bytes, now),
             LinkInput::Sent(count) => return uplink.sent(link, count),
-            LinkInput::Lost("") => uplink.disconnected(link, Why::Closed, now),
-            LinkInput::Lost(why) => uplink.disconnected(link, Why::Network(why.to_owned()), now),
+            LinkInput::Lost("") => uplink.disconnected(link, Reason::Closed, now),
+            LinkInput::Lost(why) => uplink.disconnected(link, Reason::Network(why.to_owned()), now),
         }
         self.take_link_events(now);
     }
 
-    /// Whether members still wait to be offered as much as one turn allows. Then nothing more should be read from a server until
-    /// the next turn.
+    /// Whether members still have to be offered as much as one turn allows. Then read no more from a server in this turn.
     pub fn is_room_busy(&self) -> bool {
         self.shared.room.fresh() >= ROOM_BURST_BYTES + self.shared.room.floor()
     }
@@ -241,11 +240,11 @@ impl Engine {
                 shared.tell(peer, SessionEvent::NameTaken(name, unsent));
             }
             Consequence::Seen(direction, name, text) => {
-                let sight = match direction {
+                let trace = match direction {
                     Direction::Up => TraceEvent::Sent(text.into()),
                     Direction::Down => TraceEvent::Came(text.into()),
                 };
-                shared.show_link(Some(name).filter(|name| !name.is_empty()), sight);
+                shared.show_link(Some(name).filter(|name| !name.is_empty()), trace);
             }
             Consequence::Log(event) => {
                 if shared.event_ring.has_subscribers() {

@@ -248,7 +248,7 @@ pub enum EventKind {
     /// It sent this message.
     Said(String),
     /// It sent a private message of this many bytes.
-    Confided(usize),
+    SaidPrivately(usize),
     /// It joined the room under this name.
     Joined(String),
     /// It was paired with this partner in talk.

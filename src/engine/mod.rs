@@ -11,7 +11,7 @@
 //!   for each peer that is ready, unless Output::Reading has said that its bytes stay where they are:
 //!     handle(Input::Bytes { .. })       what came from it
 //!     poll_event() until None            what happened, for the log
-//!     poll_urgent() until None          what to do before anybody else is read from
+//!     poll_urgent() until None          what to do before another peer is read
 //!       Output::Flush(peer)             outgoing(peer) lends the bytes; write them; handle(Input::Sent { .. })
 //!       Output::Close(peer)             and so on: each output says what it asks for
 //!   poll_output() until None            the same for the rest of the turn, the room's words included
@@ -81,7 +81,7 @@ mod event_ring;
 pub mod figures;
 mod framing_mode;
 mod guest;
-mod handing;
+mod handover;
 pub mod http;
 mod id;
 mod inspect;

@@ -146,7 +146,7 @@ impl Outbox {
 
     /// Marks the bytes that are queued from now on as private to this peer. Until the queue is empty, nobody else may see its
     /// bytes.
-    pub fn confide(&mut self) {
+    pub fn mark_private(&mut self) {
         self.private = true;
     }
 

@@ -34,7 +34,7 @@ impl Engine {
     /// The counted memory of the queues of all connections, in bytes.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.shared.held + self.shared.room.aside_bytes()
+        self.shared.held + self.shared.room.direct_bytes()
     }
 
     /// Closes connections if the queues of all together exceed their bound.

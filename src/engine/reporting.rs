@@ -229,7 +229,7 @@ impl Engine {
 
     /// Shows events to watchers.
     pub(super) fn show_events(&mut self, now: Timestamp) {
-        if !self.shared.event_ring.take_stirred() {
+        if !self.shared.event_ring.take_pending() {
             return;
         }
         for peer in self.shared.event_ring.watchers().collect::<Vec<_>>() {
@@ -254,10 +254,10 @@ impl Engine {
         let Some(session) = self.sessions.get(peer) else { return };
         // Its own replies come first, then the room's messages.
         let own = head.len().min(session.outbox().ready(session.encoding()).len());
-        let room_confides =
+        let room_has_private =
             session.member_id().is_some_and(|member_id| self.shared.room.offers_private(member_id));
         let (own, rooms) = head.split_at(own);
-        let parts = [(own, session.is_confided_in()), (rooms, room_confides)];
+        let parts = [(own, session.may_hold_private()), (rooms, room_has_private)];
         let replies = parts.into_iter().flat_map(|(part, is_private)| {
             let replies = sent_messages(encoding, part).into_iter();
             replies.filter(|reply| !reply.is_empty()).map(move |reply| (reply, is_private))

@@ -44,7 +44,7 @@ use shared::Shared;
 #[derive(Debug, Default)]
 pub struct Room {
     timeline: Timeline,
-    /// The state of a shared room; `None`: it is this daemon's alone.
+    /// The state of a shared room; `None`: it is not shared.
     shared: Option<Box<Shared>>,
     members: Slab<Member>,
     keys: HashMap<Key, MemberId>,
@@ -54,17 +54,16 @@ pub struct Room {
     joins: u64,
     /// Set if a member can be offered something new.
     dirty: bool,
-    /// Set if something was said, sent or left since the room was [settled](Self::settle), so that a quiet room costs a turn
-    /// nothing.
-    stirred: bool,
-    /// Set if something was sent, or a member has left, since the heard part of the log was [trimmed](Self::trim_log).
-    moved: bool,
+    /// Set if something has changed since the room was [settled](Self::settle), so that a quiet room costs nothing in a turn.
+    is_unsettled: bool,
+    /// Set if something was sent, or a member has left, since the log was [trimmed](Self::trim_log).
+    may_trim: bool,
     /// The number of members for which the kernel accepts nothing.
     blocked: usize,
     /// Lines that members missed since this number was last taken.
     skipped: u64,
     /// Bytes of unsent direct messages, except those of members that miss the oldest lines.
-    aside_bytes: usize,
+    direct_bytes: usize,
 }
 
 impl Room {
@@ -73,7 +72,7 @@ impl Room {
         self.members.len()
     }
 
-    /// Bytes said since all members were last offered what there is.
+    /// Bytes that were sent to the room since all members were last offered everything.
     pub fn fresh(&self) -> usize {
         self.timeline.fresh
     }
@@ -86,26 +85,27 @@ impl Room {
     /// Bytes that one member has not been sent yet.
     pub fn behind(&self, member_id: MemberId) -> usize {
         let member = &self.members[member_id.0];
-        let asides: usize = member.asides.iter().map(|aside| aside.text.len() - aside.sent).sum();
-        (self.timeline.log.end - member.cursor) as usize + asides
+        let direct_messages: usize =
+            member.direct_messages.iter().map(|direct| direct.text.len() - direct.sent).sum();
+        (self.timeline.log.end - member.cursor) as usize + direct_messages
     }
 
     /// The memory of unsent direct messages, except those of members that miss the oldest lines.
-    pub fn aside_bytes(&self) -> usize {
-        self.aside_bytes
+    pub fn direct_bytes(&self) -> usize {
+        self.direct_bytes
     }
 
     /// The memory of one member's unsent direct messages.
-    pub fn aside_bytes_of(&self, member_id: MemberId) -> usize {
-        self.members[member_id.0].aside_bytes
+    pub fn direct_bytes_of(&self, member_id: MemberId) -> usize {
+        self.members[member_id.0].direct_bytes
     }
 
     /// The memory of unsent direct messages of members that miss the oldest lines.
-    pub fn lossy_aside_bytes(&self) -> usize {
-        self.members.iter().map(|(_, member)| if member.lossy { member.aside_bytes } else { 0 }).sum()
+    pub fn lossy_direct_bytes(&self) -> usize {
+        self.members.iter().map(|(_, member)| if member.lossy { member.direct_bytes } else { 0 }).sum()
     }
 
-    /// Whether a member has something new to hear and has not been [collected](Self::collect_ready).
+    /// Whether a member can be offered something new and was not [collected](Self::collect_ready).
     pub fn is_dirty(&self) -> bool {
         self.dirty
     }
@@ -159,7 +159,7 @@ impl Room {
         Some(member_id)
     }
 
-    /// Adds a member. All other members are told, and the new one hears everything from now on.
+    /// Adds a member. All other members are told, and the new one gets everything from now on.
     pub fn join(&mut self, peer: ConnectionId, name: Name) -> MemberId {
         self.propose(Entry::Joined(&name.shown));
         self.joins += 1;
@@ -175,11 +175,11 @@ impl Room {
             prefix,
             joined,
             cursor: self.timeline.log.end,
-            asides: VecDeque::new(),
-            aside_bytes: 0,
+            direct_messages: VecDeque::new(),
+            direct_bytes: 0,
             behind_since: None,
             blocked: false,
-            called: false,
+            is_listed: false,
             lossy: false,
             claim: None,
         }));
@@ -198,17 +198,17 @@ impl Room {
         self.members[member_id.0].claim = Some(Box::new(claim));
     }
 
-    /// Moves a member to another connection, without an announcement; it hears everything from now on.
+    /// Moves a member to another connection, without an announcement; it gets everything from now on.
     /// Returns the previous connection, and the rest of a line that was sent to it in part.
     pub fn take_over(&mut self, member_id: MemberId, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
         self.finish_line(member_id, &mut begun);
         self.set_blocked(member_id, false);
         let member = &mut self.members[member_id.0];
-        self.aside_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.aside_bytes) };
-        member.asides = VecDeque::new();
-        (member.cursor, member.behind_since, member.called) = (self.timeline.log.end, None, false);
-        self.moved = true;
+        self.direct_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.direct_bytes) };
+        member.direct_messages = VecDeque::new();
+        (member.cursor, member.behind_since, member.is_listed) = (self.timeline.log.end, None, false);
+        self.may_trim = true;
         (std::mem::replace(&mut member.peer, peer), begun)
     }
 
@@ -228,7 +228,7 @@ impl Room {
         self.remove(member_id);
     }
 
-    /// Removes a member when all leave because the room closes: nobody stays to be told.
+    /// Removes a member without an announcement: all leave, because the room closes.
     pub fn remove_all(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.take_unsent(member_id, unsent);
         self.forget_member(member_id);
@@ -262,7 +262,7 @@ impl Room {
     /// Appends the rest of a line that was sent in part.
     fn finish_line(&self, member_id: MemberId, unsent: &mut Vec<u8>) {
         match self.offer(member_id) {
-            Offer::DirectMessage(text) if self.members[member_id.0].asides[0].sent > 0 => {
+            Offer::DirectMessage(text) if self.members[member_id.0].direct_messages[0].sent > 0 => {
                 unsent.extend_from_slice(text)
             }
             Offer::Log { from, to, .. } if !self.timeline.log.is_at_line_start(from) => {
@@ -281,10 +281,10 @@ impl Room {
     }
 
     fn forget_member(&mut self, member_id: MemberId) -> Name {
-        self.stirred = true;
-        self.moved = true;
+        self.is_unsettled = true;
+        self.may_trim = true;
         let member = self.members.remove(member_id.0);
-        self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
+        self.direct_bytes -= if member.lossy { 0 } else { member.direct_bytes };
         self.blocked -= usize::from(member.blocked);
         self.keys.remove(&member.name.key);
         for look in member.name.looks.each() {
@@ -321,7 +321,7 @@ impl Room {
     /// Sends everyone a line that no member said. New members may be shown it later.
     ///
     /// # Errors
-    /// Why a shared room does not take it.
+    /// Why a shared room does not accept it.
     pub fn proclaim(&mut self, line: &str) -> Result<(), String> {
         self.try_propose(Entry::Announced(line))
     }
@@ -346,7 +346,7 @@ impl Room {
         self.timeline.keep_transcript(is_kept);
     }
 
-    /// The next line to write down.
+    /// The next line for the transcript.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
         self.timeline.poll_transcript()
     }
@@ -358,7 +358,7 @@ impl Room {
 
     /// Adds an entry to the room: now or, in a shared room, when it comes back from the log.
     fn propose(&mut self, entry: Entry<'_>) {
-        let _ = self.try_propose(entry); // its author hears of it
+        let _ = self.try_propose(entry); // its author gets the error
     }
 
     fn try_propose(&mut self, entry: Entry<'_>) -> Result<(), String> {
@@ -375,7 +375,7 @@ impl Room {
 
     fn mark_pending(&mut self) {
         self.dirty = true;
-        self.stirred = true;
+        self.is_unsettled = true;
     }
 
     /// Sends `line` to one member, after everything that was said before.
@@ -394,11 +394,11 @@ impl Room {
         let mut text = Vec::with_capacity(line.len() + 1);
         text.extend_from_slice(line.as_bytes());
         text.push(b'\n');
-        let aside = DirectMessage { at, text: text.into(), sent: 0, is_private };
-        member.aside_bytes += aside.bytes();
-        self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
-        self.timeline.fresh += aside.bytes();
-        member.asides.push_back(aside);
+        let direct = DirectMessage { at, text: text.into(), sent: 0, is_private };
+        member.direct_bytes += direct.bytes();
+        self.direct_bytes += if member.lossy { 0 } else { direct.bytes() };
+        self.timeline.fresh += direct.bytes();
+        member.direct_messages.push_back(direct);
         self.mark_pending();
     }
 
@@ -435,7 +435,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     format!("{list} ({count})")
 }
 
-/// The memory of a member beside its session and its direct messages: its entry in the table; its name as displayed, before
+/// The memory of a member in addition to its session and its direct messages: its entry in the table; its name as displayed, before
 /// messages and as compared, each at its longest; and its entries among the names and their looks, in tables that have room to
 /// grow.
 pub const MEMBER_BYTES: usize =
@@ -444,7 +444,7 @@ pub const MEMBER_BYTES: usize =
 /// The memory of a name's look among all names, in a table that has room to grow; and of its secret.
 const LOOKS_BYTES: usize = 2 * 2 * (size_of::<Look>() + 1) + size_of::<Claim>() + SECRET_BYTES_MAX + 32;
 
-/// The memory of a line of the history beside its text.
+/// The memory of a line of the history in addition to its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::message::{ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
 use super::source::Source;
 
-/// The most addresses and users: enough for a large school. Guessed.
+/// The most addresses and users: enough for a large school. An estimate.
 pub const CLIENTS_MAX: usize = 1024;
 
 /// The most bytes of a hint: enough for the longest names, where all services are offered.

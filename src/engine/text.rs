@@ -14,7 +14,7 @@ pub const fn is_blank(byte: u8) -> bool {
 
 /// The length in bytes of one white space character at the beginning of the text; 0: there is none. White space is
 /// what CPython's `str.split()` splits at: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F
-/// and U+3000 (the space of an input method) beside the ASCII ones.
+/// and U+3000 (the space of an input method), in addition to the ASCII ones.
 const fn blank_bytes(text: &[u8]) -> usize {
     match text {
         [byte, ..] if is_blank(*byte) => 1,

@@ -74,7 +74,7 @@ pub enum Unit {
 pub enum Lifetime {
     /// From a client's connect to its leaving.
     Connection,
-    /// As long as the endpoint is open, whoever writes or reads.
+    /// As long as the endpoint is open, for all writers and readers.
     Endpoint,
     /// One message and its answer.
     Message,

@@ -141,7 +141,7 @@ pub const CUT_OFF: &str =
 pub const CUT_OFF_BEFORE: &str =
     "This room is cut off from its other machines; you join it when it is whole again.";
 
-/// The error, without [`ERROR`], for somebody who gives a name after very many others who have gone again.
+/// The error, without [`ERROR`], for a client that gives a name after too many others have joined and left.
 pub const CROWDED: &str = "this room is cut off from its other machines, and too many have come and gone; try again when it is whole";
 
 /// Sent to them when the other machines can be reached again.

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn thirty_or_two_hundred_arrivals_each_get_a_line() {
+    fn two_hundred_arrivals_in_a_second_get_a_line_each() {
         let mut budget = Budget::default();
         assert!((0..200).all(|at| budget.takes(RemoteAddress::Address(([192, 0, 2, at], 5).into()))));
         assert_eq!(budget.renew(), 0);

@@ -9,7 +9,7 @@ use crate::transport::connection::Received;
 
 use super::slots::{Closing, Reading, Writing};
 use super::wires::hear;
-use super::{PACKET_COST, PARTING, Reactor};
+use super::{CLOSE_TIMEOUT, PACKET_COST, Reactor};
 
 impl Reactor {
     pub(super) fn read(&mut self, now: Timestamp, peer: ConnectionId) {
@@ -193,7 +193,7 @@ impl Reactor {
         if let Some(slot) = self.slots.get_mut(peer)
             && slot.closing == Closing::Close
         {
-            self.parting.push_back((now + PARTING, peer));
+            self.closing.push_back((now + CLOSE_TIMEOUT, peer));
         }
     }
 
@@ -222,12 +222,12 @@ impl Reactor {
         }
     }
 
-    /// Closes connections that have had enough time for the wire's last bytes.
-    pub(super) fn look_at_parting(&mut self, now: Timestamp) {
-        while let Some((until, peer)) = self.parting.front().copied()
+    /// Closes connections whose time for the wire's last bytes is over.
+    pub(super) fn close_overdue(&mut self, now: Timestamp) {
+        while let Some((until, peer)) = self.closing.front().copied()
             && until <= now
         {
-            self.parting.pop_front();
+            self.closing.pop_front();
             self.close(peer);
         }
     }
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn records_cut_at_every_byte_are_a_conversation() {
+    fn records_cut_at_every_byte_are_answered() {
         let mut client = Client::connect();
         for byte in mask(b"5 10\n6 7\n") {
             client.say(&[byte]);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn question_of_the_wire_is_answered_though_nothing_is_said() {
+    fn question_of_the_wire_is_answered_without_a_request() {
         let mut client = Client::connect();
         client.say(&[QUESTION]);
         client.wait_for("the answer", |client| client.heard == [QUESTION]);
@@ -365,9 +365,9 @@ mod tests {
         client.wait_for("the end", |client| client.has_ended);
         let expected = "Data received\n50.0\n".repeat(REQUESTS);
         let (said, is_whole) = unmask(&client.heard);
-        assert!(is_whole, "the end was said");
+        assert!(is_whole, "the end was sent");
         assert_eq!((said.len(), said == expected.as_bytes()), (expected.len(), true));
-        assert!(client.reactor.slots.get_mut(client.peer).is_none(), "it is closed behind the end");
+        assert!(client.reactor.slots.get_mut(client.peer).is_none(), "it is closed after the end");
     }
 
     #[test]
@@ -383,9 +383,9 @@ mod tests {
         }
         let (peer, now) = (client.peer, client.reactor.now());
         client.reactor.end_wire(now, peer, Closing::Close);
-        client.reactor.look_at_parting(now);
+        client.reactor.close_overdue(now);
         assert!(client.reactor.slots.get_mut(peer).is_some(), "it has time");
-        client.reactor.look_at_parting(now + PARTING);
+        client.reactor.close_overdue(now + CLOSE_TIMEOUT);
         assert!(client.reactor.slots.get_mut(peer).is_none());
     }
 }

@@ -21,7 +21,7 @@ use crate::transport::connection::Connection;
 use crate::wire::tls::Connector;
 
 /// Reads of one connection in a turn, so that a fast server does not hold up the clients.
-const READS_PER_TURN: usize = 16; // guessed; measure before trusting
+const READS_PER_TURN: usize = 16; // an estimate; measure before you change it
 
 impl Reactor {
     /// What encrypted servers must present.
@@ -39,7 +39,7 @@ impl Reactor {
     /// Ends the sharing of the room. The last messages for the others are sent, if the server accepts them at once.
     pub fn leave_servers(&mut self) {
         let now = self.now();
-        self.engine.part_from_others(now);
+        self.engine.leave_others(now);
         for id in self.links.links.iter().map(|link| link.id).collect::<Vec<_>>() {
             self.close_link(now, id);
         }
@@ -94,11 +94,11 @@ impl Reactor {
             Ok(addresses) => {
                 link.progress = Progress::Tried(Attempt::NONE, addresses.into());
                 if !self.links.try_next(id, &mut self.attempts, self.poll.registry(), now) {
-                    self.lose_link(now, id, "its name has no address");
+                    self.lose_link(now, id, "its host name has no address");
                 }
             }
             Err(error) => {
-                self.lose_link(now, id, &format!("its name cannot be looked up: {}", describe(&error)))
+                self.lose_link(now, id, &format!("its host name cannot be looked up: {}", describe(&error)))
             }
         }
     }

@@ -30,8 +30,8 @@ pub(super) enum Wire {
     Tls(Box<Client>),
 }
 
-/// What the log says of the way to the servers: while a server is away, one line says so, and not one for each attempt; and so
-/// many lines a second, whatever others write into the room's log.
+/// Limits the log lines about servers: one line for a server that is away, not one for each attempt; and a number of lines a
+/// second, whatever others write into the room's log.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     /// The last failures.
@@ -44,11 +44,11 @@ pub(super) struct Trouble {
 /// The most failures that are remembered, one for each server.
 const TROUBLES_MAX: usize = 32;
 
-/// Lines in a second: a room of many instances that all come at once is told whole.
+/// Lines in a second: enough for a room of many instances that all join at once.
 const LINES_PER_SECOND: u32 = 200;
 
 impl Trouble {
-    /// Whether one more line is written, and how many were not in the second before.
+    /// Whether one more line is written, and how many were suppressed in the second before.
     fn takes(&mut self, now: Timestamp) -> (bool, u64) {
         let mut missing = 0;
         if now.since(self.begun) >= Duration::from_secs(1) {
@@ -180,7 +180,7 @@ impl Links {
 
     #[cfg(not(feature = "tls"))]
     pub(super) fn encrypt(&mut self, _: LinkId) -> Result<(), String> {
-        Err("it wants TLS, and this ipcd was built without".to_owned())
+        Err("it wants TLS, and this ipcd was built without TLS".to_owned())
     }
 
     /// Tries the next address; `false`: there is none.

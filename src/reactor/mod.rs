@@ -61,7 +61,7 @@ use watched::Watched;
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// Connections accepted from one listener in one turn. Guessed; measure before you change it.
+/// Connections accepted from one listener in one turn. An estimate; measure before you change it.
 const ACCEPTS_PER_TURN: usize = 64;
 
 /// What a packet takes from its peer's budget, in addition to its bytes.
@@ -70,8 +70,8 @@ const PACKET_COST: usize = 128;
 /// The pause of a listener after a lack of descriptors or memory, and of a pair after a failure. No event may end it.
 const STARVED: Duration = Duration::from_millis(100);
 
-/// How long a closing connection has to write the bytes that its wire holds. Guessed.
-const PARTING: Duration = Duration::from_secs(5);
+/// How long a closing connection has to write the bytes that its wire holds. An estimate.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most consecutive failures of epoll_wait(2). No peer can cause one.
 const POLL_FAILURES_MAX: u32 = 16;
@@ -119,7 +119,7 @@ pub struct Reactor {
     /// Peers that can be written to again, and whose wire holds bytes.
     holding: Vec<ConnectionId>,
     /// Closing connections whose wires still hold bytes.
-    parting: VecDeque<(Timestamp, ConnectionId)>,
+    closing: VecDeque<(Timestamp, ConnectionId)>,
     /// Whether the daemon stops, so that the engine must be told when a peer's input is drained.
     stopping: bool,
     /// Peers whose input counts as drained if nothing comes until this time.
@@ -175,7 +175,7 @@ impl Reactor {
             acceptor: None,
             handshakes: Handshakes::default(),
             holding: Vec::new(),
-            parting: VecDeque::new(),
+            closing: VecDeque::new(),
             stopping: false,
             quiescing: VecDeque::new(),
             drained: HashMap::new(),
@@ -215,7 +215,7 @@ impl Reactor {
                 self.flush_held(now, peer);
             }
         }
-        self.look_at_parting(now);
+        self.close_overdue(now);
         self.look_at_handshakes(now);
         // This comes before deadlines, so that timely input counts even if this turn is late.
         self.dispatch(now);
@@ -260,7 +260,7 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let quiescing = self.quiescing.front().map(|(at, _)| *at);
-        let parting = self.parting.front().map(|(at, _)| *at);
+        let closing = self.closing.front().map(|(at, _)| *at);
         let deadlines = [
             self.engine.poll_deadline(),
             self.accept_paused,
@@ -268,7 +268,7 @@ impl Reactor {
             self.handshakes.deadline(),
             self.report.deadline(),
             quiescing,
-            parting,
+            closing,
             #[cfg(feature = "nats")]
             self.link_deadline(),
             latest,

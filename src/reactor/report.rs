@@ -71,7 +71,7 @@ impl Line {
         }
     }
 
-    /// What lines of this kind are called when they are counted.
+    /// The subject of lines of this kind in the line that counts them.
     fn subject(self) -> &'static str {
         match self {
             Line::Opened => "connections opened",
@@ -142,7 +142,7 @@ impl EventLog {
             EventKind::Erred(error) => line(Line::Erred, format_args!("{}", Phrase("error", error))),
             EventKind::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             EventKind::Said(text) => line(Line::Said, format_args!("{}", Phrase("message", text))),
-            EventKind::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
+            EventKind::SaidPrivately(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
             EventKind::Joined(name) => line(Line::Joined, format_args!("{}", Phrase("joined", name))),
             EventKind::Met(partner) => line(Line::Joined, format_args!("{}", Phrase("met", partner))),
             EventKind::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),

@@ -2,7 +2,7 @@
 //!
 //! The system's resolver (getaddrinfo(3)) blocks, for many seconds if a name server is silent. Only the resolver knows the
 //! machine's configuration (nsswitch.conf(5)). So it runs in a thread that does nothing else: it gets a name, and sends back
-//! addresses. There is no thread while no name is looked up, and addresses need none.
+//! addresses. There is no thread while no name is looked up; addresses need none.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

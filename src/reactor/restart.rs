@@ -16,13 +16,13 @@ impl Reactor {
     /// The error of `write`.
     pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Connection>> {
         let mut connections = Vec::new();
-        let mut handing = self.engine.hand_over(self.now());
-        write(&handing.head())?;
-        handing.machines().try_for_each(|piece| write(&piece))?;
-        for peer in handing.peers() {
+        let mut handover = self.engine.hand_over(self.now());
+        write(&handover.head())?;
+        handover.machines().try_for_each(|piece| write(&piece))?;
+        for peer in handover.peers() {
             // The next process takes those without a descriptor as closed.
             let connection = self.slots.connection(peer);
-            let Some(piece) = handing.session(peer, connection.map_or(0, Connection::number)) else {
+            let Some(piece) = handover.session(peer, connection.map_or(0, Connection::number)) else {
                 continue;
             };
             write(&piece)?;
@@ -30,7 +30,7 @@ impl Reactor {
             connections
                 .extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
         }
-        write(&handing.end())?;
+        write(&handover.end())?;
         Ok(connections)
     }
 

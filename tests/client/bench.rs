@@ -192,7 +192,7 @@ fn unwritable_plot_is_a_failure() {
 }
 
 #[test]
-fn endpoint_of_a_running_daemon_is_measured_alone() {
+fn endpoint_of_a_running_daemon_is_the_only_one_measured() {
     let daemon = Daemon::with(
         "[multiply]\nlisten = [\"tcp://{ip}:65432\", \"unix://{dir}/other.sock\"]\n[chat]\nlisten = [\"tcp://{ip}:33000\"]\n\
          [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\ndefault = \"chat\"\n",

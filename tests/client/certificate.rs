@@ -48,7 +48,7 @@ fn openssl(directory: &Path, arguments: &str) -> String {
 }
 
 #[test]
-fn certificates_are_whole_and_keys_are_for_their_owner_alone() {
+fn certificates_are_complete_and_keys_are_private() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let said = made(directory, &["teacher.local", "localhost", "192.0.2.7", "fd00::7", "--client", "Ann B"]);
@@ -73,7 +73,7 @@ fn certificates_are_whole_and_keys_are_for_their_owner_alone() {
 }
 
 #[test]
-fn openssl_accepts_each_certificate_for_its_purpose_alone() {
+fn openssl_accepts_each_certificate_only_for_its_purpose() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     made(directory, &["teacher.local", "localhost", "192.0.2.7", "*.school.example", "--client", "ann"]);

@@ -15,7 +15,7 @@ fn page(daemon: &Daemon, options: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn page_is_told_to_be_for_this_machine_alone_and_what_to_change() {
+fn page_for_this_machine_only_is_reported_with_a_correction() {
     let daemon = Daemon::with(&format!("{USUAL}[page]\nlisten = [\"http://{{ip}}:33080\"]\n"));
     let here = format!("http://{}:33080/", daemon.ip);
     let (told, warned) = page(&daemon, &[]);

@@ -43,7 +43,7 @@ fn check(daemon: &Daemon, before: usize) {
 }
 
 #[test]
-fn server_that_sends_without_end_and_reads_nothing_is_left() {
+fn server_that_sends_endlessly_and_reads_nothing_is_dropped() {
     let pings = "PING\r\n".repeat(10_000);
     let (daemon, thread) = serve(move |mut stream| while stream.write_all(pings.as_bytes()).is_ok() {});
     let before = daemon.resident_bytes();
@@ -53,7 +53,7 @@ fn server_that_sends_without_end_and_reads_nothing_is_left() {
 }
 
 #[test]
-fn server_that_delivers_without_end_delays_nobody() {
+fn server_that_delivers_endlessly_delays_no_client() {
     let signs = "MSG ipcd.house.alive.x 2 0\r\n\r\n".repeat(2000);
     let strangers = format!("MSG ipcd.house.stats 4 1000\r\n{}\r\n", "x".repeat(1000)).repeat(50);
     let overlong = format!("MSG ipcd.house.stats 4 1000000000\r\n{}", "x".repeat(100_000));

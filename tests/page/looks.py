@@ -142,7 +142,7 @@ def main(driver):
 
 
 def code(browser):
-    """The code is one: three corners of seven modules (ISO 18004), light around them, and large for whoever sits far away."""
+    """The code is one: three corners of seven modules (ISO 18004), light around them, and large enough for the last row."""
     browser.run("location.hash = '#join'")
     settle(browser, "join")
     browser.resize(*PROJECTOR)

@@ -15,7 +15,7 @@ fn config(board: &Board) -> String {
 }
 
 #[test]
-fn messages_of_a_buffer_are_said_under_its_name() {
+fn messages_of_a_buffer_are_sent_under_its_name() {
     let board = Board::new("board");
     let daemon = Daemon::with(&config(&board));
     let mut alice = Client::member(&daemon, "alice");

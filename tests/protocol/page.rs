@@ -311,7 +311,7 @@ fn slow_and_long_heads_end_in_time() {
 }
 
 #[test]
-fn half_open_clients_end_in_time_and_are_told_what_they_asked_for() {
+fn half_open_clients_get_their_replies_and_end_in_time() {
     let limits = "message_timeout = \"300ms\"\nidle_timeout = \"300ms\"\n";
     let daemon = Daemon::with(&format!("{USUAL}{PAGE}{limits}"));
     let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -339,7 +339,7 @@ fn half_open_clients_end_in_time_and_are_told_what_they_asked_for() {
 }
 
 #[test]
-fn pipelined_flood_is_answered_in_order_and_costs_nobody_else_anything() {
+fn pipelined_flood_is_answered_in_order_and_delays_nobody() {
     const REQUESTS: usize = 20_000;
     let daemon = daemon();
     let mut flooding = daemon.tcp(PORT);
@@ -416,7 +416,7 @@ fn broken_frames_are_closed_with_the_code_of_the_rfc() {
 }
 
 #[test]
-fn client_that_offers_hints_is_told_what_watchers_are_told_of_it() {
+fn client_that_offers_hints_gets_those_that_watchers_get() {
     let daemon = daemon();
     let mut client = daemon.tcp(PORT);
     client.say(upgrade("multiply", "Sec-WebSocket-Protocol: ipcd.hints\r\n"));

@@ -83,7 +83,7 @@ fn hello_and_the_room_speak_in_messages() {
 }
 
 #[test]
-fn client_that_breaks_its_memory_is_told_and_nobody_else_notices() {
+fn client_that_breaks_its_memory_gets_an_error_and_others_go_on() {
     let daemon = Daemon::with(CONFIG);
     let (other, client) = (connect(&daemon, "multiply"), connect(&daemon, "multiply"));
     let rings = &client.rings;
@@ -104,7 +104,7 @@ fn client_that_breaks_its_memory_is_told_and_nobody_else_notices() {
 }
 
 #[test]
-fn client_that_does_not_read_is_not_read_from_and_holds_up_nobody() {
+fn client_that_does_not_read_is_not_read_from_and_delays_nobody() {
     let daemon = Daemon::with(CONFIG);
     let (other, client) = (connect(&daemon, "multiply"), connect(&daemon, "multiply"));
     let mut asked = 0;
@@ -205,7 +205,7 @@ fn person_on_the_socket_sees_what_it_is_and_daemon_sleeps() {
 }
 
 #[test]
-fn too_many_connections_are_told_in_the_memory() {
+fn excess_connections_get_their_error_in_the_memory() {
     let daemon = Daemon::with(&CONFIG.replace("[multiply]\n", "[multiply]\nmax_connections = 1\n"));
     // One place, and those that are kept for the daemon's own user.
     let _first: Vec<Shared> = (0..1 + PLACES_KEPT).map(|_| connect(&daemon, "multiply")).collect();

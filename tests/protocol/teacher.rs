@@ -15,7 +15,7 @@ fn opened(daemon: &Daemon, service: &str, token: &str) -> Client {
 }
 
 #[test]
-fn teacher_is_told_with_the_token_and_nobody_without() {
+fn teachers_view_opens_with_the_token_and_only_with_it() {
     let daemon = Daemon::talkative(&format!("{USUAL}{BESIDE}{PAGE}"));
     let token = token(&daemon);
     assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");

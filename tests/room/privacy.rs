@@ -123,11 +123,11 @@ impl Stage {
             bytes.extend(start);
             runs.for_each(|run| bytes.extend(run));
         };
-        let mut handing = self.0.hand_over(Timestamp::at(0));
-        write(handing.head());
-        let peers: Vec<ConnectionId> = handing.peers().collect();
-        peers.iter().filter_map(|peer| handing.session(*peer, 0)).for_each(&mut write);
-        write(handing.end());
+        let mut handover = self.0.hand_over(Timestamp::at(0));
+        write(handover.head());
+        let peers: Vec<ConnectionId> = handover.peers().collect();
+        peers.iter().filter_map(|peer| handover.session(*peer, 0)).for_each(&mut write);
+        write(handover.end());
         let record = reader::read(&bytes).unwrap();
         let sessions = record.sessions.into_iter().map(|(_, session)| session);
         let mut after = Stage::new();

@@ -76,7 +76,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 ";
 
 #[test]
-fn sandbox_without_kill_is_told_at_the_registration() {
+fn sandbox_without_kill_is_reported_at_the_registration() {
     let test_dir = TestDir::new();
     test_dir.write_config(USUAL);
     let ipcd = test_dir.command();

@@ -110,7 +110,7 @@ fn machines_that_report_have_live_charts() {
 
 #[test]
 #[ignore = "needs chromium, chromium-driver and python3"]
-fn teacher_sees_who_fails_and_speaks_to_the_room_with_the_token_alone() {
+fn teacher_with_the_token_sees_who_fails_and_speaks_to_the_room() {
     let beside = BESIDE.replace("[hello]\n", "[hello]\nmax_connections = 1\n");
     let daemon = Daemon::with(&format!("{USUAL}{beside}{PAGE}"));
     let at = [daemon.ip.to_string(), env!("CARGO_BIN_EXE_ipcctl").to_owned(), unix(&daemon)];

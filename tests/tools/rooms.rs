@@ -18,7 +18,7 @@ use server::{Server, versions};
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn members_of_every_kind_on_two_machines_hear_one_order() {
+fn members_of_every_kind_on_two_machines_get_one_order() {
     for version in versions() {
         let server = Server::alone(&version, "");
         let daemons = daemons(2, &table(&[&server], ""));
@@ -36,7 +36,7 @@ fn members_of_every_kind_on_two_machines_hear_one_order() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn name_is_one_person_in_the_whole_room() {
+fn name_belongs_to_one_member_in_the_whole_room() {
     let server = Server::alone(&versions()[0], "");
     let daemons = daemons(2, &table(&[&server], ""));
     let mut ann = Member::join(&daemons[0], Kind::Tcp, "ann");
@@ -247,7 +247,7 @@ fn watch_shows_what_goes_to_the_servers_and_comes_from_them() {
     let whisper = see(&mut here, &["  up: ann whispers to bob (private, 6 bytes)"]);
     assert!(!whisper.contains("secret"), "{whisper}");
     see(&mut there, &["  down: ann whispers to bob (private, 6 bytes)"]);
-    see(&mut here, &["it lives, with "]);
+    see(&mut here, &["it is alive, with "]);
     server.kill();
     see(&mut here, &["  nats: the room is cut off: "]);
     // Another service's watcher has seen nothing of it.

@@ -113,7 +113,7 @@ fn curl_hears_the_greeting_as_gopher_over_tls() {
 /// Debian has no package of sslyze: `IPCD_SSLYZE` is its path, unless it is found by its name.
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn sslyze_finds_nothing_but_that_the_certificate_is_a_tests_own() {
+fn sslyze_reports_only_the_untrusted_test_certificate() {
     let (daemon, ca) = daemon();
     let name = std::env::var("IPCD_SSLYZE").unwrap_or("sslyze".to_owned());
     let place = format!("localhost:{MULTIPLY}{{{}}}", daemon.ip);

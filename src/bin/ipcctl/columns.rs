@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn longest_text_that_fits_is_taken() {
+    fn longest_text_that_fits_is_accepted() {
         let texts = ["字字 q: quit", "q: quit", "q"];
         for (columns, taken) in [(12, Some(texts[0])), (11, Some("q: quit")), (1, Some("q")), (0, None)] {
             assert_eq!(longest(&texts, columns), taken);

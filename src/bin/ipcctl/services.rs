@@ -12,8 +12,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) fifo: bool,
     /// Whether it works over shared memory.
     pub(crate) memory: bool,
-    /// Whether it exists only behind a mux, which ipcctl uses on Unix sockets alone: elsewhere, another service would
-    /// take the request for a message.
+    /// Whether it exists only on a mux, which ipcctl uses only on Unix sockets: elsewhere, another service would treat
+    /// the request as a message.
     pub(crate) mux_only: bool,
 }
 

@@ -23,7 +23,7 @@ use super::websocket::Frames;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{FramingMode, Timestamp};
 
-/// What must be remembered beside the waiting bytes: what the first bursts showed, while the kind of client is not known; the
+/// What must be remembered in addition to the waiting bytes: what the first bursts showed, while the kind of client is not known; the
 /// options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of an overlong message ends.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess<State>")]
@@ -124,7 +124,7 @@ impl Guess {
         }
     }
 
-    /// Its memory beside its own size, in bytes.
+    /// Its memory in addition to its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),

@@ -117,7 +117,7 @@ impl Frames {
         self.has_ended_one
     }
 
-    /// Its memory beside its own size, in bytes.
+    /// Its memory in addition to its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.frame_head.capacity() + self.control.capacity()
     }

@@ -168,8 +168,8 @@ impl Engine {
                 }
                 let error = reply.strip_prefix(words::ERROR).filter(|_| logged.is_some());
                 if let Some(error) = error.filter(|_| self.shared.event_ring.has_subscribers()) {
-                    let sight = TraceEvent::Happened(EventKind::Erred(error.to_owned()));
-                    self.shared.show_datagram(&binding, remote, sight);
+                    let trace = TraceEvent::Happened(EventKind::Erred(error.to_owned()));
+                    self.shared.show_datagram(&binding, remote, trace);
                 }
                 if let Some(what) = logged.map(EventKind::Erred) {
                     self.shared.log(Event { peer: None, binding: Rc::clone(&binding), remote, what });

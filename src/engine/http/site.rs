@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn site_is_served_under_its_own_names_alone() {
+    fn site_is_served_only_under_its_own_names() {
         for (host, is_own) in [
             ("localhost:33080", true),
             ("LOCALHOST", true),

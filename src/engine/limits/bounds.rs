@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes read from one peer in one turn. They also bound what one peer can make us do in a turn: some 4,000 requests, about half a
-/// millisecond. Guessed; measure before you change it.
+/// millisecond. An estimate; measure before you change it.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of replies that wait for one peer. From here on its next requests wait.
@@ -27,13 +27,13 @@ pub const RELIEF_REST_BYTES: usize = 4096;
 pub const REPLY_BYTES_MAX: usize = 512;
 
 /// The bytes that count for a direct message in addition to its text: its entries in the order and in memory.
-pub const ASIDE_BYTES: usize = 96;
+pub const DIRECT_MESSAGE_BYTES: usize = 96;
 
 /// Members that are offered new output in one turn. It bounds the delay by a large room to the time of some 100 system calls.
 pub const FLUSHES_PER_TURN: usize = 128;
 
 /// Connections and endpoints that are written to status reports in one turn, for all reports together: about a tenth of a
-/// millisecond. Guessed; measure before you change it.
+/// millisecond. An estimate; measure before you change it.
 pub const STATUS_PARTS_PER_TURN: usize = 128;
 
 /// Bytes of a report. From here on the rest waits for another turn. Together with the bytes that wait to be sent, and an entry with
@@ -49,7 +49,7 @@ pub const ANSWERS_PER_SECOND: u32 = 10;
 /// The number of quiet seconds whose answers a sender can save up.
 pub const ANSWER_BURST_SECONDS: u32 = 10;
 
-/// Senders of datagrams whose share of answers is remembered: more than a lecture hall has. Guessed.
+/// Senders of datagrams whose share of answers is remembered: more than a lecture hall has. An estimate.
 pub const DATAGRAM_SENDERS_MAX: usize = 4096;
 
 /// The memory of one of these senders, in two trees that are half full.
@@ -143,7 +143,7 @@ pub const PLACES_KEPT: usize = 8;
 /// ones.
 pub const MESSAGES_BURST: u32 = 10;
 
-/// Addresses and users for which the rest of their burst in the room is remembered. Guessed: those that have said much in the last
+/// Addresses and users for which the rest of their burst in the room is remembered. An estimate: those that have said much in the last
 /// seconds.
 pub const PACES_OF_SOURCES_MAX: usize = 256;
 

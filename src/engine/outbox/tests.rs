@@ -143,19 +143,19 @@ fn each_style_ends_an_open_message_in_its_own_way() {
 
 #[test]
 fn queued_bytes_are_private_until_sent_or_dropped() {
-    let confided = || {
+    let private = || {
         let mut outbox = Outbox::default();
-        outbox.confide();
+        outbox.mark_private();
         outbox.say(Encoding::Lines, "ann whispers: hi");
         outbox.say(Encoding::Lines, "Bob: hi");
         assert!(outbox.is_private());
         outbox
     };
-    let mut sent = confided();
+    let mut sent = private();
     sent.sent(Encoding::Lines, 17, Timestamp::at(0), GAP);
     assert!(sent.is_private(), "which of them was sent is not known");
     sent.sent(Encoding::Lines, 8, Timestamp::at(0), GAP);
-    let (mut dropped, mut cleared) = (confided(), confided());
+    let (mut dropped, mut cleared) = (private(), private());
     assert_eq!(dropped.drop_oldest(0), 2);
     cleared.clear();
     for mut outbox in [sent, dropped, cleared] {

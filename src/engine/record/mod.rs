@@ -108,7 +108,7 @@ pub struct SavedSession {
     pub(super) outbox: Outbox,
     /// Direct messages to it in the room, one text after the other.
     #[serde(skip)]
-    pub(super) asides: Vec<u8>,
+    pub(super) direct_messages: Vec<u8>,
     pub(super) opened: Timestamp,
     pub(super) begun: Option<Timestamp>,
     pub(super) active: Timestamp,
@@ -118,7 +118,7 @@ pub struct SavedSession {
     #[serde(rename = "spoke")] // its name in the records of earlier versions
     pub(super) first_message_seen: bool,
     pub(super) skipping: bool,
-    /// It is told the hints about its requests.
+    /// It gets the hints about its requests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) advised: bool,
 }

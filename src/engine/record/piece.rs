@@ -13,7 +13,7 @@ use crate::engine::machines::{self, Machine};
 use crate::engine::message::{Binding, Timestamp};
 use crate::engine::service::Service;
 
-/// Runs of bytes beside a piece's JSON.
+/// Runs of bytes after a piece's JSON.
 pub const RUNS: usize = 3;
 
 /// Bytes of a piece's lengths.
@@ -38,9 +38,9 @@ pub fn bytes_max(settings: &Settings) -> usize {
 /// The contents of a piece. Only one exists at a time, so the larger ones are not boxed.
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)]
-pub(in crate::engine) enum Said {
+pub(in crate::engine) enum Content {
     /// The first piece: its timestamp, the bindings of sessions, and the position in the room's log at which its bytes begin.
-    /// Beside it: those bytes, and the history, one message a line.
+    /// After it: those bytes, and the history, one message a line.
     Head {
         now: Timestamp,
         #[serde(rename = "doors")] // its name in the records of earlier versions
@@ -51,9 +51,9 @@ pub(in crate::engine) enum Said {
         #[serde(default)]
         shared: Option<Box<SavedShared>>,
     },
-    /// A machine. Beside it: its last report.
+    /// A machine. After it: its last report.
     Machine(String, Machine),
-    /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and its direct messages.
+    /// A session, and the number of its descriptor. After it: its inbox, its outbox, and its direct messages.
     Session(u64, Box<SavedSession>),
     /// The last piece: the number of machines and sessions.
     End { machines: usize, sessions: usize },
@@ -67,9 +67,9 @@ pub struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    pub(in crate::engine) fn new(said: &Said, runs: [Vec<&'a [u8]>; RUNS]) -> Piece<'a> {
+    pub(in crate::engine) fn new(content: &Content, runs: [Vec<&'a [u8]>; RUNS]) -> Piece<'a> {
         // This cannot fail: every map has text as keys, and every value can be written.
-        let json = serde_json::to_vec(said).unwrap_or_default();
+        let json = serde_json::to_vec(content).unwrap_or_default();
         Piece { json, runs }
     }
 
@@ -88,7 +88,7 @@ impl<'a> Piece<'a> {
 pub struct Sizes {
     /// The length of the JSON, in bytes.
     pub json: u64,
-    /// The lengths of the runs beside it.
+    /// The lengths of the runs after it.
     pub runs: [u64; RUNS],
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
+use super::piece::{Content, RUNS, SIZES_BYTES, Sizes};
 use super::{BindingOf, Record};
 use crate::engine::message::{Binding, Timestamp};
 
@@ -25,31 +25,33 @@ impl Reader {
     /// # Errors
     /// If it is not a piece, or cannot come here.
     pub fn take(&mut self, json: &[u8], runs: [Vec<u8>; RUNS]) -> Result<(), String> {
-        let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let content = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let [first, second, third] = runs;
-        match (said, &self.bindings) {
+        match (content, &self.bindings) {
             #[cfg(not(feature = "nats"))]
-            (Said::Head { now, bindings, base }, None) => self.begin(now, bindings, base, first, second)?,
+            (Content::Head { now, bindings, base }, None) => {
+                self.begin(now, bindings, base, first, second)?
+            }
             #[cfg(feature = "nats")]
-            (Said::Head { now, bindings, base, shared }, None) => {
+            (Content::Head { now, bindings, base, shared }, None) => {
                 self.begin(now, bindings, base, first, second)?;
                 self.record.shared = shared;
             }
-            (Said::Machine(host, mut machine), Some(_)) => {
+            (Content::Machine(host, mut machine), Some(_)) => {
                 machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is not text")?;
                 self.record.machines.push((host, machine));
             }
-            (Said::Session(number, mut saved), Some(bindings)) => {
+            (Content::Session(number, mut saved), Some(bindings)) => {
                 if let BindingOf::Number(at) = saved.binding {
                     let binding = bindings.get(at as usize).ok_or("a session has an unknown binding")?;
                     saved.binding = BindingOf::Binding(Rc::clone(binding));
                 }
                 saved.inbox.extend_from_slice(&first);
                 saved.outbox.fill(second);
-                saved.asides = third;
+                saved.direct_messages = third;
                 self.record.sessions.push((number, *saved));
             }
-            (Said::End { machines, sessions }, Some(_)) => {
+            (Content::End { machines, sessions }, Some(_)) => {
                 let found = (self.record.machines.len(), self.record.sessions.len());
                 if found != (machines, sessions) {
                     return Err(format!(
@@ -59,7 +61,7 @@ impl Reader {
                 }
                 self.is_complete = true;
             }
-            (Said::Head { .. }, Some(_)) => return Err("it begins a second time".to_owned()),
+            (Content::Head { .. }, Some(_)) => return Err("it begins a second time".to_owned()),
             (_, None) => return Err("it does not begin with its head".to_owned()),
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The parts of a shared room, in an ipcd that was built without NATS: no room is shared.
+//! The methods for a shared room, in an ipcd that was built without NATS: no room is shared.
 
 use super::super::claim::Claim;
 use super::super::message::ConnectionId;

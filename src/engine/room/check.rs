@@ -11,19 +11,20 @@ impl Room {
         for (_, member) in &self.members {
             let (peer, name) = (&member.peer, &member.name.shown);
             let log = self.timeline.log.base..=self.timeline.log.end;
-            assert!(log.contains(&member.cursor), "{name} has heard {} of {log:?}", member.cursor);
-            let asides: usize = member.asides.iter().map(|aside| aside.bytes()).sum();
-            assert_eq!(member.aside_bytes, asides, "what was said to {name} alone");
+            assert!(log.contains(&member.cursor), "{name} was sent {} of {log:?}", member.cursor);
+            let direct_messages: usize = member.direct_messages.iter().map(|direct| direct.bytes()).sum();
+            assert_eq!(member.direct_bytes, direct_messages, "bytes of direct messages to {name}");
             let first = ready_members.partition_point(|other| *other < peer);
             let times = ready_members[first..].iter().take_while(|other| **other == peer).count();
-            assert!(!member.called || times > 0, "{name} was collected, but is in no list");
-            assert!(!member.called || times == 1, "{name} was called {times} times");
+            assert!(!member.is_listed || times > 0, "{name} was collected, but is in no list");
+            assert!(!member.is_listed || times == 1, "{name} is listed {times} times");
         }
         let members = || self.members.iter().map(|(_, member)| member);
         let blocked = members().filter(|member| member.blocked).count();
         assert_eq!(self.blocked, blocked, "members that are blocked");
-        let asides: usize = members().filter(|member| !member.lossy).map(|member| member.aside_bytes).sum();
-        assert_eq!(self.aside_bytes, asides, "what was said to members alone");
+        let direct_messages: usize =
+            members().filter(|member| !member.lossy).map(|member| member.direct_bytes).sum();
+        assert_eq!(self.direct_bytes, direct_messages, "bytes of direct messages");
         assert_eq!(self.keys.len(), self.members.len(), "names, and members who have one");
         for (index, member) in &self.members {
             let holder = self.keys.get(&member.name.key);

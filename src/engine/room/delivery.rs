@@ -10,23 +10,23 @@ use super::offer::Offer;
 
 impl Room {
     /// Whether a private message waits for this member.
-    pub fn confides(&self, member_id: MemberId) -> bool {
-        self.members[member_id.0].asides.iter().any(|aside| aside.is_private)
+    pub fn has_private(&self, member_id: MemberId) -> bool {
+        self.members[member_id.0].direct_messages.iter().any(|direct| direct.is_private)
     }
 
     /// Whether the member's next offer is a private message.
     pub fn offers_private(&self, member_id: MemberId) -> bool {
         let member = &self.members[member_id.0];
-        member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
+        member.direct_messages.front().is_some_and(|direct| direct.is_private && direct.at == member.cursor)
     }
 
     /// The next offer to a member.
     pub fn offer(&self, member_id: MemberId) -> Offer<'_> {
         let member = &self.members[member_id.0];
         let from = member.cursor;
-        match member.asides.front() {
-            Some(aside) if aside.at == from => Offer::DirectMessage(&aside.text[aside.sent..]),
-            Some(aside) => Offer::Log { from, to: aside.at, goes_on: true },
+        match member.direct_messages.front() {
+            Some(direct) if direct.at == from => Offer::DirectMessage(&direct.text[direct.sent..]),
+            Some(direct) => Offer::Log { from, to: direct.at, goes_on: true },
             None if from == self.timeline.log.end => Offer::Nothing,
             None => Offer::Log { from, to: self.timeline.log.end, goes_on: false },
         }
@@ -48,15 +48,15 @@ impl Room {
         count
     }
 
-    /// Takes the member's next messages, line by line without their ends, until they have `max` bytes or a little more. `each` is
-    /// also told whether a line is a direct message.
+    /// Takes the member's next messages, line by line without their ends, until they have `max` bytes or a little more. The second
+    /// argument of `each` is whether the line is a direct message.
     pub fn take_lines(&mut self, member_id: MemberId, max: usize, mut each: impl FnMut(&[u8], bool)) {
         let (mut left, mut text) = (max, Vec::new());
         while left > 0 {
             let count = match self.offer(member_id) {
                 Offer::Nothing => break,
                 Offer::DirectMessage(line) => {
-                    let is_private = self.members[member_id.0].asides[0].is_private;
+                    let is_private = self.members[member_id.0].direct_messages[0].is_private;
                     each(line.strip_suffix(b"\n").unwrap_or(line), is_private);
                     line.len()
                 }
@@ -83,7 +83,7 @@ impl Room {
     /// How long the member has been behind; `waits`: whether something that was taken for it is still unsent.
     pub fn lag(&mut self, member_id: MemberId, waits: bool, now: Timestamp) -> Duration {
         let (end, member) = (self.timeline.log.end, &mut self.members[member_id.0]);
-        let is_behind = waits || member.cursor < end || !member.asides.is_empty();
+        let is_behind = waits || member.cursor < end || !member.direct_messages.is_empty();
         let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };
         member.behind_since = since;
         since.map_or(Duration::ZERO, |since| now.since(since))
@@ -92,22 +92,22 @@ impl Room {
     /// Notes that the first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
     #[inline]
     pub fn sent(&mut self, member_id: MemberId, count: usize) {
-        self.stirred = true;
-        self.moved = true;
+        self.is_unsettled = true;
+        self.may_trim = true;
         let member = &mut self.members[member_id.0];
-        if member.asides.is_empty() {
+        if member.direct_messages.is_empty() {
             member.cursor += count as u64;
             return;
         }
-        match member.asides.front_mut() {
-            Some(aside) if aside.at == member.cursor => {
-                aside.sent += count;
-                if aside.sent == aside.text.len() {
-                    member.aside_bytes -= aside.bytes();
-                    self.aside_bytes -= if member.lossy { 0 } else { aside.bytes() };
-                    member.asides.pop_front();
-                    if member.asides.is_empty() {
-                        member.asides = VecDeque::new(); // frees the memory, which counts only while it holds something
+        match member.direct_messages.front_mut() {
+            Some(direct) if direct.at == member.cursor => {
+                direct.sent += count;
+                if direct.sent == direct.text.len() {
+                    member.direct_bytes -= direct.bytes();
+                    self.direct_bytes -= if member.lossy { 0 } else { direct.bytes() };
+                    member.direct_messages.pop_front();
+                    if member.direct_messages.is_empty() {
+                        member.direct_messages = VecDeque::new(); // frees the memory, which counts only while it holds something
                     }
                 }
             }
@@ -117,15 +117,15 @@ impl Room {
 
     /// Notes whether the kernel accepts bytes for this member.
     pub fn set_blocked(&mut self, member_id: MemberId, blocked: bool) {
-        self.stirred = true; // a member may be too slow from now on
+        self.is_unsettled = true; // a member may be too slow from now on
         let was_blocked = std::mem::replace(&mut self.members[member_id.0].blocked, blocked);
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
 
-    /// Makes the member miss the oldest lines, instead of being dropped as too slow.
+    /// Lets the member miss the oldest lines instead of dropping it as too slow.
     pub fn set_lossy(&mut self, member_id: MemberId) {
         let member = &mut self.members[member_id.0];
-        self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
+        self.direct_bytes -= if member.lossy { 0 } else { member.direct_bytes };
         member.lossy = true;
     }
 
@@ -140,9 +140,9 @@ impl Room {
             return;
         }
         for (_, member) in &mut self.members {
-            let behind = member.cursor < self.timeline.log.end || !member.asides.is_empty();
-            if behind && !member.blocked && !member.called {
-                member.called = true;
+            let behind = member.cursor < self.timeline.log.end || !member.direct_messages.is_empty();
+            if behind && !member.blocked && !member.is_listed {
+                member.is_listed = true;
                 list.push_back(member.peer);
             }
         }
@@ -150,21 +150,21 @@ impl Room {
 
     /// Notes that the member is being offered everything.
     pub fn clear_ready(&mut self, member_id: MemberId) {
-        self.members[member_id.0].called = false;
+        self.members[member_id.0].is_listed = false;
     }
 
-    /// Trims the heard part of the log, once everyone has been offered everything and before more is said.
+    /// Trims the part of the log that all members were sent. Called when everyone was offered everything, before new messages.
     pub fn trim_log(&mut self) {
-        if std::mem::take(&mut self.moved) {
+        if std::mem::take(&mut self.may_trim) {
             let cursors = self.members.iter().map(|(_, member)| member.cursor);
             self.timeline.log.forget(cursors.fold(self.timeline.log.end, u64::min));
         }
     }
 
-    /// Allows new messages again, once everyone has been offered everything and had time to read it. Returns the members that are
+    /// Allows new messages again. Called when everyone was offered everything and had time to read it. Returns the members that are
     /// more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<ConnectionId> {
-        if !std::mem::take(&mut self.stirred) {
+        if !std::mem::take(&mut self.is_unsettled) {
             return Vec::new();
         }
         self.timeline.fresh = self.timeline.fresh_floor;
@@ -178,7 +178,7 @@ impl Room {
             if member.blocked && member.behind(end) > backlog {
                 if member.lossy {
                     self.skipped += member.skip_oldest(&self.timeline.log, backlog);
-                    self.moved = true;
+                    self.may_trim = true;
                 } else {
                     slow.push(member.peer);
                 }

@@ -1,4 +1,4 @@
-//! Everything that was said, as bytes in chunks; the front can be trimmed.
+//! All messages, as bytes in chunks; the front can be trimmed.
 
 use std::collections::VecDeque;
 
@@ -44,7 +44,7 @@ impl Log {
             if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
                 self.chunks.push_back(Vec::with_capacity(CHUNK));
             }
-            let chunk = self.chunks.back_mut().expect("a chunk with room was just seen to");
+            let chunk = self.chunks.back_mut().expect("the last chunk has room");
             let count = bytes.len().min(CHUNK - chunk.len());
             chunk.extend_from_slice(&bytes[..count]);
             self.end += count as u64;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::super::claim::Claim;
-use super::super::limits::ASIDE_BYTES;
+use super::super::limits::DIRECT_MESSAGE_BYTES;
 use super::super::message::{ConnectionId, Timestamp};
 use super::super::name::Name;
 use super::log::Log;
@@ -22,14 +22,14 @@ pub(super) struct Member {
     /// The position in the log up to which it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it.
-    pub(super) asides: VecDeque<DirectMessage>,
-    pub(super) aside_bytes: usize,
+    pub(super) direct_messages: VecDeque<DirectMessage>,
+    pub(super) direct_bytes: usize,
     /// Since when it has been behind, if it gets its messages one by one.
     pub(super) behind_since: Option<Timestamp>,
     /// Whether the kernel accepts nothing for it at the moment.
     pub(super) blocked: bool,
     /// Whether it is already in the list of members to be offered something.
-    pub(super) called: bool,
+    pub(super) is_listed: bool,
     /// Whether it misses the oldest lines when it is too far behind, and stays.
     pub(super) lossy: bool,
     /// A client with this secret owns its name.
@@ -49,38 +49,38 @@ pub(super) struct DirectMessage {
 impl DirectMessage {
     /// Its counted size. It includes overhead, so that many short messages do not take more memory than the backlog allows.
     pub(super) fn bytes(&self) -> usize {
-        self.text.len() + ASIDE_BYTES
+        self.text.len() + DIRECT_MESSAGE_BYTES
     }
 }
 
 impl Member {
     /// The counted bytes that it has not been sent.
     pub(super) fn behind(&self, end: u64) -> usize {
-        (end - self.cursor) as usize + self.aside_bytes
+        (end - self.cursor) as usize + self.direct_bytes
     }
 
     /// Drops the oldest lines until at most `backlog` bytes wait for it; returns how many. A line that was sent in part is
     /// completed first.
     pub(super) fn skip_oldest(&mut self, log: &Log, backlog: usize) -> u64 {
-        let begun = match self.asides.front() {
-            Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
+        let begun = match self.direct_messages.front() {
+            Some(direct) if direct.at == self.cursor && direct.sent > 0 => self.direct_messages.pop_front(),
             _ if !log.is_at_line_start(self.cursor) => {
                 let end = log.line_end(self.cursor);
                 let mut text = vec![b'\n']; // stands for the sent part
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
-                let aside = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };
-                self.aside_bytes += aside.bytes();
-                Some(aside)
+                let direct = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };
+                self.direct_bytes += direct.bytes();
+                Some(direct)
             }
             _ => None,
         };
         let mut count = 0;
         while self.behind(log.end) > backlog {
-            match self.asides.front() {
-                Some(aside) if aside.at == self.cursor => {
-                    self.aside_bytes -= aside.bytes();
-                    self.asides.pop_front();
+            match self.direct_messages.front() {
+                Some(direct) if direct.at == self.cursor => {
+                    self.direct_bytes -= direct.bytes();
+                    self.direct_messages.pop_front();
                 }
                 _ if self.cursor < log.end => self.cursor = log.line_end(self.cursor),
                 _ => break,
@@ -88,7 +88,7 @@ impl Member {
             count += 1;
         }
         if let Some(begun) = begun {
-            self.asides.push_front(DirectMessage { at: self.cursor, ..begun });
+            self.direct_messages.push_front(DirectMessage { at: self.cursor, ..begun });
         }
         count
     }

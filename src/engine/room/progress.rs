@@ -8,7 +8,8 @@ pub struct SavedProgress {
     /// The position in the log up to which it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it: the position, length, and sent bytes of each.
-    pub(super) asides: Vec<(u64, usize, usize)>,
+    #[serde(rename = "asides")] // its name in the records of earlier versions
+    pub(super) direct_messages: Vec<(u64, usize, usize)>,
 }
 
 /// The room's log.

@@ -9,7 +9,7 @@ use super::member::{DirectMessage, MemberId};
 use super::progress::{SavedLog, SavedProgress};
 
 /// A position that no log reaches.
-const PLACE_MAX: u64 = 1 << 62;
+const POSITION_MAX: u64 = 1 << 62;
 
 impl Room {
     /// A member's data for the process after a restart: its name, the time of its joining, and its progress. Its direct messages
@@ -20,9 +20,14 @@ impl Room {
         texts: &mut Vec<&'r [u8]>,
     ) -> (String, u64, SavedProgress) {
         let member = &self.members[member_id.0];
-        texts.extend(member.asides.iter().map(|aside| &*aside.text));
-        let asides = member.asides.iter().map(|aside| (aside.at, aside.text.len(), aside.sent)).collect();
-        (member.name.shown.to_string(), member.joined, SavedProgress { cursor: member.cursor, asides })
+        texts.extend(member.direct_messages.iter().map(|direct| &*direct.text));
+        let direct_messages =
+            member.direct_messages.iter().map(|direct| (direct.at, direct.text.len(), direct.sent)).collect();
+        (
+            member.name.shown.to_string(),
+            member.joined,
+            SavedProgress { cursor: member.cursor, direct_messages },
+        )
     }
 
     /// The log: the position at which it begins, and its bytes.
@@ -32,7 +37,7 @@ impl Room {
 
     /// The room's messages from before a restart.
     pub fn restore_log(&mut self, log: SavedLog) {
-        if log.base < PLACE_MAX {
+        if log.base < POSITION_MAX {
             (self.timeline.log.base, self.timeline.log.end) = (log.base, log.base);
             self.timeline.log.append(&log.bytes);
         }
@@ -40,15 +45,15 @@ impl Room {
 
     /// A member's progress from before a restart. An impossible position is ignored.
     pub fn restore_progress(&mut self, member_id: MemberId, progress: SavedProgress, texts: &[u8]) {
-        let mut asides = VecDeque::with_capacity(progress.asides.len());
+        let mut direct_messages = VecDeque::with_capacity(progress.direct_messages.len());
         let (mut after, mut texts) = (progress.cursor, texts);
-        for (at, bytes, sent) in progress.asides {
+        for (at, bytes, sent) in progress.direct_messages {
             if !(after..=self.timeline.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
                 return;
             }
             let (text, rest) = texts.split_at(bytes);
             // The record does not say which of them are private: all are treated like that.
-            asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
+            direct_messages.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
         if !(self.timeline.log.base..=self.timeline.log.end).contains(&progress.cursor) {
@@ -56,10 +61,10 @@ impl Room {
         }
         let member = &mut self.members[member_id.0];
         member.cursor = progress.cursor;
-        member.aside_bytes = asides.iter().map(DirectMessage::bytes).sum();
-        self.aside_bytes += member.aside_bytes;
-        member.asides = asides;
-        self.moved = true;
+        member.direct_bytes = direct_messages.iter().map(DirectMessage::bytes).sum();
+        self.direct_bytes += member.direct_bytes;
+        member.direct_messages = direct_messages;
+        self.may_trim = true;
         self.mark_pending();
     }
 

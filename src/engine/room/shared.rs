@@ -39,7 +39,7 @@ pub(super) struct Newcomer {
     pub(super) claim: Option<Claim>,
 }
 
-/// What a session or the daemon's log must be told.
+/// What follows for a session or the daemon's log.
 #[derive(Debug)]
 pub enum Consequence {
     /// A client has joined the room; with what it sent after its name.
@@ -50,7 +50,7 @@ pub enum Consequence {
     Log(LogEvent),
     /// A machine's report from another daemon.
     Stats(Box<str>, Box<str>),
-    /// What went up to the servers or came down, for watchers: which way, whose, and what.
+    /// Something that was sent to the servers or came from them, for watchers: its direction, member and text.
     Seen(Direction, Box<str>, Box<str>),
     /// Nothing is left to do.
     Nothing,
@@ -62,8 +62,8 @@ impl Shared {
         (self.has_begun, self.is_cut_off)
     }
 
-    /// Proposes an entry. Returns the reason if that is impossible: as members wait while the queue is full, the message must be
-    /// too long.
+    /// Proposes an entry. Returns the reason if that is impossible: usually it is too long, because members wait while the queue
+    /// is full.
     pub(super) fn propose(&mut self, entry: uplink::Entry<'_>) -> Option<String> {
         match self.uplink.propose(entry, self.now) {
             Ok(()) => None,
@@ -72,7 +72,7 @@ impl Shared {
         }
     }
 
-    /// Proposes the joining of a member that came through a restart, which the log may not know.
+    /// Proposes the joining of a member from before a restart, which the log may not know.
     pub(super) fn join_again(&mut self, name: &str) {
         if !self.is_continued {
             self.propose(uplink::Entry::Joined(name));

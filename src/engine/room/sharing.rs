@@ -1,5 +1,5 @@
-//! A shared room: what is said here is proposed to the log, and heard when it comes back from there. Knows members by name; the
-//! uplink decides about names and has the protocol.
+//! A shared room: messages are proposed to the log, and delivered when they come back from there. Knows members by name; the
+//! uplink decides about names and implements the protocol.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use super::timeline::Entry;
 /// The most private messages of ours that wait for an answer, which takes seconds at most.
 const WHISPERS_MAX: usize = 1024;
 
-/// The most newcomers that have gone before they had their place in the log: each is to be said there twice.
+/// The most newcomers that have left before the log had them: each needs two entries there, joined and left.
 const NEWCOMERS_GONE_MAX: usize = 1000;
 
 impl Room {
@@ -86,7 +86,7 @@ impl Room {
         Some(&mut shared.uplink)
     }
 
-    /// The value of [`fresh`](Self::fresh) if nothing was said.
+    /// The value of [`fresh`](Self::fresh) without new messages.
     pub fn floor(&self) -> usize {
         self.timeline.fresh_floor
     }
@@ -132,7 +132,7 @@ impl Room {
         true
     }
 
-    /// Handles a member that came through a restart.
+    /// Handles a member from before a restart.
     pub(super) fn join_again(&mut self, name: &str) {
         if let Some(shared) = &mut self.shared {
             shared.join_again(name);
@@ -157,14 +157,14 @@ impl Room {
         }
     }
 
-    /// Whether so many have come and gone again, while the log took nothing, that nobody new is let in.
+    /// Whether too many have joined and left while the log accepted nothing, so that no newcomer is admitted.
     pub fn is_crowded(&self) -> bool {
         let is_gone = |newcomer: &&Newcomer| newcomer.peer.is_none();
         let joining = self.shared.as_ref().map_or(&[][..], |shared| &shared.joining);
         joining.len() >= NEWCOMERS_GONE_MAX && joining.iter().filter(is_gone).count() >= NEWCOMERS_GONE_MAX
     }
 
-    /// Whether somebody elsewhere has, or is about to have, that name or one that it can be mistaken for.
+    /// Whether a member or newcomer elsewhere has that name, or one that it can be mistaken for.
     pub(super) fn is_held_elsewhere(&self, name: &Name) -> bool {
         let Some(shared) = &self.shared else { return false };
         let is_alike = |other: &Name| {
@@ -202,7 +202,7 @@ impl Room {
     /// Proposes an entry; `false`: the room is not shared.
     ///
     /// # Errors
-    /// Why a line that no member says is not taken. A member hears it itself.
+    /// Why a line that no member sent is not accepted. A member gets the error itself.
     pub(super) fn propose_to_log(&mut self, entry: Entry<'_>) -> Result<bool, String> {
         let Some(shared) = &mut self.shared else { return Ok(false) };
         let (author, refused) = match entry {
@@ -291,7 +291,7 @@ impl Room {
                 if is_heard {
                     self.mark_pending();
                 }
-                name.map_or(Consequence::Nothing, |name| self.seat(&name))
+                name.map_or(Consequence::Nothing, |name| self.admit_own(&name))
             }
             Event::NameTaken { name } => {
                 let name: Box<str> = name.into();
@@ -348,9 +348,8 @@ impl Room {
         })
     }
 
-    /// Handles that a member of ours has its place in the log: a waiting client joins now, and a member was in the room all the
-    /// time.
-    fn seat(&mut self, name: &str) -> Consequence {
+    /// Handles the log's entry for a member of ours that joins: a waiting client joins now; a member was in the room already.
+    fn admit_own(&mut self, name: &str) -> Consequence {
         self.joins += 1;
         let key = Key::new(name);
         if let Some(member_id) = self.keys.get(&key) {
@@ -366,7 +365,7 @@ impl Room {
                 self.members[member_id.0].claim = claim.map(Box::new);
                 Consequence::Joined(peer, member_id, rest)
             }
-            // Its client has gone, perhaps in the process before a restart, which could not say so.
+            // Its client has left, perhaps before a restart, where this could not be proposed.
             Some(Newcomer { peer: None, .. }) | None => {
                 shared.propose(uplink::Entry::Left(name));
                 Consequence::Nothing
@@ -374,7 +373,7 @@ impl Room {
         }
     }
 
-    /// Handles that somebody else has this name.
+    /// Handles that another member has this name.
     fn refuse(&mut self, name: Box<str>) -> Consequence {
         let key = Key::new(&name);
         if let Some(member_id) = self.keys.get(&key).copied() {
@@ -431,7 +430,7 @@ impl Room {
         let is_full = self.shared.as_ref().is_some_and(|shared| shared.uplink.is_full());
         self.timeline.fresh_floor = if is_full { ROOM_BURST_BYTES } else { 0 };
         self.timeline.fresh = self.timeline.fresh.max(self.timeline.fresh_floor);
-        self.stirred |= !is_full;
+        self.is_unsettled |= !is_full;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tests of the room alone: what members hear, in which order, and its memory.
 
-use super::super::limits::ASIDE_BYTES;
+use super::super::limits::DIRECT_MESSAGE_BYTES;
 use super::log::CHUNK;
 use super::*;
 
@@ -49,13 +49,13 @@ fn many_short_private_lines_count_with_their_overhead() {
         room.send_to(member_id, "x");
         count += 1;
     }
-    assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
+    assert_eq!(count, backlog / (2 + DIRECT_MESSAGE_BYTES) + 1);
     let (member, words) = (&room.members[member_id.0], count * 2);
     // Each has an entry, and its text is in the allocator's smallest block.
-    assert!(member.asides.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
-    assert_eq!((room.behind(member_id), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
+    assert!(member.direct_messages.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
+    assert_eq!((room.behind(member_id), room.direct_bytes()), (words, words + count * DIRECT_MESSAGE_BYTES));
     assert_eq!(drain(&mut room, member_id, 100).len(), words);
-    assert_eq!((room.behind(member_id), room.aside_bytes()), (0, 0));
+    assert_eq!((room.behind(member_id), room.direct_bytes()), (0, 0));
 }
 
 /// Everything that the member can be sent, in pieces of at most `step` bytes.
@@ -163,12 +163,12 @@ fn private_lines_use_no_memory_once_heard() {
     for _ in 0..1000 {
         room.send_to(member_id, "psst");
     }
-    assert_eq!(room.aside_bytes(), room.aside_bytes_of(member_id));
+    assert_eq!(room.direct_bytes(), room.direct_bytes_of(member_id));
     drain(&mut room, member_id, CHUNK);
-    assert_eq!((room.aside_bytes(), room.members[member_id.0].asides.capacity()), (0, 0));
+    assert_eq!((room.direct_bytes(), room.members[member_id.0].direct_messages.capacity()), (0, 0));
     room.send_to(member_id, "psst");
     room.drop_member(member_id, &mut Vec::new());
-    assert_eq!(room.aside_bytes(), 0, "nor does one who is gone");
+    assert_eq!(room.direct_bytes(), 0, "nor does one who is gone");
 }
 
 #[test]

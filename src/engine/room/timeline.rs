@@ -1,4 +1,4 @@
-//! The one order in which all members hear everything. In a room of one daemon it is the order of arrival; in a shared room it is
+//! The one order in which all members get everything. In a room of one daemon it is the order of arrival; in a shared room it is
 //! that of a log elsewhere, from which everything comes back.
 
 use super::super::transcript::Transcript;
@@ -8,7 +8,7 @@ use super::super::words;
 use super::history::History;
 use super::log::Log;
 
-/// An entry that everyone in the room hears.
+/// An entry for everyone in the room.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entry<'a> {
     /// A member with this name joined.
@@ -32,9 +32,9 @@ pub(super) struct Timeline {
     /// Set if there is a transcript, or the room is shared. Otherwise messages go into the log at once.
     is_special: bool,
     is_shared: bool,
-    /// Bytes said since all members were last offered everything.
+    /// Bytes since all members were last offered everything.
     pub(super) fresh: usize,
-    /// The value of `fresh` if nothing was said: above zero if members have to wait.
+    /// The value of `fresh` without new messages: above zero if members have to wait.
     pub(super) fresh_floor: usize,
 }
 
@@ -74,7 +74,7 @@ impl Timeline {
         self.append(&[prefix, text], true, true);
     }
 
-    /// Adds an entry to the log, the history and the transcript. `is_heard`: there are members to hear it.
+    /// Adds an entry to the log, the history and the transcript. `is_heard`: whether there are members.
     pub(super) fn commit(&mut self, entry: Entry<'_>, is_heard: bool) {
         match entry {
             Entry::Joined(name) => self.write(&[name.as_bytes(), words::JOINED.as_bytes()], false, is_heard),

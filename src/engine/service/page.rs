@@ -97,7 +97,7 @@ pub enum Reply {
 pub enum Terms {
     /// At once.
     Usual,
-    /// At once; and the client is told the hints about what it sends.
+    /// At once; and the client gets the hints about what it sends.
     Advised,
     /// Once the client has shown the token.
     Guarded,

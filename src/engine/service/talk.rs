@@ -31,7 +31,7 @@ pub const FACTS: Facts = Facts {
 };
 
 /// One end of a pair: twice the pair's number, which is less than the number of connections, and one more for the second end. In
-/// this form it fits into a session beside its state in talk.
+/// this form it fits into a session together with its state in talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEnd(u32);
 

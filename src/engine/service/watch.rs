@@ -57,7 +57,7 @@ pub struct Filter {
     name: Option<(Key, String)>,
     /// Only hints.
     hints: bool,
-    /// The way to the servers of a shared room alone.
+    /// Only the traffic with the servers of a shared room.
     nats: bool,
     /// As JSON objects instead of plain lines.
     pub json: bool,
@@ -165,7 +165,7 @@ impl Filter {
         &self,
         service: Service,
         remote: impl Into<Option<RemoteAddress>>,
-        sight: &TraceEvent,
+        trace: &TraceEvent,
         names: [Option<&str>; 2],
     ) -> bool {
         let remote = remote.into();
@@ -175,7 +175,7 @@ impl Filter {
         };
         let has_name =
             |(key, _): &(Key, String)| names.into_iter().flatten().any(|name| Key::new(name) == *key);
-        if self.hints && !matches!(sight, TraceEvent::Mistaken(_))
+        if self.hints && !matches!(trace, TraceEvent::Mistaken(_))
             || self.nats && remote.is_some()
             || !self.address.is_none_or(is_address)
             || !self.name.as_ref().is_none_or(has_name)
@@ -203,14 +203,14 @@ pub enum TraceEvent {
     /// The kernel accepted this reply for it.
     Replied(String),
     /// The kernel accepted a private reply of this many bytes.
-    Confided(usize),
+    RepliedPrivately(usize),
     /// It made a classic mistake.
     Mistaken(Hint),
     /// This went to the servers of a shared room.
     Sent(String),
     /// This came from them.
     Came(String),
-    /// The way to them has changed.
+    /// The connection to them has changed.
     Changed(String),
 }
 
@@ -218,7 +218,7 @@ impl TraceEvent {
     /// A reply; only its length if it is private.
     pub fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
         match is_private {
-            true => TraceEvent::Confided(reply.len()),
+            true => TraceEvent::RepliedPrivately(reply.len()),
             false => TraceEvent::Replied(quote(reply)),
         }
     }
@@ -243,7 +243,7 @@ impl TraceEvent {
             | TraceEvent::Came(text)
             | TraceEvent::Changed(text) => text.len(),
             TraceEvent::Mistaken(hint) => hint.text.len(),
-            TraceEvent::Happened(_) | TraceEvent::Confided(_) => 0,
+            TraceEvent::Happened(_) | TraceEvent::RepliedPrivately(_) => 0,
         }
     }
 
@@ -283,9 +283,9 @@ impl TraceEvent {
                 };
                 (name, reason.to_string().into())
             }
-            TraceEvent::Happened(EventKind::Confided(bytes)) => ("message", private(*bytes).into()),
+            TraceEvent::Happened(EventKind::SaidPrivately(bytes)) => ("message", private(*bytes).into()),
             TraceEvent::Replied(text) => ("reply", text.into()),
-            TraceEvent::Confided(bytes) => ("reply", private(*bytes).into()),
+            TraceEvent::RepliedPrivately(bytes) => ("reply", private(*bytes).into()),
             TraceEvent::Mistaken(hint) => ("hint", hint.text.as_str().into()),
             TraceEvent::Sent(text) => ("up", text.into()),
             TraceEvent::Came(text) => ("down", text.into()),
@@ -383,12 +383,12 @@ pub fn write(
     since: Timestamp,
     at: Timestamp,
     actor: Actor<'_>,
-    sight: &TraceEvent,
+    trace: &TraceEvent,
 ) -> String {
-    let (event, text) = sight.parts();
+    let (event, text) = trace.parts();
     let Actor { endpoint, service, remote } = actor;
     if filter.json {
-        let mistake = match sight {
+        let mistake = match trace {
             TraceEvent::Mistaken(hint) => Some(hint.mistake.name()),
             _ => None,
         };
@@ -410,7 +410,8 @@ pub fn write(
         Some(remote) => write!(line, "{remote}  "),
         None => write!(line, "{SHARED_ROOM}  "),
     });
-    let is_private = matches!(sight, TraceEvent::Happened(EventKind::Confided(_)) | TraceEvent::Confided(_));
+    let is_private =
+        matches!(trace, TraceEvent::Happened(EventKind::SaidPrivately(_)) | TraceEvent::RepliedPrivately(_));
     let done = match event {
         "message" | "reply" if is_private => write!(line, "{event} {text}"),
         "message" | "reply" => write!(line, "{event} '{text}'"),

@@ -166,14 +166,14 @@ impl Dialogue {
                     self.outbox.join();
                 }
             }
-            let confides = shared.room.confides(member_id);
+            let has_private = shared.room.has_private(member_id);
             match reason {
                 reason if reason.is_too_slow() => shared.room.drop_member(member_id, &mut unsent),
                 CloseReason::Stopping => shared.room.remove_all(member_id, &mut unsent),
                 _ => shared.room.leave(member_id, &mut unsent),
             }
-            if confides && !unsent.is_empty() {
-                self.outbox.confide();
+            if has_private && !unsent.is_empty() {
+                self.outbox.mark_private();
             }
             // Reserves memory for everything that follows, which would otherwise grow twice.
             self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));

@@ -94,7 +94,7 @@ pub(super) enum State {
     /// It is not admitted, now or ever, and not counted.
     Outside,
     Multiply,
-    /// Multiply, in a WebSocket whose client is told the hints about its requests too.
+    /// Multiply, in a WebSocket whose client also gets the hints about its requests.
     Advised,
     Greeting,
     /// `Err`: it has no name yet, since this time.

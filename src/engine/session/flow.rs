@@ -190,7 +190,7 @@ impl Dialogue {
     ) {
         shared.room.take_lines(member_id, max, |line, is_private| {
             if is_private {
-                self.outbox.confide();
+                self.outbox.mark_private();
             }
             self.outbox.say(encoding, line);
         });

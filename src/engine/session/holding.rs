@@ -15,8 +15,8 @@ impl Session {
 
     /// The memory of all its queues, whether it counts or not, including its direct messages in the room.
     pub(in crate::engine) fn held_bytes(&self, shared: &EngineState) -> usize {
-        let aside = self.member_id().map_or(0, |member_id| shared.room.aside_bytes_of(member_id));
-        self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside
+        let direct = self.member_id().map_or(0, |member_id| shared.room.direct_bytes_of(member_id));
+        self.intake.held_bytes() + self.dialogue.outbox.capacity() + direct
     }
 
     /// Counts the memory of its own queues now.

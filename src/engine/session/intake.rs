@@ -112,7 +112,7 @@ impl Intake {
         self.len() == 0
     }
 
-    /// Its memory beside its own size, in bytes.
+    /// Its memory in addition to its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.guess.held_bytes()
     }

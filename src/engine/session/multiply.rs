@@ -25,7 +25,7 @@ impl Dialogue {
         }
     }
 
-    /// Tells a client that wants it what watchers are told of its request: in a binary frame, because replies are text.
+    /// Sends a client that wants them the hints that watchers get: in a binary frame, because replies are text.
     fn advise(&mut self, shared: &EngineState, message: &[u8]) {
         if matches!(self.state, State::Advised)
             && let Some(hint) = diagnosis::of_request(message, self.context(shared))

@@ -81,7 +81,7 @@ impl Dialogue {
                 self.err(shared, ErrorKind::Unavailable, "there is no token here".to_owned());
             }
             Ok(Command::Token) => {
-                self.outbox.confide();
+                self.outbox.mark_private();
                 let token = std::sync::Arc::clone(&shared.settings.site.token);
                 self.say(&format!("OK: {token}"));
             }

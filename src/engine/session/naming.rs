@@ -183,7 +183,7 @@ mod tests {
             stage
                 .said
                 .iter()
-                .any(|note| note.contains(&format!("Confided({})", "/key ".len() + SECRET.len())))
+                .any(|note| note.contains(&format!("SaidPrivately({})", "/key ".len() + SECRET.len())))
         );
         // Once more with the same secret, which moved along.
         let third = stage.connect(ANN);

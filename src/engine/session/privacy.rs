@@ -13,7 +13,7 @@ impl Dialogue {
     /// The event for one of its messages, as others may see it.
     pub(super) fn saying(&self, shared: &EngineState, message: &[u8]) -> EventKind {
         match self.is_private(shared, message) {
-            true => EventKind::Confided(message.len()),
+            true => EventKind::SaidPrivately(message.len()),
             false => EventKind::Said(quote(message)),
         }
     }
@@ -46,7 +46,7 @@ impl Dialogue {
 
 impl Session {
     /// Whether its outbox may hold private messages.
-    pub(in crate::engine) fn is_confided_in(&self) -> bool {
+    pub(in crate::engine) fn may_hold_private(&self) -> bool {
         self.dialogue.outbox.is_private() || matches!(self.dialogue.state, State::Talk(_))
     }
 }

@@ -25,7 +25,7 @@ impl Session {
         binding: u32,
     ) -> Option<(SavedSession, [Vec<&'s [u8]>; RUNS])> {
         let dialogue = &self.dialogue;
-        let mut asides = Vec::new();
+        let mut direct_messages = Vec::new();
         let state = match &dialogue.state {
             State::Outside
             | State::Control
@@ -54,7 +54,7 @@ impl Session {
                 None => SavedState::Nameless(*since),
             },
             State::Chat(Ok(member_id)) => {
-                let (name, joined, progress) = shared.room.save_member(*member_id, &mut asides);
+                let (name, joined, progress) = shared.room.save_member(*member_id, &mut direct_messages);
                 let claim = shared.room.claim(*member_id).cloned().map(Box::new);
                 SavedState::Member { name, joined, progress: Some(progress), claim }
             }
@@ -65,7 +65,7 @@ impl Session {
             Phase::AwaitingReset(reason, until) => SavedPhase::AwaitingReset(reason, until),
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
         };
-        let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
+        let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], direct_messages];
         let saved = dialogue.is_counted().then(|| SavedSession {
             binding: BindingOf::Number(binding),
             remote: dialogue.remote,
@@ -76,7 +76,7 @@ impl Session {
             framing: None,
             inbox: ThinVec::new(),
             outbox: dialogue.outbox.without_bytes(),
-            asides: Vec::new(),
+            direct_messages: Vec::new(),
             opened: dialogue.opened,
             begun: self.intake.begun(),
             active: dialogue.active,
@@ -99,7 +99,7 @@ impl Session {
         saved: SavedSession,
     ) -> Option<Session> {
         let binding = Rc::clone(saved.binding()?);
-        let state = match restore_state(shared, now, peer, saved.state, &saved.asides) {
+        let state = match restore_state(shared, now, peer, saved.state, &saved.direct_messages) {
             State::Multiply if saved.advised => State::Advised,
             state => state,
         };
@@ -112,7 +112,7 @@ impl Session {
         // The waiting bytes may be private, which the record does not say.
         let mut outbox = saved.outbox;
         if matches!(state, State::Chat(_) | State::Joining) && !outbox.is_empty() {
-            outbox.confide();
+            outbox.mark_private();
         }
         let is_standing = binding.transport.is_standing();
         let dialogue = Dialogue {
@@ -158,7 +158,7 @@ fn restore_state(
     now: Timestamp,
     peer: ConnectionId,
     saved: SavedState,
-    asides: &[u8],
+    direct_messages: &[u8],
 ) -> State {
     match saved {
         SavedState::Multiply => State::Multiply,
@@ -187,7 +187,7 @@ fn restore_state(
                 shared.room.set_claim(member_id, *claim);
             }
             if let (Some(member_id), Some(progress)) = (member_id, progress) {
-                shared.room.restore_progress(member_id, progress, asides);
+                shared.room.restore_progress(member_id, progress, direct_messages);
             }
             State::Chat(member_id.ok_or(now))
         }

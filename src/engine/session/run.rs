@@ -41,7 +41,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether each of its messages is answered alike, and nobody has to see or count them one by one.
+    /// Whether each of its messages is answered alike, and none has to be shown or counted separately.
     #[inline]
     fn may_run(&self, shared: &EngineState) -> bool {
         if !matches!(self.state, State::Multiply) {

@@ -54,7 +54,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// Drops an unfinished line that has timed out. Its writer may be gone; the next line begins anew.
+    /// Drops an unfinished line that has timed out. Its writer may be gone; the next line begins with what follows.
     pub(super) fn drop_fragment(&mut self, shared: &mut EngineState, error: String) {
         // For an overlong line, the error was sent already.
         if !self.intake.give_up() {

@@ -60,10 +60,10 @@ impl Dialogue {
             watcher.next += 1;
             let last = event.remote.and_then(|remote| shared.roster.name(Client::from(remote)));
             let names = [event.name.as_deref(), last];
-            if watcher.filter.wants(event.service, event.remote, &event.sight, names) {
+            if watcher.filter.wants(event.service, event.remote, &event.trace, names) {
                 let actor =
                     Actor { endpoint: &event.binding.endpoint, service: event.service, remote: event.remote };
-                let line = watch::write(&watcher.filter, watcher.since, event.at, actor, &event.sight);
+                let line = watch::write(&watcher.filter, watcher.since, event.at, actor, &event.trace);
                 self.say(&line);
             }
         }
@@ -90,7 +90,7 @@ impl Dialogue {
         shared.event_ring.has_subscribers() && self.service() != Service::Watch
     }
 
-    pub(super) fn show_to_watchers(&self, shared: &mut EngineState, sight: impl FnOnce() -> TraceEvent) {
+    pub(super) fn show_to_watchers(&self, shared: &mut EngineState, trace: impl FnOnce() -> TraceEvent) {
         if self.is_seen(shared) {
             let (binding, at) = (std::rc::Rc::clone(&self.binding), shared.now);
             shared.event_ring.push(RingEntry {
@@ -99,7 +99,7 @@ impl Dialogue {
                 remote: Some(self.remote),
                 service: self.service(),
                 name: self.member_id().map(|member_id| shared.room.name(member_id).into()),
-                sight: sight(),
+                trace: trace(),
             });
         }
     }
@@ -221,9 +221,9 @@ impl Session {
     pub(in crate::engine) fn show_to_watchers(
         &self,
         shared: &mut EngineState,
-        sight: impl FnOnce() -> TraceEvent,
+        trace: impl FnOnce() -> TraceEvent,
     ) {
-        self.dialogue.show_to_watchers(shared, sight);
+        self.dialogue.show_to_watchers(shared, trace);
     }
 
     /// Notes that it ended its input after the acknowledgement and before the result. It may go on reading, as `nc -N` does, or it

@@ -26,7 +26,7 @@ pub const STORE_FAILED: u64 = 10077;
 /// The errors for an account, and for a server, without JetStream.
 pub const NOT_ENABLED: [u64; 2] = [10039, 10076];
 
-/// How long the server recognizes copies of a message: longer than any daemon tries again.
+/// How long the server recognizes copies of a message: longer than any daemon repeats one.
 const DUPLICATE_WINDOW_SECONDS: u64 = 600;
 
 const fn nanos(span: std::time::Duration) -> u64 {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn place_of_a_message_is_read_in_both_forms() {
+    fn position_of_a_message_is_read_in_both_forms() {
         let wanted = Delivered { consumer: b"C", sequence: 5, delivered: 6, time: 7, pending: 8 };
         assert_eq!(Delivered::read(b"$JS.ACK.S.C.1.5.6.7.8"), Some(wanted));
         assert_eq!(Delivered::read(b"$JS.ACK.domain.hash.S.C.1.5.6.7.8"), Some(wanted));

@@ -1,4 +1,4 @@
-//! The format of a batch in the log: its author, its number, and its entries. Knows bytes, and no stream.
+//! The format of a batch in the log: its author, its number, and its entries. Knows only bytes.
 //!
 //! ```text
 //! version 1 | instance 16 | number 8 | number of its last stored one 8 | entries before it 8 | items…
@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 /// Bytes before the items.
 pub const HEAD_BYTES: usize = 1 + 16 + 3 * 8;
 
-/// The head before the items.
+/// The part before the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The author.
@@ -61,7 +61,7 @@ pub enum Item<'a> {
         digest: u64,
     },
     /// A part of the list of all its members.
-    Roll {
+    MemberList {
         /// Whether the list begins here.
         is_first: bool,
         /// Whether the list ends here.
@@ -82,7 +82,7 @@ pub enum Item<'a> {
     Again,
 }
 
-/// What a batch that was published before begins with.
+/// The first item of a batch that was published before.
 pub const AGAIN: [u8; 3] = [10, 0, 0];
 
 /// Appends an item.
@@ -101,7 +101,7 @@ pub fn write(out: &mut Vec<u8>, item: Item<'_>) {
             out.extend_from_slice(&count.to_le_bytes());
             out.extend_from_slice(&digest.to_le_bytes());
         }
-        Item::Roll { is_first, is_last, names } => {
+        Item::MemberList { is_first, is_last, names } => {
             out.push(u8::from(is_first) | u8::from(is_last) << 1);
             out.extend_from_slice(names);
         }
@@ -130,7 +130,7 @@ const fn kind(item: Item<'_>) -> u8 {
         Item::Entry(Entry::Acted { .. }) => 4,
         Item::Entry(Entry::Announced(_)) => 5,
         Item::Hello { .. } => 6,
-        Item::Roll { .. } => 7,
+        Item::MemberList { .. } => 7,
         Item::Ask(_) => 8,
         Item::Gone { .. } => 9,
         Item::Again => AGAIN[0],
@@ -168,7 +168,7 @@ fn read(kind: u8, body: &[u8]) -> Option<Item<'_>> {
         6 => Item::Hello { count: number(0)?, digest: number(8)? },
         7 => {
             let (flags, names) = body.split_first()?;
-            Item::Roll { is_first: flags & 1 != 0, is_last: flags & 2 != 0, names }
+            Item::MemberList { is_first: flags & 1 != 0, is_last: flags & 2 != 0, names }
         }
         8 => Item::Ask(instance()?),
         9 => Item::Gone { instance: instance()?, entries: number(16)? },
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batch_reads_back_as_written_and_unknown_items_are_passed_over() {
+    fn batch_reads_back_as_written_and_unknown_items_are_skipped() {
         let head = Head { instance: InstanceId([7; 16]), number: 5, after: 3, entries: 9 };
         let mut list = Vec::new();
         ["ann", "Zoë"].iter().for_each(|name| push_name(&mut list, name));
@@ -215,7 +215,7 @@ mod tests {
             Item::Entry(Entry::Acted { name: "ann", text: "waves" }),
             Item::Entry(Entry::Announced("lunch")),
             Item::Hello { count: 2, digest: 77 },
-            Item::Roll { is_first: true, is_last: false, names: &list },
+            Item::MemberList { is_first: true, is_last: false, names: &list },
             Item::Ask(InstanceId([1; 16])),
             Item::Gone { instance: InstanceId([2; 16]), entries: 7 },
             Item::Again,

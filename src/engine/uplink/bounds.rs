@@ -16,18 +16,18 @@ pub const BATCH_BYTES_MAX: usize = 56 * 1024;
 /// The longest message in a stream that we create.
 pub const STREAM_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that were proposed and not yet heard from the log. From here on members are not read from, and at twice as many bytes
+/// Bytes that were proposed and have not come back from the log. From here on, members are not read from; at twice as many bytes,
 /// nothing more is accepted.
 pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Unsent bytes to a server. From here on private messages and reports are not sent, and no batch is sent again.
 pub const OUTPUT_BYTES_HIGH: usize = 128 * 1024;
 
-/// Unsent bytes to a server, from which on it is left: it says much and reads nothing.
+/// Unsent bytes to a server at which the connection ends: the server sends much and reads nothing.
 pub const OUTPUT_BYTES_MAX: usize = 2 * OUTPUT_BYTES_HIGH;
 
 /// Names in one part of a list of members, in bytes.
-pub const ROLL_BYTES_MAX: usize = 16 * 1024;
+pub const LIST_BYTES_MAX: usize = 16 * 1024;
 
 /// The most instances that are known, including those that are gone.
 pub const INSTANCES_MAX: usize = 1024;
@@ -36,7 +36,7 @@ pub const INSTANCES_MAX: usize = 1024;
 pub const MEMBERS_MAX: usize = 100_000;
 
 /// Servers that a cluster names in addition to the configured ones.
-pub const TOLD_SERVERS_MAX: usize = 64;
+pub const DISCOVERED_SERVERS_MAX: usize = 64;
 
 /// Private messages that wait for an answer.
 pub const WHISPERS_MAX: usize = 256;
@@ -72,7 +72,7 @@ pub const RETRY_MIN: Duration = Duration::from_millis(250);
 /// The longest such pause.
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// How long it may take until a stored batch is heard, while the log is read to its end.
+/// How long a stored batch may take to come back, while the log is read to its end.
 pub const UNHEARD_MAX: Duration = Duration::from_secs(10);
 
 /// The pause before a deleted stream is created again.
@@ -108,10 +108,10 @@ pub const DIAL_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 pub const DIAL_MAX: Duration = Duration::from_secs(5);
 
-/// A connection that has lasted so long, or has carried the room, was a good one: the next pause is the shortest again.
+/// After a connection that has lasted so long, or has carried the room, the next pause is the shortest again.
 pub const STABLE: Duration = Duration::from_secs(5);
 
-/// How long a server that has refused our credentials is not tried.
+/// The pause before a server that has refused our credentials is tried again.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long the room may be cut off before its members are told.
@@ -136,8 +136,8 @@ pub const SPREAD: Duration = Duration::from_millis(1500);
 /// The time between two checks for silent instances.
 pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The pause before an instance is again declared gone, or again asked for its members.
-pub const MOTION_INTERVAL: Duration = Duration::from_secs(15);
+/// The pause before an instance is declared gone again, or asked for its members again.
+pub const NOTICE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long an instance that is gone is remembered, by the log's clock.
 pub const GONE_KEPT: Duration = Duration::from_secs(60 * 60);

@@ -1,10 +1,10 @@
-//! What happened in the shared room, in the order of its log. Knows values, and no byte of the protocol.
+//! What happened in the shared room, in the order of its log. Knows no byte of the protocol.
 
 use std::fmt;
 
 use super::super::text::quote;
 use super::ids::{InstanceId, WhisperId};
-use super::why::Why;
+use super::reason::Reason;
 
 /// One entry of the log: what a member says or does, or that it joins or leaves. Names and texts have no control characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +52,14 @@ pub struct Place {
 /// is in the room before that.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {
-    /// An entry is in the log. This is also how our own members hear what they have sent.
+    /// An entry is in the log. Our own members, too, get their messages this way.
     Entry {
         /// Its position.
         place: Place,
         /// The entry.
         entry: Entry<'a>,
     },
-    /// A member of ours could not join, because somebody else has that name, or one that looks like it.
+    /// A member of ours could not join, because another one has that name, or one that looks like it.
     NameTaken {
         /// The name.
         name: &'a str,
@@ -73,20 +73,20 @@ pub enum Event<'a> {
         /// Whether it is this one.
         is_own: bool,
     },
-    /// The room is whole: what is proposed will be heard.
+    /// The room is whole: proposed entries reach everyone.
     Up,
-    /// The room is cut off: what is proposed waits.
-    Down(&'a Why),
+    /// The room is cut off: proposed entries wait.
+    Down(&'a Reason),
     /// Messages were removed from the log before we read them.
     Missed(u64),
-    /// The stream was deleted or replaced. Members stay; what was proposed and not heard is proposed again.
+    /// The stream was deleted or replaced. Members stay; entries that have not come back are proposed again.
     HistoryLost,
-    /// The server will never accept this entry, and its author must be told. If it appears in the log nevertheless, then once.
+    /// The server will never accept this entry; tell its author. If it appears in the log nevertheless, it does so once.
     Refused {
         /// The entry.
         entry: Entry<'a>,
         /// The reason.
-        why: &'a Why,
+        why: &'a Reason,
     },
     /// A member elsewhere sends a private message to one of ours: answer with [`Uplink::answer`](super::Uplink::answer).
     Whisper(Whisper<'a>),
@@ -106,11 +106,11 @@ pub enum Event<'a> {
     },
     /// An event for the daemon's log.
     Log(&'a LogEvent),
-    /// For watchers, while there are any: what has gone up or come down.
+    /// For watchers, while there are any: something that was sent to the servers or came from them.
     Seen(Seen<'a>),
 }
 
-/// Which way something goes.
+/// The direction of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the servers.
@@ -119,14 +119,14 @@ pub enum Direction {
     Down,
 }
 
-/// What watchers see of the way to the servers. The text is escaped.
+/// What watchers see of the traffic with the servers. The text is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen<'a> {
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The member; empty: none.
     pub name: &'a str,
-    /// What.
+    /// What was sent.
     pub text: &'a str,
 }
 
@@ -157,7 +157,7 @@ pub enum Outcome {
     Delivered,
     /// No member of that instance has this name any more.
     NoMember,
-    /// The instance does not listen.
+    /// The instance is not connected.
     NoInstance,
     /// There was no answer in time: it may have arrived.
     NoAnswer,
@@ -184,7 +184,7 @@ pub enum LogEvent {
         /// The server.
         server: String,
         /// The reason.
-        why: Why,
+        why: Reason,
     },
     /// The server is about to close, and we connect to another one.
     LameDuck {
@@ -209,7 +209,7 @@ pub enum LogEvent {
         sequence: u64,
     },
     /// The room is cut off.
-    Down(Why),
+    Down(Reason),
     /// Messages were removed before we read them.
     Missed(u64),
     /// The stream was replaced.
@@ -219,7 +219,7 @@ pub enum LogEvent {
         /// Its entries.
         entries: usize,
         /// The reason.
-        why: Why,
+        why: Reason,
     },
     /// An instance has appeared.
     InstanceCame(InstanceId),
@@ -246,10 +246,12 @@ impl fmt::Display for LogEvent {
                 write!(f, "connected to {server} (nats-server {version}, {name}{how})")
             }
             LogEvent::Disconnected { server, why } => write!(f, "no connection to {server}: {why}"),
-            LogEvent::LameDuck { server } => write!(f, "{server} is about to close; going to another server"),
-            LogEvent::StreamCreated { stream } => write!(f, "made the stream {stream}"),
+            LogEvent::LameDuck { server } => {
+                write!(f, "{server} is about to close; connecting to another server")
+            }
+            LogEvent::StreamCreated { stream } => write!(f, "created the stream {stream}"),
             LogEvent::StreamDiffers { stream, what } => {
-                write!(f, "the stream {stream} is taken as it is: {}", quote(what.as_bytes()))
+                write!(f, "the stream {stream} is used although it differs: {}", quote(what.as_bytes()))
             }
             LogEvent::Up { sequence } => write!(f, "the room is whole, read up to message {sequence}"),
             LogEvent::Down(why) => write!(f, "the room is cut off: {why}"),
@@ -259,20 +261,20 @@ impl fmt::Display for LogEvent {
                     "{count} messages of the room were missed: the log was trimmed before they were read"
                 )
             }
-            LogEvent::HistoryLost => f.write_str("the stream is another one: the room's history was lost"),
+            LogEvent::HistoryLost => f.write_str("the stream was replaced: the room's history is lost"),
             LogEvent::Refused { entries, why } => write!(f, "{entries} messages were refused: {why}"),
-            LogEvent::InstanceCame(instance) => write!(f, "instance {instance} is in the room"),
+            LogEvent::InstanceCame(instance) => write!(f, "instance {instance} has joined the room"),
             LogEvent::InstanceGone(instance) => write!(f, "instance {instance} is gone"),
             LogEvent::Renamed { instance } => {
                 write!(
                     f,
-                    "we were silent too long and are gone for the others; joining again as instance {instance}"
+                    "this daemon was silent too long, so the others may have removed its members; joining again as instance {instance}"
                 )
             }
             LogEvent::Foreign { sequence } => {
                 write!(
                     f,
-                    "message {sequence} of the room's log is none of this version's; such ones are skipped"
+                    "message {sequence} of the room's log has a format that this version does not know; such messages are skipped"
                 )
             }
         }

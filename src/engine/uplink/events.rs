@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::describe;
 use super::event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
 use super::ids::{InstanceId, WhisperId};
-use super::sight;
-use super::why::Why;
+use super::reason::Reason;
 
 /// A part of the string.
 type Part = (u32, u32);
@@ -22,11 +22,11 @@ enum Kind {
 #[derive(Debug)]
 enum Stored {
     Entry { place: Place, kind: Kind, name: Part, text: Part },
-    Refused { kind: Kind, name: Part, text: Part, why: Why },
+    Refused { kind: Kind, name: Part, text: Part, why: Reason },
     NameTaken(Part),
     Gone { instance: InstanceId, is_own: bool },
     Up,
-    Down(Why),
+    Down(Reason),
     Missed(u64),
     HistoryLost,
     Whisper { ticket: Ticket, from: Part, to: Part, text: Part },
@@ -43,7 +43,7 @@ pub struct Events {
     texts: String,
     /// The event that was returned last.
     last: Option<Stored>,
-    /// Whether somebody watches.
+    /// Whether there are watchers.
     pub is_watched: bool,
 }
 
@@ -65,10 +65,11 @@ impl Events {
         (kind, self.keep(name), self.keep(text))
     }
 
-    /// For watchers: what goes up or comes down, and the member that it is about. `tell` is called if there are watchers.
-    pub fn seen<'n>(&mut self, direction: Direction, tell: impl FnOnce() -> (&'n str, String)) {
+    /// For watchers: something that is sent to the servers or comes from them. `describe` returns the member and the text; it is
+    /// called only if there are watchers.
+    pub fn seen<'n>(&mut self, direction: Direction, describe: impl FnOnce() -> (&'n str, String)) {
         if self.is_watched {
-            let (name, text) = tell();
+            let (name, text) = describe();
             let (name, text) = (self.keep(name), self.keep(&text));
             self.queue.push_back(Stored::Seen { direction, name, text });
         }
@@ -76,13 +77,13 @@ impl Events {
 
     pub fn entry(&mut self, place: Place, entry: Entry<'_>) {
         self.seen(Direction::Down, || {
-            sight::of_entry(sight::Within::Message(place.sequence, place.instance), entry)
+            describe::entry(describe::Within::Message(place.sequence, place.instance), entry)
         });
         let (kind, name, text) = self.keep_entry(entry);
         self.queue.push_back(Stored::Entry { place, kind, name, text });
     }
 
-    pub fn refused(&mut self, entry: Entry<'_>, why: Why) {
+    pub fn refused(&mut self, entry: Entry<'_>, why: Reason) {
         let (kind, name, text) = self.keep_entry(entry);
         self.queue.push_back(Stored::Refused { kind, name, text, why });
     }
@@ -102,7 +103,7 @@ impl Events {
         self.log(LogEvent::Up { sequence });
     }
 
-    pub fn down(&mut self, why: &Why) {
+    pub fn down(&mut self, why: &Reason) {
         self.queue.push_back(Stored::Down(why.clone()));
         self.log(LogEvent::Down(why.clone()));
     }
@@ -143,7 +144,7 @@ impl Events {
             self.texts.shrink_to(4096);
             self.queue.shrink_to(64);
         }
-        Some(told(self.last.as_ref()?, &self.texts))
+        Some(event(self.last.as_ref()?, &self.texts))
     }
 }
 
@@ -157,7 +158,7 @@ fn entry<'a>(kind: Kind, name: &'a str, text: &'a str) -> Entry<'a> {
     }
 }
 
-fn told<'a>(stored: &'a Stored, texts: &'a str) -> Event<'a> {
+fn event<'a>(stored: &'a Stored, texts: &'a str) -> Event<'a> {
     let part = |(from, to): Part| &texts[from as usize..to as usize];
     match stored {
         Stored::Entry { place, kind, name, text } => {

@@ -3,18 +3,18 @@
 use super::super::message::Timestamp;
 use super::super::text::{clean, is_host};
 use super::bounds::SILENCE_IN_LOG;
+use super::connections::{ALIVE, ANSWERS, STATS, WHISPERS};
+use super::describe;
 use super::event::{Direction, LogEvent, Outcome, Ticket};
 use super::ids::{InstanceId, LinkId, WhisperId};
 use super::ledger::At;
-use super::lines::{ALIVE, ANSWERS, STATS, WHISPERS};
 use super::link::Phase;
 use super::machine::{Farewell, Gap, Uplink};
 use super::publish::trimmed;
 use super::read::{Got, News};
-use super::sight;
+use super::reason::Reason;
 use super::subjects::{About, last_instance};
 use super::whispers::{self, Heard};
-use super::why::Why;
 use super::wire::decode::{Frame, Message};
 use super::wire::encode;
 
@@ -29,10 +29,10 @@ impl Uplink {
             let outcome = match decoder.next() {
                 Ok(None) => break,
                 Ok(Some(frame)) => self.frame(id, frame, now),
-                Err(error) => Err(Why::Protocol(error)),
+                Err(error) => Err(Reason::Protocol(error)),
             };
             let is_overfull = self.link(id).is_some_and(|link| link.is_overfull());
-            if let Err(why) = outcome.and(if is_overfull { Err(Why::Deaf) } else { Ok(()) }) {
+            if let Err(why) = outcome.and(if is_overfull { Err(Reason::NotReading) } else { Ok(()) }) {
                 self.end(id, why, now);
             }
             let phase = self.link(id).map(|link| link.phase);
@@ -46,7 +46,7 @@ impl Uplink {
         self.settle(now);
     }
 
-    fn frame(&mut self, id: LinkId, frame: Frame<'_>, now: Timestamp) -> Result<(), Why> {
+    fn frame(&mut self, id: LinkId, frame: Frame<'_>, now: Timestamp) -> Result<(), Reason> {
         let Some(at) = self.links.iter().position(|link| link.id == id) else { return Ok(()) };
         let link = &mut self.links[at];
         match frame {
@@ -60,7 +60,7 @@ impl Uplink {
             Frame::Info(json) => {
                 let was_lame = link.info.is_lame_duck;
                 link.greeted(json, &self.settings.credentials, &self.settings.client, now)?;
-                self.servers.told(&link.server, &link.info.connect_urls);
+                self.servers.discover(&link.server, &link.info.connect_urls);
                 if link.info.is_lame_duck && !was_lame {
                     let server = link.server.to_string();
                     self.events.log(LogEvent::LameDuck { server });
@@ -80,9 +80,9 @@ impl Uplink {
         Ok(())
     }
 
-    /// Handles a missing permission. The error names a subject, and no request.
+    /// Handles a missing permission. The error names a subject, but not the request.
     fn forbidden(&mut self, id: LinkId, text: &str, now: Timestamp) {
-        let why = Why::NoRight(text.to_owned());
+        let why = Reason::NoPermission(text.to_owned());
         if text.contains(&format!("\"{}\"", self.subjects.room)) {
             self.publisher.refuse(&why, now, &mut self.events);
             self.health.room = Some(why);
@@ -169,9 +169,9 @@ impl Uplink {
             News::Differs(what) => self.events.log(LogEvent::StreamDiffers { stream, what }),
             News::OtherLog => {
                 self.events.history_lost();
-                self.ledger.doubt_everything(now);
+                self.ledger.begin_another_log(now);
                 self.publisher.log_lost(now);
-                self.presence.ask_for_roll();
+                self.presence.request_list();
             }
         }
     }
@@ -197,7 +197,7 @@ impl Uplink {
                 self.reader.start(id, &self.subjects, self.links[at].out(), now);
             }
             Ok(Got::Message { at: place, is_behind_hole: true })
-                if self.ledger.is_to_be_doubted(message.payload, place.time) =>
+                if self.ledger.is_affected_by_gap(message.payload, place.time) =>
             {
                 self.reader.put_back(before);
                 self.reader.start(id, &self.subjects, self.links[at].out(), now);
@@ -218,7 +218,7 @@ impl Uplink {
         let missed = self.ledger.missed;
         let applied = self.ledger.apply(payload, at, now, &mut self.events);
         self.missed += self.ledger.missed - missed;
-        if applied.is_foreign && !std::mem::replace(&mut self.has_told_foreign, true) {
+        if applied.is_foreign && !std::mem::replace(&mut self.has_reported_foreign, true) {
             self.events.log(LogEvent::Foreign { sequence: at.sequence });
         }
         if let Some(number) = applied.own {
@@ -226,15 +226,15 @@ impl Uplink {
             self.health.prove();
         }
         if applied.is_asked {
-            self.presence.ask_for_roll();
+            self.presence.request_list();
         }
         self.publisher.read_up_to(at.sequence, now, &mut self.events);
         if let Some(members) = applied.gone {
-            self.buried(&members, now);
+            self.declared_gone(&members, now);
         }
     }
 
-    /// Messages were trimmed before we read them. A batch of ours may be among them, and that we are gone as well.
+    /// Handles that messages were trimmed before we read them. One may have been a batch of ours, or have declared us gone.
     fn gap(&mut self, now: Timestamp) {
         let given_up = self.publisher.give_up(now, &mut self.events);
         if let Some(given_up) = given_up.filter(|given_up| given_up.lines > 0) {
@@ -247,8 +247,8 @@ impl Uplink {
         }
     }
 
-    /// Handles that the log declares us gone. Unless we did that ourselves, we continue under another id.
-    fn buried(&mut self, members: &[Box<str>], now: Timestamp) {
+    /// Handles that the log declares us gone. Unless we have done so ourselves, we continue under another id.
+    fn declared_gone(&mut self, members: &[Box<str>], now: Timestamp) {
         if self.farewell != Farewell::Not && self.publisher.is_empty() {
             self.farewell = Farewell::Said;
             return;
@@ -257,32 +257,32 @@ impl Uplink {
             self.publisher.refuse(&trimmed(), now, &mut self.events);
         }
         let own = self.ledger.free_successor();
-        self.go_on_as(own, members, now);
+        self.continue_as(own, members, now);
     }
 
-    /// Handles that a part of the log was removed before we read it, after so long a silence of ours that it may have declared us
+    /// Handles that a part of the log was removed before we read it, after so long a silence that this part may have declared us
     /// gone: we continue under another id, and declare the old one gone.
-    pub(super) fn doubt_ourselves(&mut self, now: Timestamp) {
+    pub(super) fn assume_gone(&mut self, now: Timestamp) {
         let old = self.ledger.own;
         let Some(row) = self.ledger.instances.get(&old) else { return };
         if row.gone.is_some() || self.farewell != Farewell::Not {
             return;
         }
         let entries = row.entries;
-        // Other instances may have heard the current batch, under the old id.
+        // Other instances may have read the current batch, under the old id.
         self.publisher.refuse(&trimmed(), now, &mut self.events);
         let members = self.ledger.members.of(old);
         let own = self.ledger.free_successor();
-        self.go_on_as(own, &members, now);
+        self.continue_as(own, &members, now);
         self.presence.declare_gone(old, entries);
     }
 
-    fn go_on_as(&mut self, own: InstanceId, members: &[Box<str>], now: Timestamp) {
+    fn continue_as(&mut self, own: InstanceId, members: &[Box<str>], now: Timestamp) {
         self.ledger.own = own;
         self.events.log(LogEvent::Renamed { instance: own });
-        self.publisher.begin_anew(members);
-        self.presence.begin_anew(now);
-        self.rolls.clear();
+        self.publisher.start_over(members);
+        self.presence.start_over(now);
+        self.lists.clear();
         let subject = self.subjects.to(own);
         if let Some(link) = self.active.and_then(|id| self.link(id)) {
             encode::unsubscribe(link.out(), WHISPERS);
@@ -297,8 +297,8 @@ impl Uplink {
                 let ticket = Ticket { instance, id };
                 let members = &self.ledger.members;
                 if members.has(instance, from) && members.has(self.ledger.own, to) {
-                    let told = || (from, sight::of_whisper(from, to, text.len()));
-                    self.events.seen(Direction::Down, told);
+                    let description = || (from, describe::whisper(from, to, text.len()));
+                    self.events.seen(Direction::Down, description);
                     self.events.whisper(ticket, from, to, &clean(text.as_bytes()));
                 } else {
                     self.answer(ticket, false);

@@ -1,5 +1,4 @@
-//! Messages of the log that were trimmed before we read them: what may have been among them. Knows the ledger; has never seen a
-//! stream.
+//! Messages of the log that were trimmed before we read them, and what they may have been. Knows the ledger, and no stream.
 
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use super::ledger::Ledger;
 use super::publish::GivenUp;
 
 impl Ledger {
-    /// Messages were trimmed before we read them. Of ours, `given_up` may be among them, and does not count any more.
+    /// Notes that messages were trimmed before we read them. Our batch `given_up` may be one of them; it no longer counts.
     pub fn gap(&mut self, given_up: Option<GivenUp>) {
         self.has_gap = true;
         for (id, row) in &mut self.instances {
-            row.is_behind_gap = *id != self.own; // what of ours may be in it is given up
+            row.is_behind_gap = *id != self.own; // our own batch in it was given up
         }
         if let (Some(given_up), Some(row)) = (given_up, self.instances.get_mut(&self.own)) {
             (row.number, row.entries) = (given_up.number, given_up.entries);
@@ -26,8 +25,8 @@ impl Ledger {
         own.map_or(Duration::ZERO, |row| Duration::from_nanos(time.saturating_sub(row.stored)))
     }
 
-    /// Whether it matters for a message that messages before it may have been trimmed.
-    pub fn is_to_be_doubted(&self, bytes: &[u8], time: u64) -> bool {
+    /// Whether the meaning of a message depends on messages before it that may have been trimmed.
+    pub fn is_affected_by_gap(&self, bytes: &[u8], time: u64) -> bool {
         let is_of_us = |item: Item<'_>| matches!(item, Item::Gone { instance, .. } if instance == self.own);
         self.silence(time) >= SILENCE_IN_LOG
             || Head::read(bytes)

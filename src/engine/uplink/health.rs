@@ -3,21 +3,21 @@
 use super::super::message::Timestamp;
 use super::bounds::CUT_OFF_AFTER;
 use super::events::Events;
-use super::why::Why;
+use super::reason::Reason;
 
 /// The state.
 #[derive(Debug)]
 pub struct Health {
-    /// Whether members hear what they send.
+    /// Whether messages reach the room.
     pub is_up: bool,
-    has_told_down: bool,
+    has_reported_down: bool,
     broken_since: Option<Timestamp>,
-    /// Whether any batch of ours was heard since the connection became ready.
+    /// Whether any batch of ours came back since the connection became ready.
     is_proved: bool,
     /// Why there is no connection.
-    pub link: Option<Why>,
+    pub link: Option<Reason>,
     /// Why the log cannot be read or written.
-    pub room: Option<Why>,
+    pub room: Option<Reason>,
 }
 
 /// What is known at a given time.
@@ -27,7 +27,7 @@ pub struct Signs {
     pub is_connected: bool,
     /// Whether the log was read up to its end.
     pub is_caught_up: bool,
-    /// Since when a batch of ours was not heard.
+    /// Since when a batch of ours has not come back.
     pub unheard_since: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ impl Health {
     pub fn new(now: Timestamp) -> Health {
         Health {
             is_up: false,
-            has_told_down: false,
+            has_reported_down: false,
             broken_since: Some(now),
             is_proved: false,
             link: None,
@@ -48,22 +48,22 @@ impl Health {
         self.is_proved = false;
     }
 
-    /// Notes that a batch of ours was heard, which proves that the room works.
+    /// Notes that a batch of ours has come back, which proves that the room works.
     pub fn prove(&mut self) {
         (self.is_proved, self.room) = (true, None);
     }
 
-    /// Whether something of ours was heard since the connection stands.
+    /// Whether a batch of ours came back on this connection.
     pub fn is_proved(&self) -> bool {
         self.is_proved
     }
 
     /// The reason why the room is not whole.
-    pub fn why(&self, signs: Signs) -> Why {
+    pub fn why(&self, signs: Signs) -> Reason {
         if !signs.is_connected {
-            return self.link.clone().unwrap_or(Why::NotConnected);
+            return self.link.clone().unwrap_or(Reason::NotConnected);
         }
-        let reading = if signs.is_caught_up { Why::NoQuorum } else { Why::CatchingUp };
+        let reading = if signs.is_caught_up { Reason::NoQuorum } else { Reason::CatchingUp };
         self.room.clone().unwrap_or(reading)
     }
 
@@ -72,11 +72,11 @@ impl Health {
         let is_sound = signs.is_connected && signs.is_caught_up && self.is_proved;
         self.broken_since = if is_sound { None } else { self.broken_since.or(Some(now)) };
         let is_late = self.late_at(signs).is_some_and(|at| at <= now);
-        if is_late && (self.is_up || !self.has_told_down) {
-            (self.is_up, self.has_told_down, self.is_proved) = (false, true, false);
+        if is_late && (self.is_up || !self.has_reported_down) {
+            (self.is_up, self.has_reported_down, self.is_proved) = (false, true, false);
             events.down(&self.why(signs));
         } else if is_sound && !is_late && !self.is_up {
-            (self.is_up, self.has_told_down) = (true, false);
+            (self.is_up, self.has_reported_down) = (true, false);
             events.up(sequence);
         }
     }
@@ -88,7 +88,7 @@ impl Health {
 
     /// When its members must be told that it is cut off.
     pub fn deadline(&self, signs: Signs) -> Option<Timestamp> {
-        self.late_at(signs).filter(|_| self.is_up || !self.has_told_down)
+        self.late_at(signs).filter(|_| self.is_up || !self.has_reported_down)
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     const SOUND: Signs = Signs { is_connected: true, is_caught_up: true, unheard_since: None };
 
     #[test]
-    fn members_hear_once_that_the_room_is_cut_off_and_once_that_it_is_back() {
+    fn members_learn_once_that_the_room_is_cut_off_and_once_that_it_is_whole() {
         let (mut events, at) = (Events::default(), |seconds: u64| Timestamp::at(seconds * 1_000_000));
         let mut health = Health::new(at(0));
         let cut = Signs { is_connected: false, ..SOUND };
@@ -124,6 +124,6 @@ mod tests {
         let wanted = [(3, "NotConnected"), (10, "up"), (43, "NoQuorum")];
         assert_eq!(told, wanted.map(|(seconds, what)| (seconds, what.to_owned())));
         health.check(SOUND, 0, at(50), &mut events);
-        assert!(events.next().is_none(), "nothing of ours was heard yet");
+        assert!(events.next().is_none(), "nothing of ours has come back yet");
     }
 }

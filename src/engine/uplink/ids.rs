@@ -1,4 +1,4 @@
-//! The names of instances, connections and rooms in the log. Knows texts, and no message.
+//! The names of instances, connections and rooms in the log.
 
 use std::fmt;
 
@@ -79,7 +79,7 @@ impl House {
     }
 }
 
-/// A room's name as a part of a subject, which allows few characters: in small letters, as hexadecimal digits.
+/// A room's name as a part of a subject, which allows few characters: in lower case, as hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomToken(Box<str>);
 

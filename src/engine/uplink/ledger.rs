@@ -1,8 +1,8 @@
-//! What the log says: which batches count, which members are in the room, which instances are gone. It depends on the log alone, so
-//! it is the same everywhere. Knows batches and the log's clock, and no connection.
+//! The state that follows from the log: which batches count, which members are in the room, which instances are gone. It depends
+//! only on the log, so it is the same everywhere. Knows batches and the log's clock, and no connection.
 //!
 //! The rule for readers: a batch counts if its number is higher than that of all earlier batches of its instance, and if the
-//! instance was not declared gone before. So nothing is heard twice, however often it was published.
+//! instance was not declared gone before. So nothing counts twice, however often it was published.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::super::name::Name;
 use super::super::text::{clean, is_plain};
 use super::batch::{AGAIN, Head, Item, items, names};
 use super::bounds::{GONE_KEPT, INSTANCES_MAX, MEMBERS_MAX, SILENCE_IN_LOG};
+use super::describe::{self, Within};
 use super::event::{Direction, Entry, LogEvent, Place};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::members::Members;
-use super::sight::{self, Within};
-use super::why::Why;
+use super::reason::Reason;
 
 /// More entries than an instance ever has, so that a number in the log, which others may write, cannot overflow.
 const ENTRIES_MAX: u64 = 1 << 32;
@@ -33,14 +33,14 @@ pub struct Instance {
     pub entries: u64,
     /// When its last batch was stored, by the log's clock, in nanoseconds.
     pub stored: u64,
-    /// Whether its members are known for sure.
+    /// Whether we know all of its members.
     pub is_sure: bool,
     /// An incomplete list of its members.
-    roll: Option<Vec<Box<str>>>,
+    list: Option<Vec<Box<str>>>,
     /// When it was declared gone, by the log's clock.
     pub gone: Option<u64>,
-    /// Whether it was declared gone, perhaps in a log that was lost.
-    is_told: bool,
+    /// Whether it was reported as gone, perhaps because of a log that was lost.
+    is_reported: bool,
     /// Its last sign of life, by our clock.
     pub heard: Timestamp,
     /// Messages were trimmed since its last batch: the next one may be among them.
@@ -63,7 +63,7 @@ pub struct Applied {
     pub is_foreign: bool,
     /// The number of the batch, if it is ours.
     pub own: Option<u64>,
-    /// Whether somebody asks for the list of our members.
+    /// Whether an instance asks for the list of our members.
     pub is_asked: bool,
     /// Our members, if this instance was declared gone.
     pub gone: Option<Vec<Box<str>>>,
@@ -114,12 +114,12 @@ impl Ledger {
         own
     }
 
-    /// Prepares for another log, which is read from its beginning: its entries count, but whoever is gone must be declared gone in
-    /// it again.
-    pub fn doubt_everything(&mut self, now: Timestamp) {
+    /// Prepares for another log, which is read from its beginning: numbers continue to count, but an instance that is gone must be
+    /// declared gone there again.
+    pub fn begin_another_log(&mut self, now: Timestamp) {
         for (id, row) in &mut self.instances {
             row.is_sure = *id == self.own;
-            row.roll = None;
+            row.list = None;
             (row.gone, row.stored, row.heard) = (None, 0, now);
         }
         self.is_past = true;
@@ -139,13 +139,13 @@ impl Ledger {
         let has_missed = head.after > row.number;
         let missed = head.entries.saturating_sub(row.entries).min(ENTRIES_MAX);
         let mut missed = if has_missed { missed } else { 0 };
-        // It was published before, perhaps in the gap: then the others have heard it there, and not here.
+        // It was published before, perhaps in the gap; then it counts there for the others, and not here.
         let is_passed_over = std::mem::take(&mut row.is_behind_gap) && rest.starts_with(&AGAIN);
         if is_passed_over {
             missed += items(rest).filter(|item| matches!(item, Item::Entry(_))).count() as u64;
         }
         if has_missed || is_passed_over {
-            (row.is_sure, row.roll) = (is_own, None);
+            (row.is_sure, row.list) = (is_own, None);
         }
         if missed > 0 {
             self.missed = self.missed.saturating_add(missed);
@@ -158,9 +158,9 @@ impl Ledger {
         let (mut count, mut speaker) = (0, None);
         for item in items(rest) {
             if events.is_watched
-                && let Some(told) = sight::of_item(Within::Message(at.sequence, head.instance), item)
+                && let Some(description) = describe::item(Within::Message(at.sequence, head.instance), item)
             {
-                events.seen(Direction::Down, || ("", told));
+                events.seen(Direction::Down, || ("", description));
             }
             match item {
                 Item::Entry(entry) => {
@@ -170,12 +170,12 @@ impl Ledger {
                     count += 1;
                 }
                 Item::Hello { count, digest } => self.hello(head.instance, (count, digest)),
-                Item::Roll { is_first, is_last, names } => {
-                    self.roll(place, (is_first, is_last), names, events)
+                Item::MemberList { is_first, is_last, names } => {
+                    self.take_list(place, (is_first, is_last), names, events)
                 }
                 Item::Ask(instance) => applied.is_asked |= instance == self.own,
                 Item::Gone { instance, entries } => {
-                    if let Some(members) = self.bury((instance, entries), place, events) {
+                    if let Some(members) = self.mark_gone((instance, entries), place, events) {
                         applied.gone = (instance == self.own).then_some(members).or(applied.gone);
                     }
                 }
@@ -209,9 +209,9 @@ impl Ledger {
             entries,
             stored: at.time,
             is_sure,
-            roll: None,
+            list: None,
             gone: None,
-            is_told: false,
+            is_reported: false,
             heard: now,
             is_behind_gap: self.has_gap && head.instance != self.own,
         };
@@ -222,7 +222,7 @@ impl Ledger {
         true
     }
 
-    /// An entry of members. `speaker`: who may speak, as was just found.
+    /// Applies an entry of members. `speaker`: the name that was last found to be allowed to speak.
     fn enter<'a>(
         &mut self,
         place: Place,
@@ -244,13 +244,13 @@ impl Ledger {
                     Some((holder, shown)) if holder == from && shown == name => return,
                     Some(_) if place.is_own => return events.name_taken(name),
                     Some(_) => return,
-                    None if self.members.len() >= MEMBERS_MAX => Why::RoomFull,
+                    None if self.members.len() >= MEMBERS_MAX => Reason::RoomFull,
                     None => {
                         self.members.insert(from, read);
                         return events.entry(place, entry);
                     }
                 },
-                _ => Why::NoName,
+                _ => Reason::NoName,
             },
             Entry::Left(name) if self.members.remove(from, name) => return events.entry(place, entry),
             Entry::Said { name, text } if speaker.is_some() => {
@@ -262,14 +262,15 @@ impl Ledger {
             Entry::Announced(line) => {
                 return with_clean(line, |line| events.entry(place, Entry::Announced(line)));
             }
-            Entry::Left(_) | Entry::Said { .. } | Entry::Acted { .. } => Why::NotInTheRoom,
+            Entry::Left(_) | Entry::Said { .. } | Entry::Acted { .. } => Reason::NotInTheRoom,
         };
         if place.is_own && is_clean(entry) {
             events.refused(entry, refusal);
         }
     }
 
-    /// Whether that can be the name of a member. That it is one is for the author's instance to know: we may have missed it.
+    /// Whether that can be the name of a member. Only the author's instance knows whether it is one: we may have missed its
+    /// joining.
     fn may_speak(&self, from: InstanceId, name: &str) -> bool {
         self.members.has(from, name) || Name::new(name).is_ok_and(|read| *read.shown == *name)
     }
@@ -284,18 +285,18 @@ impl Ledger {
 
     /// Takes a part of the list of an instance's members. The list is right: an instance sends it only after it has read all its
     /// own batches.
-    fn roll(&mut self, place: Place, ends: (bool, bool), part: &[u8], events: &mut Events) {
+    fn take_list(&mut self, place: Place, ends: (bool, bool), part: &[u8], events: &mut Events) {
         let from = place.instance;
         let Some(row) = self.instances.get_mut(&from) else { return };
         if ends.0 {
-            row.roll = Some(Vec::new());
+            row.list = Some(Vec::new());
         }
-        let Some(list) = &mut row.roll else { return };
+        let Some(list) = &mut row.list else { return };
         list.extend(names(part).take(MEMBERS_MAX.saturating_sub(list.len())).map(Box::from));
         if !ends.1 {
             return;
         }
-        let list = row.roll.take().unwrap_or_default();
+        let list = row.list.take().unwrap_or_default();
         row.is_sure = true;
         let listed: HashSet<&str> = list.iter().map(|name| &**name).collect();
         for name in self.members.of(from) {
@@ -306,14 +307,14 @@ impl Ledger {
         }
         for name in &list {
             if !self.members.has(from, name) {
-                self.seat(place, name, events);
+                self.add_listed(place, name, events);
             }
         }
     }
 
-    /// Adds a member of a list that we did not know. If we have another owner of its name, all who knew this member have refused
-    /// that one.
-    fn seat(&mut self, place: Place, name: &str, events: &mut Events) {
+    /// Adds a member that we learn from a list. If we know another owner of its name, it is removed: the instances that knew this
+    /// member have refused it.
+    fn add_listed(&mut self, place: Place, name: &str, events: &mut Events) {
         let Ok(read) = Name::new(name) else { return };
         if *read.shown != *name || self.members.len() >= MEMBERS_MAX {
             return;
@@ -331,32 +332,32 @@ impl Ledger {
         events.entry(place, Entry::Joined(name));
     }
 
-    /// Adds an unknown instance that is declared gone, so that its later batches are skipped, as they are by all others.
-    fn know_of_dead(&mut self, instance: InstanceId, entries: u64) {
+    /// Adds an unknown instance that is declared gone, so that we skip its later batches, as all others do.
+    fn add_gone(&mut self, instance: InstanceId, entries: u64) {
         if self.instances.len() < INSTANCES_MAX {
             self.instances.entry(instance).or_insert(Instance {
                 number: 0,
                 entries: if self.is_past { entries } else { 0 },
                 stored: 0,
                 is_sure: true,
-                roll: None,
+                list: None,
                 gone: None,
-                is_told: false,
+                is_reported: false,
                 heard: Timestamp::default(),
                 is_behind_gap: false,
             });
         }
     }
 
-    /// Handles that an instance is declared gone. It counts if the instance itself says so, or was silent long enough by the log's
-    /// clock.
-    fn bury(
+    /// Handles that an instance is declared gone. This counts if the instance itself declares it, or was silent long enough by the
+    /// log's clock.
+    fn mark_gone(
         &mut self,
         (instance, entries): (InstanceId, u64),
         place: Place,
         events: &mut Events,
     ) -> Option<Vec<Box<str>>> {
-        self.know_of_dead(instance, entries);
+        self.add_gone(instance, entries);
         let row = self.instances.get_mut(&instance).filter(|row| row.gone.is_none())?;
         let silence = Duration::from_nanos(place.time.saturating_sub(row.stored));
         if instance != place.instance && silence < SILENCE_IN_LOG {
@@ -364,13 +365,13 @@ impl Ledger {
         }
         row.gone = Some(place.time);
         let missed = entries.saturating_sub(row.entries).min(ENTRIES_MAX);
-        row.roll = None;
+        row.list = None;
         let is_own = instance == self.own;
         if missed > 0 && !is_own {
             self.missed = self.missed.saturating_add(missed);
             events.missed(missed);
         }
-        if !std::mem::replace(&mut row.is_told, true) {
+        if !std::mem::replace(&mut row.is_reported, true) {
             events.gone(instance, is_own);
         }
         let members = self.members.of(instance);
@@ -431,7 +432,7 @@ impl Ledger {
             entries: row.entries,
             stored: row.stored,
             // An incomplete list is not kept.
-            is_sure: row.is_sure && row.roll.is_none(),
+            is_sure: row.is_sure && row.list.is_none(),
             gone: row.gone,
             is_behind_gap: row.is_behind_gap,
         };
@@ -467,9 +468,9 @@ impl Ledger {
                 entries,
                 stored,
                 is_sure,
-                roll: None,
+                list: None,
                 gone,
-                is_told: gone.is_some(),
+                is_reported: gone.is_some(),
                 heard: now,
                 is_behind_gap,
             };

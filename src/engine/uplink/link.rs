@@ -7,8 +7,8 @@ use super::bounds::{
     CONNECT_TIMEOUT, GREETING_TIMEOUT, OUTPUT_BYTES_HIGH, OUTPUT_BYTES_MAX, PING_INTERVAL, PONG_TIMEOUT,
 };
 use super::ids::LinkId;
+use super::reason::Reason;
 use super::settings::{Credentials, Encrypt, Server};
-use super::why::Why;
 use super::wire::decode::Decoder;
 use super::wire::info::Info;
 use super::wire::{connect, encode};
@@ -82,7 +82,7 @@ impl Link {
     }
 
     /// Notes that TLS is set up. A greeting from before, which anyone may have sent, no longer counts.
-    pub fn secured(&mut self, credentials: &Credentials, client: &str, now: Timestamp) -> Result<(), Why> {
+    pub fn secured(&mut self, credentials: &Credentials, client: &str, now: Timestamp) -> Result<(), Reason> {
         let Phase::Securing(is_greeted) = self.phase else { return Ok(()) };
         self.is_encrypted = true;
         self.decoder = Decoder::default();
@@ -100,8 +100,9 @@ impl Link {
         credentials: &Credentials,
         client: &str,
         now: Timestamp,
-    ) -> Result<(), Why> {
-        let info = Info::read(json).ok_or(Why::Protocol("its INFO is no JSON object as a server sends"))?;
+    ) -> Result<(), Reason> {
+        let info = Info::read(json)
+            .ok_or(Reason::Protocol("its INFO is not a JSON object with the fields of a server"))?;
         let nonce = std::mem::take(&mut self.info.nonce);
         self.info = info;
         if self.info.nonce.is_empty() {
@@ -111,22 +112,22 @@ impl Link {
             return Ok(());
         }
         if !self.info.headers {
-            return Err(Why::Protocol("it has no headers, so it is older than 2.2"));
+            return Err(Reason::Protocol("it has no headers, so it is older than 2.2"));
         }
         let offers = self.info.tls_required || self.info.tls_available;
         if self.is_encrypted || !self.info.tls_required && self.server.encrypt == Encrypt::IfAsked {
             return self.introduce(credentials, client, now);
         }
         if !offers {
-            return Err(Why::NoTls);
+            return Err(Reason::NoTls);
         }
         self.enter(Phase::Securing(true), now);
         Ok(())
     }
 
-    fn introduce(&mut self, credentials: &Credentials, client: &str, now: Timestamp) -> Result<(), Why> {
+    fn introduce(&mut self, credentials: &Credentials, client: &str, now: Timestamp) -> Result<(), Reason> {
         let object = connect::object(client, credentials, &self.info.nonce, self.is_encrypted);
-        encode::connect(&mut self.out, &object.ok_or(Why::NoNonce)?);
+        encode::connect(&mut self.out, &object.ok_or(Reason::NoNonce)?);
         encode::ping(&mut self.out);
         (self.pinged, self.heard) = (Some(now), now);
         self.enter(Phase::Introduced, now);
@@ -152,16 +153,16 @@ impl Link {
     }
 
     /// What an error of the server means for the connection; `None`: nothing.
-    pub fn error(&self, text: &str) -> Option<Why> {
+    pub fn error(&self, text: &str) -> Option<Reason> {
         let small = text.to_ascii_lowercase();
         let is_about_us = ["authorization violation", "expired", "revoked", "jwt", "credentials"];
         if small.contains("permissions violation") || small.contains("invalid subject") {
             return None;
         }
         if is_about_us.iter().any(|word| small.contains(word)) {
-            return Some(Why::Unauthorized(text.to_owned()));
+            return Some(Reason::Unauthorized(text.to_owned()));
         }
-        Some(Why::ServerError(text.to_owned()))
+        Some(Reason::ServerError(text.to_owned()))
     }
 
     /// The buffer for commands.
@@ -169,12 +170,12 @@ impl Link {
         &mut self.out
     }
 
-    /// Whether much waits in it.
+    /// Whether too much waits in it for optional output.
     pub fn is_crowded(&self) -> bool {
         self.out.len() - self.sent > OUTPUT_BYTES_HIGH
     }
 
-    /// Whether more waits than a server that reads can make us say.
+    /// Whether more waits than a server that reads its input can cause.
     pub fn is_overfull(&self) -> bool {
         self.out.len() - self.sent > OUTPUT_BYTES_MAX
     }
@@ -215,15 +216,17 @@ impl Link {
     }
 
     /// Called when time has passed.
-    pub fn tick(&mut self, now: Timestamp) -> Result<(), Why> {
+    pub fn tick(&mut self, now: Timestamp) -> Result<(), Reason> {
         if self.deadline().is_none_or(|at| now < at) {
             return Ok(());
         }
         match self.phase {
-            Phase::Connecting | Phase::Securing(_) => Err(Why::Network("connecting takes too long".into())),
-            Phase::Waiting => Err(Why::Silent),
-            Phase::Introduced => Err(Why::NoPong),
-            Phase::Ready if self.pinged.is_some() => Err(Why::NoPong),
+            Phase::Connecting | Phase::Securing(_) => {
+                Err(Reason::Network("connecting takes too long".into()))
+            }
+            Phase::Waiting => Err(Reason::Silent),
+            Phase::Introduced => Err(Reason::NoPong),
+            Phase::Ready if self.pinged.is_some() => Err(Reason::NoPong),
             Phase::Ready => {
                 encode::ping(&mut self.out);
                 self.pinged = Some(now);
@@ -247,17 +250,17 @@ mod tests {
         link
     }
 
-    fn greet(link: &mut Link, info: &[u8]) -> Result<(), Why> {
+    fn greet(link: &mut Link, info: &[u8]) -> Result<(), Reason> {
         link.greeted(info, &Credentials::Token("secret".into()), "c", Timestamp::at(0))
     }
 
     #[test]
-    fn credentials_are_never_sent_in_the_clear_where_tls_is_wanted() {
+    fn credentials_are_never_sent_unencrypted_if_tls_is_wanted() {
         let mut plain = link(Encrypt::IfAsked);
         greet(&mut plain, INFO).unwrap();
         assert!(plain.output().starts_with(b"CONNECT {") && plain.output().ends_with(b"}\r\nPING\r\n"));
         let mut always = link(Encrypt::Always);
-        assert_eq!(greet(&mut always, INFO), Err(Why::NoTls));
+        assert_eq!(greet(&mut always, INFO), Err(Reason::NoTls));
         assert_eq!(always.output(), b"");
         for mut secured in [link(Encrypt::Always), link(Encrypt::IfAsked)] {
             greet(&mut secured, TLS).unwrap();
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_in_the_clear_before_tls_is_forgotten() {
+    fn input_from_before_tls_is_discarded() {
         let mut link = link(Encrypt::Always);
         greet(&mut link, TLS).unwrap();
         link.decoder.push(b"MSG _INBOX.x 1 1\r\n");
@@ -294,19 +297,19 @@ mod tests {
             now = link.deadline().unwrap();
             why = link.tick(now);
         }
-        assert_eq!((why, now.since(Timestamp::at(1000)).as_secs()), (Err(Why::NoPong), 6));
+        assert_eq!((why, now.since(Timestamp::at(1000)).as_secs()), (Err(Reason::NoPong), 6));
     }
 
     #[test]
-    fn errors_about_us_are_told_from_others() {
+    fn errors_about_our_credentials_are_distinguished_from_others() {
         let link = link(Encrypt::IfAsked);
         for text in
             ["Authorization Violation", "User Authentication Expired", "Account Authentication Revoked"]
         {
-            assert!(matches!(link.error(text), Some(Why::Unauthorized(_))), "{text}");
+            assert!(matches!(link.error(text), Some(Reason::Unauthorized(_))), "{text}");
         }
         for text in ["Stale Connection", "Authentication Timeout", "Maximum Payload Violation"] {
-            assert!(matches!(link.error(text), Some(Why::ServerError(_))), "{text}");
+            assert!(matches!(link.error(text), Some(Reason::ServerError(_))), "{text}");
         }
         assert_eq!(link.error("Permissions Violation for Publish to \"a\""), None);
     }

@@ -1,4 +1,4 @@
-//! The uplink as a whole. More of it is in `frames` (what servers send), `lines` (connections) and `turn` (what follows). It has no
+//! The uplink as a whole. More of it is in `frames` (what servers send), `connections`, and `turn` (what follows). It has no
 //! socket and no clock.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::message::Timestamp;
 use super::super::name::{Key, Name};
 use super::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
-use super::chance::Chance;
+use super::describe;
 use super::event::{Direction, Entry, Event, Outcome, Ticket};
 use super::events::Events;
 use super::health::{Health, Signs};
@@ -17,14 +17,14 @@ use super::ledger::{Ledger, SavedLedger};
 use super::link::Link;
 use super::presence::Presence;
 use super::publish::{Publisher, Refusal, SavedQueue};
+use super::random::Random;
 use super::read::Reader;
+use super::reason::Reason;
 use super::report::{Report, State};
 use super::servers::Servers;
 use super::settings::Settings;
-use super::sight;
 use super::subjects::{About, Subjects};
 use super::whispers::{self, Whispers};
-use super::why::Why;
 use super::wire::encode;
 
 /// Whether this daemon is leaving.
@@ -32,20 +32,20 @@ use super::wire::encode;
 pub(super) enum Farewell {
     /// No.
     Not,
-    /// It leaves once everything was heard.
+    /// It leaves when everything has come back from the log.
     Wanted,
-    /// Everyone has heard that it has left.
+    /// The log has that it left.
     Said,
 }
 
 /// Messages that were trimmed before we read them, until the rest was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
-    /// Nothing behind it was read yet.
+    /// Nothing after it was read yet.
     Unread,
-    /// We were not silent for long before what is behind it.
+    /// We were silent for a short time up to the first message after it.
     Short,
-    /// We were: we may have been declared gone in it.
+    /// We were silent for long: a message in it may have declared us gone.
     Long,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Gap {
 pub struct Uplink {
     pub(super) settings: Settings,
     pub(super) subjects: Subjects,
-    pub(super) chance: Chance,
+    pub(super) random: Random,
     /// The sender of our machine reports: the first id.
     pub(super) source: InstanceId,
     pub(super) servers: Servers,
@@ -66,22 +66,22 @@ pub struct Uplink {
     /// The number of connections that became ready.
     pub(super) connections: u64,
     /// The last failure of each server, so that it is reported once.
-    pub(super) failures: BTreeMap<String, Why>,
+    pub(super) failures: BTreeMap<String, Reason>,
     pub(super) reader: Reader,
     pub(super) publisher: Publisher,
     pub(super) ledger: Ledger,
     pub(super) presence: Presence,
-    pub(super) rolls: VecDeque<Vec<u8>>,
+    pub(super) lists: VecDeque<Vec<u8>>,
     pub(super) whispers: Whispers,
     pub(super) health: Health,
     pub(super) events: Events,
     pub(super) farewell: Farewell,
     pub(super) gap: Option<Gap>,
     pub(super) missed: u64,
-    pub(super) has_told_foreign: bool,
+    pub(super) has_reported_foreign: bool,
 }
 
-/// The state that is kept over a restart, so that nobody notices it.
+/// The state that is kept over a restart, so that the others do not notice it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedUplink {
     stream: String,
@@ -103,7 +103,7 @@ impl Uplink {
         Uplink {
             subjects: Subjects::new(&settings.house, &settings.room, instance),
             settings,
-            chance: Chance::new(seed),
+            random: Random::new(seed),
             source: instance,
             servers,
             links: Vec::new(),
@@ -115,14 +115,14 @@ impl Uplink {
             publisher: Publisher::new(),
             ledger: Ledger::new(instance),
             presence: Presence::new(now),
-            rolls: VecDeque::new(),
+            lists: VecDeque::new(),
             whispers: Whispers::default(),
             health: Health::new(now),
             events: Events::default(),
             farewell: Farewell::Not,
             gap: None,
             missed: 0,
-            has_told_foreign: false,
+            has_reported_foreign: false,
         }
     }
 
@@ -156,8 +156,8 @@ impl Uplink {
         }
     }
 
-    /// Applies changed servers, credentials or limits: it connects anew, and members notice nothing. `false`: it is another house
-    /// or room, which needs a new uplink; nothing has changed.
+    /// Applies changed servers, credentials or limits: it connects again, and members notice nothing. `false`: it is another house
+    /// or room, which needs a new uplink; nothing was applied.
     pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> bool {
         if settings.house != self.settings.house || settings.room != self.settings.room {
             return false;
@@ -166,7 +166,7 @@ impl Uplink {
         self.settings = settings;
         self.failures.clear();
         for id in self.links.iter().map(|link| link.id).collect::<Vec<_>>() {
-            self.end(id, Why::Reconfigured, now);
+            self.end(id, Reason::Reconfigured, now);
         }
         self.settle(now);
         true
@@ -177,7 +177,7 @@ impl Uplink {
         self.ledger.own
     }
 
-    /// Whether members hear what they send.
+    /// Whether messages reach the room.
     pub fn is_up(&self) -> bool {
         self.health.is_up
     }
@@ -215,11 +215,11 @@ impl Uplink {
         let head = whispers::head(id, self.ledger.own, from, name);
         let reply = self.subjects.answer(link.id, About::Whisper, id.0);
         encode::publish(link.out(), &self.subjects.to(to), &reply, &[&head, text.as_bytes()]);
-        self.events.seen(Direction::Up, || (from, sight::of_whisper(from, name, text.len())));
+        self.events.seen(Direction::Up, || (from, describe::whisper(from, name, text.len())));
         Ok(id)
     }
 
-    /// Whether somebody watches: then there are events of what goes up and comes down.
+    /// Sets whether there are watchers: then there are events about the traffic with the servers.
     pub fn watch(&mut self, is_watched: bool) {
         self.events.is_watched = is_watched;
     }
@@ -233,7 +233,7 @@ impl Uplink {
     /// Answers a private message from elsewhere.
     pub fn answer(&mut self, ticket: Ticket, is_delivered: bool) {
         let subject = self.subjects.to(ticket.instance);
-        self.publish_aside(&subject, &[&whispers::answer(ticket.id, is_delivered)]);
+        self.publish_outside_log(&subject, &[&whispers::answer(ticket.id, is_delivered)]);
     }
 
     /// Sends a machine's report, one JSON object, to the other instances. Without a connection it is lost.
@@ -243,18 +243,21 @@ impl Uplink {
         }
         let subject = self.subjects.stats.clone();
         let source = self.source;
-        self.publish_aside(&subject, &[&source.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()]);
+        self.publish_outside_log(
+            &subject,
+            &[&source.0, &[host.len() as u8], host.as_bytes(), report.as_bytes()],
+        );
     }
 
     /// Publishes outside of the log; dropped if there is no room for it.
-    pub(super) fn publish_aside(&mut self, subject: &str, parts: &[&[u8]]) {
+    pub(super) fn publish_outside_log(&mut self, subject: &str, parts: &[&[u8]]) {
         let link = self.active.and_then(|id| self.links.iter_mut().find(|link| link.id == id));
         if let Some(link) = link.filter(|link| !link.is_crowded()) {
             encode::publish(link.out(), subject, "", parts);
         }
     }
 
-    /// Leaves: everyone is told that our members have left, after everything that was proposed.
+    /// Leaves: announces to all instances that our members have left, after everything that was proposed.
     pub fn farewell(&mut self, now: Timestamp) {
         if self.farewell == Farewell::Not {
             self.farewell = Farewell::Wanted;
@@ -262,7 +265,7 @@ impl Uplink {
         self.settle(now);
     }
 
-    /// Whether everyone was told. While the room is cut off, this does not happen.
+    /// Whether the log has that. While the room is cut off, this does not happen.
     pub fn is_flushed(&self) -> bool {
         self.farewell == Farewell::Said
     }
@@ -307,14 +310,14 @@ impl Uplink {
             (Some(_), _) => State::CutOff,
         };
         let (queued_bytes, sent, waiting) = self.publisher.waiting();
-        let told = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Report {
             state,
             why: (state != State::Up).then(|| self.health.why(signs)),
             instance: self.ledger.own,
             server: link.map(|link| link.server.to_string()),
-            server_name: link.and_then(|link| told(&link.info.server_name)),
-            version: link.and_then(|link| told(&link.info.version)),
+            server_name: link.and_then(|link| non_empty(&link.info.server_name)),
+            version: link.and_then(|link| non_empty(&link.info.version)),
             is_encrypted: link.is_some_and(|link| link.is_encrypted),
             round_trip: link.and_then(|link| link.round_trip),
             unacknowledged: sent as usize,

@@ -1,4 +1,4 @@
-//! The members of the room on all machines; each name belongs to one. Knows names and instances, and decides nothing.
+//! The members of the room on all machines; each name belongs to one. Decides nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use super::ids::InstanceId;
 
 /// A member.
 #[derive(Clone, Debug)]
-struct Seat {
+struct Member {
     name: Name,
     /// Its number in the order of joining.
     joined: u64,
@@ -18,7 +18,7 @@ struct Seat {
 /// The members of one instance by name, and the sum of the digests of their names.
 #[derive(Debug, Default)]
 struct Row {
-    seats: HashMap<Box<str>, Seat>,
+    members: HashMap<Box<str>, Member>,
     digest: u64,
 }
 
@@ -39,7 +39,7 @@ impl Members {
 
     /// Whether an instance has a member with exactly this name.
     pub fn has(&self, instance: InstanceId, name: &str) -> bool {
-        self.rows.get(&instance).is_some_and(|row| row.seats.contains_key(name))
+        self.rows.get(&instance).is_some_and(|row| row.members.contains_key(name))
     }
 
     /// The owner of that name, or of one that it can be mistaken for.
@@ -59,7 +59,7 @@ impl Members {
         let mut all: Vec<(u64, InstanceId, &str)> = Vec::with_capacity(self.len());
         for (id, row) in self.rows.iter().map(of) {
             let row: &Row = row;
-            all.extend(row.seats.iter().map(|(shown, seat)| (seat.joined, id, &**shown)));
+            all.extend(row.members.iter().map(|(shown, member)| (member.joined, id, &**shown)));
         }
         all.sort_unstable();
         all.into_iter().map(|(_, id, shown)| (id, shown))
@@ -68,15 +68,15 @@ impl Members {
     /// The members of one instance in the order of joining.
     pub fn of(&self, instance: InstanceId) -> Vec<Box<str>> {
         let Some(row) = self.rows.get(&instance) else { return Vec::new() };
-        let mut seats: Vec<(u64, &str)> =
-            row.seats.iter().map(|(shown, seat)| (seat.joined, &**shown)).collect();
-        seats.sort_unstable();
-        seats.into_iter().map(|(_, shown)| shown.into()).collect()
+        let mut members: Vec<(u64, &str)> =
+            row.members.iter().map(|(shown, member)| (member.joined, &**shown)).collect();
+        members.sort_unstable();
+        members.into_iter().map(|(_, shown)| shown.into()).collect()
     }
 
     /// The number of an instance's members, and the sum of their digests.
     pub fn sum(&self, instance: InstanceId) -> (u64, u64) {
-        self.rows.get(&instance).map_or((0, 0), |row| (row.seats.len() as u64, row.digest))
+        self.rows.get(&instance).map_or((0, 0), |row| (row.members.len() as u64, row.digest))
     }
 
     /// Adds a member, whose name must be free.
@@ -89,19 +89,19 @@ impl Members {
         self.joins += 1;
         let row = self.rows.entry(instance).or_default();
         row.digest ^= digest(&shown);
-        row.seats.insert(shown, Seat { name, joined: self.joins });
+        row.members.insert(shown, Member { name, joined: self.joins });
     }
 
     /// Removes a member. Returns whether there was one.
     pub fn remove(&mut self, instance: InstanceId, name: &str) -> bool {
         let Some(row) = self.rows.get_mut(&instance) else { return false };
-        let Some(seat) = row.seats.remove(name) else { return false };
+        let Some(member) = row.members.remove(name) else { return false };
         row.digest ^= digest(name);
-        if row.seats.is_empty() {
+        if row.members.is_empty() {
             self.rows.remove(&instance);
         }
-        self.keys.remove(&seat.name.key);
-        for look in seat.name.looks.each() {
+        self.keys.remove(&member.name.key);
+        for look in member.name.looks.each() {
             self.looks.remove(look);
         }
         true
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn name_is_one_person_and_free_again_when_it_leaves() {
+    fn name_belongs_to_one_member_and_is_free_when_it_leaves() {
         let (one, two) = (InstanceId([1; 16]), InstanceId([2; 16]));
         let mut members = Members::default();
         for (instance, shown) in [(two, "Alice"), (one, "bob"), (one, "ann")] {

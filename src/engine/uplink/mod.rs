@@ -3,22 +3,23 @@
 //!
 //! # How it works
 //!
-//! Each daemon is an *instance*, with a random id. What its members say, and that they join and leave, is collected into *batches*,
-//! numbered 1, 2, … One batch is published at a time, and repeated with the same bytes until it is heard from the log. Everyone
-//! reads the same log, skips what was read before, and so sees the same things in the same order. That includes the author.
+//! Each daemon is an *instance*, with a random id. What its members say, and that they join and leave, is collected into
+//! *batches*, numbered 1, 2, … One batch is published at a time, and repeated with the same bytes until it comes back from the
+//! log. All instances, the author too, read the same log and skip what they have read before, so they see the same entries in the
+//! same order.
 //!
 //! # The map
 //!
 //! ```text
-//!   machine, lines, frames, turn     the uplink: its interface, connections, input from servers, what follows
+//!   machine, connections, frames, turn   the uplink: its interface, connections, input from servers, what follows
 //!     │
 //!     ├── servers, link              the choice of a server; one connection: greeting, TLS, credentials, pings
 //!     ├── read                       the consumer: gaps, pulls, another log
-//!     ├── publish                    the batch under way, and what waits behind it
-//!     ├── ledger, members, gap       what the log says: which batches count, who is there, who is gone
+//!     ├── publish                    the current batch, and the entries that wait
+//!     ├── ledger, members, gap       the log's contents: which batches count, who is there, who is gone
 //!     ├── presence, health           signs of life; whether the room is whole
 //!     ├── whispers                   private messages, outside of the log
-//!     ├── sight                      all of it in words, for watchers
+//!     ├── describe                   the traffic in words, for watchers
 //!     ├── api, subjects, batch       JSON of JetStream, subjects, the bytes of a batch
 //!     └── wire                       the protocol of a NATS server
 //! ```
@@ -37,7 +38,8 @@
 mod api;
 mod batch;
 pub mod bounds;
-mod chance;
+mod connections;
+mod describe;
 mod event;
 mod events;
 mod frames;
@@ -45,21 +47,20 @@ mod gap;
 mod health;
 mod ids;
 mod ledger;
-mod lines;
 mod link;
 mod machine;
 mod members;
 mod presence;
 mod publish;
+mod random;
 mod read;
+mod reason;
 mod report;
 mod servers;
 mod settings;
-mod sight;
 mod subjects;
 mod turn;
 mod whispers;
-mod why;
 pub mod wire;
 
 pub use bounds::TEXT_BYTES_MAX;
@@ -67,6 +68,6 @@ pub use event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket,
 pub use ids::{House, InstanceId, LinkId, RoomToken, WhisperId};
 pub use machine::{SavedUplink, Uplink};
 pub use publish::Refusal;
+pub use reason::Reason;
 pub use report::{Report, State};
 pub use settings::{Credentials, Encrypt, Server, Settings, Sign, StreamSettings};
-pub use why::Why;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::super::message::Timestamp;
 use super::batch::{Item, push_name, write};
 use super::bounds::{
-    ALIVE_INTERVAL, ANSWER_TIMEOUT, BATCH_BYTES_MAX, HELLO_INTERVAL, MOTION_INTERVAL, PRESENCE_INTERVAL,
-    ROLL_BYTES_MAX, SILENCE, SPREAD,
+    ALIVE_INTERVAL, ANSWER_TIMEOUT, BATCH_BYTES_MAX, HELLO_INTERVAL, LIST_BYTES_MAX, NOTICE_INTERVAL,
+    PRESENCE_INTERVAL, SILENCE, SPREAD,
 };
-use super::chance::Chance;
 use super::ids::InstanceId;
 use super::ledger::Ledger;
+use super::random::Random;
 
 /// The state.
 #[derive(Debug)]
@@ -19,16 +19,16 @@ pub struct Presence {
     hello_at: Timestamp,
     scan_at: Timestamp,
     /// Set if an instance does not know our members.
-    is_roll_due: bool,
-    roll_at: Timestamp,
-    /// Since when we can hear the others.
+    is_list_due: bool,
+    list_at: Timestamp,
+    /// Since when we can receive signs of life.
     since: Timestamp,
-    /// Until then our members wait while those of other instances are unknown.
+    /// Until when our members wait if those of other instances are unknown.
     doubt_until: Timestamp,
     /// Whether they wait.
     is_waiting: bool,
     /// What our next batch says about other instances, and when each may be mentioned again.
-    motions: Vec<u8>,
+    notices: Vec<u8>,
     again: BTreeMap<InstanceId, Timestamp>,
 }
 
@@ -38,42 +38,42 @@ impl Presence {
             alive_at: now,
             hello_at: now,
             scan_at: now,
-            is_roll_due: false,
-            roll_at: now,
+            is_list_due: false,
+            list_at: now,
             since: now,
             doubt_until: now,
             is_waiting: false,
-            motions: Vec::new(),
+            notices: Vec::new(),
             again: BTreeMap::new(),
         }
     }
 
-    /// Notes that a connection is ready: before, no instance could be heard.
+    /// Notes that a connection is ready: before, no sign of life could arrive.
     pub fn connected(&mut self, now: Timestamp) {
         (self.alive_at, self.hello_at, self.since) = (now, now, now);
         self.doubt_until = now + ANSWER_TIMEOUT;
-        self.motions.clear();
+        self.notices.clear();
         self.again.clear();
     }
 
     /// Notes that an instance asks for our members, or cannot know them.
-    pub fn ask_for_roll(&mut self) {
-        self.is_roll_due = true;
+    pub fn request_list(&mut self) {
+        self.is_list_due = true;
     }
 
     /// Starts again under another id, under which nothing was published.
-    pub fn begin_anew(&mut self, now: Timestamp) {
+    pub fn start_over(&mut self, now: Timestamp) {
         self.hello_at = now;
-        self.is_roll_due = false;
-        self.motions.clear();
+        self.is_list_due = false;
+        self.notices.clear();
     }
 
     /// Declares our own old id gone, because after so long an absence others may have done so.
     pub fn declare_gone(&mut self, instance: InstanceId, entries: u64) {
-        write(&mut self.motions, Item::Gone { instance, entries });
+        write(&mut self.notices, Item::Gone { instance, entries });
     }
 
-    /// Whether our members may join and speak: those of all other instances are known, or that takes too long.
+    /// Whether our members may join and speak: those of all other instances are known, or finding out takes too long.
     pub fn is_sure(&mut self, ledger: &Ledger, now: Timestamp) -> bool {
         let is_sure =
             now >= self.doubt_until || ledger.instances.values().all(|row| row.is_sure || row.gone.is_some());
@@ -90,8 +90,8 @@ impl Presence {
         is_due
     }
 
-    /// Looks for silent instances and for those whose members are unknown.
-    pub fn scan(&mut self, ledger: &Ledger, chance: &mut Chance, now: Timestamp) {
+    /// Finds silent instances, and those whose members are unknown.
+    pub fn scan(&mut self, ledger: &Ledger, random: &mut Random, now: Timestamp) {
         if now < self.scan_at {
             return;
         }
@@ -103,15 +103,15 @@ impl Presence {
             if !is_other || row.is_sure && !is_silent || self.again.contains_key(id) {
                 continue;
             }
-            self.again.insert(*id, now + MOTION_INTERVAL + chance.share(SPREAD));
-            if self.motions.len() < BATCH_BYTES_MAX / 4 {
+            self.again.insert(*id, now + NOTICE_INTERVAL + random.part_of(SPREAD));
+            if self.notices.len() < BATCH_BYTES_MAX / 4 {
                 let gone = Item::Gone { instance: *id, entries: row.entries };
-                write(&mut self.motions, if is_silent { gone } else { Item::Ask(*id) });
+                write(&mut self.notices, if is_silent { gone } else { Item::Ask(*id) });
             }
         }
     }
 
-    /// Our own items for the next batch. All our earlier batches were heard, so the sum is right.
+    /// Our own items for the next batch. All our earlier batches have come back, so the sum is right.
     pub fn control(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<u8> {
         let mut control = Vec::new();
         if now >= self.hello_at {
@@ -119,20 +119,20 @@ impl Presence {
             let (count, digest) = ledger.members.sum(ledger.own);
             write(&mut control, Item::Hello { count, digest });
         }
-        control.append(&mut self.motions);
+        control.append(&mut self.notices);
         control
     }
 
     /// The list of our members in parts, if it is due.
-    pub fn roll(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<Vec<u8>> {
-        if !self.is_roll_due || now < self.roll_at {
+    pub fn list(&mut self, ledger: &Ledger, now: Timestamp) -> Vec<Vec<u8>> {
+        if !self.is_list_due || now < self.list_at {
             return Vec::new();
         }
-        self.is_roll_due = false;
-        self.roll_at = now + ANSWER_TIMEOUT;
+        self.is_list_due = false;
+        self.list_at = now + ANSWER_TIMEOUT;
         let mut parts = vec![Vec::new()];
         for name in ledger.members.of(ledger.own) {
-            if parts.last().is_some_and(|part| part.len() + name.len() > ROLL_BYTES_MAX) {
+            if parts.last().is_some_and(|part| part.len() + name.len() > LIST_BYTES_MAX) {
                 parts.push(Vec::new());
             }
             push_name(parts.last_mut().expect("there is one"), &name);
@@ -140,7 +140,7 @@ impl Presence {
         let last = parts.len() - 1;
         let item = |(at, names): (usize, Vec<u8>)| {
             let mut bytes = Vec::with_capacity(names.len() + 4);
-            write(&mut bytes, Item::Roll { is_first: at == 0, is_last: at == last, names: &names });
+            write(&mut bytes, Item::MemberList { is_first: at == 0, is_last: at == last, names: &names });
             bytes
         };
         parts.into_iter().enumerate().map(item).collect()
@@ -151,9 +151,9 @@ impl Presence {
     pub fn deadline(&self, is_caught_up: bool, may_begin: bool) -> Timestamp {
         let scan = is_caught_up.then_some(self.scan_at);
         let hello = may_begin.then_some(self.hello_at);
-        let roll = (may_begin && self.is_roll_due).then_some(self.roll_at);
+        let list = (may_begin && self.is_list_due).then_some(self.list_at);
         let doubt = (may_begin && self.is_waiting).then_some(self.doubt_until);
-        [scan, hello, roll, doubt].into_iter().flatten().fold(self.alive_at, Timestamp::min)
+        [scan, hello, list, doubt].into_iter().flatten().fold(self.alive_at, Timestamp::min)
     }
 }
 

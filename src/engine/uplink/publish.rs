@@ -1,8 +1,7 @@
-//! Publishes: one batch at a time, the same again and again until it is heard from the log. Knows batches; has never seen a
-//! consumer.
+//! Publishes: one batch at a time, repeated until it comes back from the log. Knows batches, and no consumer.
 //!
-//! A batch is done when it is *heard*. Its acknowledgement comes about as early, and says only that it need not be sent again, or
-//! that it will never be stored. A sequence of 0 is no acknowledgement, and a timeout is no failure.
+//! A batch is done when it was *read* from the log. Its acknowledgement arrives about as early, and only means that it need not be
+//! sent again, or will never be stored. A sequence of 0 is not an acknowledgement, and a timeout is not a failure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,11 +15,11 @@ use super::bounds::{
     ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
     TEXT_BYTES_MAX, UNHEARD_MAX,
 };
+use super::describe::{self, Within};
 use super::event::{Direction, Entry, LogEvent};
 use super::events::Events;
 use super::ids::InstanceId;
-use super::sight::{self, Within};
-use super::why::Why;
+use super::reason::Reason;
 use super::wire::encode;
 
 /// Why an entry is not accepted.
@@ -48,7 +47,7 @@ enum Phase {
     Sent(Timestamp),
     /// It is sent again at this time.
     Waiting(Timestamp),
-    /// It has this sequence number in the stream since this time, and was not heard yet.
+    /// It has this sequence number in the stream since this time, and has not come back yet.
     Stored(u64, Timestamp),
 }
 
@@ -60,35 +59,35 @@ struct Flight {
     control: Vec<u8>,
     chunk: Chunk,
     phase: Phase,
-    /// It was published, perhaps by the process before this one.
+    /// It was published, perhaps by the previous process.
     was_sent: bool,
-    /// It was sent to a log that was lost: others may have heard it there.
+    /// It was sent to a log that was lost: others may have read it there.
     is_in_doubt: bool,
     pause: Duration,
     since: Timestamp,
 }
 
 impl Flight {
-    /// Watchers see what is in it.
+    /// Shows its contents to watchers.
     fn show(&self, events: &mut Events) {
         let within = Within::Batch(self.number);
         for item in items(&self.control).chain(items(&self.chunk.bytes)) {
             events.seen(Direction::Up, || match item {
-                Item::Entry(entry) => sight::of_entry(within, entry),
-                _ => ("", sight::of_item(within, item).unwrap_or_default()),
+                Item::Entry(entry) => describe::entry(within, entry),
+                _ => ("", describe::item(within, item).unwrap_or_default()),
             });
         }
     }
 }
 
-/// A batch that was given up: it may be in the log, where we cannot read it any more.
+/// A batch that was given up: it may be in a part of the log that we can no longer read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GivenUp {
     /// Its number.
     pub number: u64,
-    /// Our entries in the log, with its own.
+    /// The number of our entries in the log, including those of this batch.
     pub entries: u64,
-    /// Lines of members in it.
+    /// The number of lines of members in it.
     pub lines: u64,
 }
 
@@ -175,7 +174,7 @@ impl Publisher {
         self.limit = bytes.saturating_sub(head).clamp(1024, BATCH_BYTES_MAX as u64) as usize;
     }
 
-    /// Whether members must not be read from. What they have sent by then is still accepted.
+    /// Whether members must not be read from. What was read already is still accepted.
     pub fn is_full(&self) -> bool {
         self.bytes >= QUEUE_BYTES_MAX
     }
@@ -196,7 +195,7 @@ impl Publisher {
         self.flight.is_none() && self.chunks.is_empty()
     }
 
-    /// Since when the current batch was not heard.
+    /// Since when the current batch has not come back.
     pub fn unheard_since(&self) -> Option<Timestamp> {
         self.flight.as_ref().map(|flight| flight.since)
     }
@@ -250,11 +249,11 @@ impl Publisher {
     }
 
     /// The next entries of members. A speaker must be in the room at this position of the log, which `is_here` knows because all
-    /// our earlier batches were heard. If it is not, its message is refused. If it joins in this batch, its message waits for the
-    /// next one.
+    /// our earlier batches have come back. If it is not, its message is refused. If it joins in this batch, its message waits for
+    /// the next one.
     pub fn next_chunk(&mut self, is_here: impl Fn(&str) -> bool, events: &mut Events) -> Chunk {
         let Some(whole) = self.chunks.pop_front() else { return Chunk::default() };
-        // Most say several lines.
+        // Most members send several lines.
         let mut speaker = None;
         let is_whole = items(&whole.bytes).all(|item| match item {
             Item::Entry(Entry::Said { name, .. } | Entry::Acted { name, .. }) => {
@@ -275,7 +274,7 @@ impl Publisher {
                 {
                     if later.count == 0 && !joining.contains(&name) {
                         self.refused += 1;
-                        events.refused(entry, Why::NotInTheRoom);
+                        events.refused(entry, Reason::NotInTheRoom);
                         continue;
                     }
                     write(&mut later.bytes, item);
@@ -324,7 +323,7 @@ impl Publisher {
         }
     }
 
-    /// Handles a new connection: nobody knows what became of the batch on the old one.
+    /// Handles a new connection: the outcome of the batch on the old one is unknown.
     pub fn reconnected(&mut self, now: Timestamp) {
         if let Some(flight) = &mut self.flight {
             flight.since = now;
@@ -343,7 +342,7 @@ impl Publisher {
         }
     }
 
-    /// Whether others may have heard the batch under way in a log that was lost.
+    /// Whether others may have read the current batch in a log that was lost.
     pub fn is_in_doubt(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.is_in_doubt)
     }
@@ -355,7 +354,7 @@ impl Publisher {
         (status, payload): (u16, &[u8]),
         now: Timestamp,
         events: &mut Events,
-    ) -> Option<Why> {
+    ) -> Option<Reason> {
         let flight = self.flight.as_mut().filter(|flight| flight.number == number)?;
         if matches!(flight.phase, Phase::Stored(..)) {
             return None;
@@ -364,28 +363,28 @@ impl Publisher {
         match reply {
             Some(Reply { error: None, seq, .. }) if seq > 0 => {
                 flight.phase = Phase::Stored(seq, now);
-                events.seen(Direction::Down, || ("", sight::of_answer(number, Ok(seq))));
+                events.seen(Direction::Down, || ("", describe::answer(number, Ok(seq))));
                 None
             }
             Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
-                let why = Why::NotStored(error.description);
-                events.seen(Direction::Down, || ("", sight::of_answer(number, Err(&why))));
+                let why = Reason::NotStored(error.description);
+                events.seen(Direction::Down, || ("", describe::answer(number, Err(&why))));
                 self.refuse(&why, now, events);
                 None
             }
             reply => {
                 flight.phase = Phase::Waiting(now + flight.pause);
                 flight.pause = (flight.pause * 2).min(RESEND_MAX);
-                events.seen(Direction::Down, || ("", sight::of_answer(number, Err(&Why::NoQuorum))));
+                events.seen(Direction::Down, || ("", describe::answer(number, Err(&Reason::NoQuorum))));
                 let error = reply.and_then(|reply| reply.error);
-                error.is_none_or(|error| error.err_code != IN_PROCESS).then_some(Why::NoQuorum)
+                error.is_none_or(|error| error.err_code != IN_PROCESS).then_some(Reason::NoQuorum)
             }
         }
     }
 
     /// Gives up the current batch, which the server will never accept, and tells its authors. Joins and leaves are repeated later,
     /// because an attempt may be stored after all.
-    pub fn refuse(&mut self, why: &Why, now: Timestamp, events: &mut Events) -> u64 {
+    pub fn refuse(&mut self, why: &Reason, now: Timestamp, events: &mut Events) -> u64 {
         let Some(flight) = self.flight.take() else { return 0 };
         let mut again = Chunk::default();
         for item in items(&flight.chunk.bytes) {
@@ -411,8 +410,8 @@ impl Publisher {
         refused
     }
 
-    /// Messages of the log were trimmed before we read them, and the batch under way may be one of them: whether the others have
-    /// heard it is not known, so it is not said again.
+    /// Handles that messages of the log were trimmed before we read them, perhaps the current batch: we do not know whether the
+    /// others have read it, so it is not repeated.
     pub fn give_up(&mut self, now: Timestamp, events: &mut Events) -> Option<GivenUp> {
         let flight = self.flight.as_ref()?;
         if !flight.was_sent || matches!(flight.phase, Phase::Stored(..)) {
@@ -428,7 +427,7 @@ impl Publisher {
         self.held_until
     }
 
-    /// Notes that a batch of ours was heard from the log.
+    /// Notes that a batch of ours has come back from the log.
     pub fn heard(&mut self, number: u64) {
         let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return };
         self.after = number;
@@ -439,7 +438,7 @@ impl Publisher {
     }
 
     /// Notes that the log was read up to this position. If the current batch should have come before it, it was removed from the
-    /// log, and others may have heard it. (If the servers had lost it, this would be another log.)
+    /// log, and others may have read it. (If the servers had lost it, this would be another log.)
     pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
         let Some(flight) = &mut self.flight else { return };
         let Phase::Stored(sequence, since) = flight.phase else { return };
@@ -450,8 +449,8 @@ impl Publisher {
         self.refuse(&trimmed(), now, events);
     }
 
-    /// Continues under another id: everything that was not heard is proposed again, after the joins of our members.
-    pub fn begin_anew(&mut self, members: &[Box<str>]) {
+    /// Continues under another id: everything that has not come back is proposed again, after the joins of our members.
+    pub fn start_over(&mut self, members: &[Box<str>]) {
         (self.number, self.after, self.entries) = (0, 0, 0);
         if let Some(flight) = self.flight.take().filter(|flight| flight.chunk.count > 0) {
             self.chunks.push_front(flight.chunk);
@@ -481,8 +480,8 @@ impl Publisher {
 }
 
 /// The reason for refusing entries that may be in a part of the log that we can no longer read.
-pub fn trimmed() -> Why {
-    Why::NotStored("it was trimmed from the log before it was read".into())
+pub fn trimmed() -> Reason {
+    Reason::NotStored("it was trimmed from the log before it was read".into())
 }
 
 /// Whether the same batch can be stored later.

@@ -1,4 +1,4 @@
-//! Reads the log with one consumer, which is created again whenever anything is unclear, and with pulls that bound what is in
+//! Reads the log with one consumer, which is created again if anything is unclear, and with pulls that limit the bytes in
 //! transit. Knows the stream's sequence, and no entry.
 
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::bounds::{
 };
 use super::ids::LinkId;
 use super::ledger::At;
+use super::reason::Reason;
 use super::settings::StreamSettings;
 use super::subjects::{About, Subjects};
-use super::why::Why;
 use super::wire::decode::Message;
 use super::wire::encode;
 
@@ -51,13 +51,13 @@ pub enum News {
 pub enum Got {
     /// Nothing new.
     Nothing,
-    /// The last message that we have read is gone: the end of the log was lost, and rewritten.
+    /// The last message that we have read is gone: the end of the log was lost and replaced.
     OtherLog,
     /// The next message.
     Message {
         /// Its position.
         at: At,
-        /// Messages between it and the last one are missing: they are of another room, or were trimmed.
+        /// Messages between it and the last one are missing: they belong to another room, or were trimmed.
         is_behind_hole: bool,
     },
 }
@@ -92,12 +92,12 @@ pub struct Reader {
     is_big: bool,
     /// Whether anything came since the last pull.
     has_moved: bool,
-    /// Since when the stream ends before what we have read.
+    /// Since when the stream ends before the last message that we have read.
     short_since: Option<Timestamp>,
     /// Since when there is no stream.
     gone_since: Option<Timestamp>,
-    has_told_differences: bool,
-    /// Messages behind the last one that was read were trimmed, and nobody was told.
+    has_reported_differences: bool,
+    /// Messages after the last one that was read were trimmed, and this was not reported yet.
     has_gap: bool,
     /// The longest message of the stream in bytes; 0: no limit.
     pub message_bytes_max: u64,
@@ -123,7 +123,7 @@ impl Reader {
             has_moved: false,
             short_since: None,
             gone_since: None,
-            has_told_differences: false,
+            has_reported_differences: false,
             has_gap: false,
             message_bytes_max: 0,
         }
@@ -164,23 +164,23 @@ impl Reader {
         self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
     }
 
-    /// Reads the log from its beginning, because it was replaced. Nothing is heard twice.
+    /// Reads the log from its beginning, because it was replaced. Nothing counts twice.
     pub fn rewind(&mut self) {
         (self.position, self.time) = (0, 0);
         self.created.clear();
     }
 
-    /// Whether messages behind the last one were trimmed. Asked as soon as the stream has answered, before any is read.
+    /// Whether messages after the last one were trimmed. Asked when the stream has answered, before any message is read.
     pub fn take_gap(&mut self) -> bool {
         std::mem::take(&mut self.has_gap)
     }
 
-    /// The message that was returned last was not taken: it is to come again, when it is known what the stream still has.
+    /// Puts back the last returned message: it is read again when we know what the stream still has.
     pub fn put_back(&mut self, (position, time): (u64, u64)) {
         (self.position, self.time) = (position, time);
     }
 
-    /// Whether it starts at the beginning.
+    /// Whether it reads from the beginning.
     pub fn is_rewound(&self) -> bool {
         self.created.is_empty()
     }
@@ -207,7 +207,7 @@ impl Reader {
         (subjects, wanted): (&Subjects, &StreamSettings),
         out: &mut Vec<u8>,
         now: Timestamp,
-    ) -> Result<News, Why> {
+    ) -> Result<News, Reason> {
         if generation != self.generation {
             return Ok(News::Nothing);
         }
@@ -217,15 +217,16 @@ impl Reader {
             _ => return Ok(News::Nothing),
         }
         if message.status() == 503 {
-            return Err(Why::NoJetStream);
+            return Err(Reason::NoJetStream);
         }
-        let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
+        let reply =
+            Reply::read(message.payload).ok_or(Reason::Protocol("a reply of JetStream is no JSON"))?;
         match &reply.error {
             Some(error) if error.err_code == api::NO_STREAM && about == About::Info => {
                 // A stream that is created while its deletion is under way remains broken.
                 let since = *self.gone_since.get_or_insert(now);
                 if !self.created.is_empty() && now.since(since) < REMAKE_PAUSE {
-                    return Err(Why::Stream("it was deleted".into()));
+                    return Err(Reason::Stream("it was deleted".into()));
                 }
                 let create = format!("$JS.API.STREAM.CREATE.{}", subjects.stream);
                 let body = api::create_stream(subjects, wanted);
@@ -245,14 +246,14 @@ impl Reader {
         (subjects, wanted): (&Subjects, &StreamSettings),
         out: &mut Vec<u8>,
         now: Timestamp,
-    ) -> Result<News, Why> {
+    ) -> Result<News, Reason> {
         let config = &reply.config;
         if !config.subjects.iter().any(|pattern| subjects.is_covered_by(pattern)) {
-            let told = config.subjects.join(", ");
-            return Err(Why::WrongStream(format!("it keeps {told}, and not {}", subjects.rooms)));
+            let stored = config.subjects.join(", ");
+            return Err(Reason::WrongStream(format!("it stores {stored}, not {}", subjects.rooms)));
         }
         if config.retention != "limits" {
-            return Err(Why::WrongStream(format!("its retention is {}, and not limits", config.retention)));
+            return Err(Reason::WrongStream(format!("its retention is {}, not limits", config.retention)));
         }
         self.message_bytes_max = u64::try_from(config.max_msg_size).unwrap_or(0);
         let state = reply.state;
@@ -261,7 +262,7 @@ impl Reader {
             // A new leader may not have reached its own end yet.
             let since = *self.short_since.get_or_insert(now);
             if now.since(since) < ANSWER_TIMEOUT {
-                return Err(Why::NoQuorum);
+                return Err(Reason::NoQuorum);
             }
         }
         (self.short_since, self.gone_since) = (None, None);
@@ -297,7 +298,7 @@ impl Reader {
             return Ok(News::Created);
         }
         let what = api::differences(config, wanted);
-        if what.is_empty() || std::mem::replace(&mut self.has_told_differences, true) {
+        if what.is_empty() || std::mem::replace(&mut self.has_reported_differences, true) {
             return Ok(News::Nothing);
         }
         Ok(News::Differs(what))
@@ -309,11 +310,12 @@ impl Reader {
         subjects: &Subjects,
         out: &mut Vec<u8>,
         now: Timestamp,
-    ) -> Result<News, Why> {
+    ) -> Result<News, Reason> {
         if message.status() == 503 {
-            return Err(Why::NoJetStream);
+            return Err(Reason::NoJetStream);
         }
-        let reply = Reply::read(message.payload).ok_or(Why::Protocol("a reply of JetStream is no JSON"))?;
+        let reply =
+            Reply::read(message.payload).ok_or(Reason::Protocol("a reply of JetStream is no JSON"))?;
         if let Some(error) = &reply.error {
             return Err(why(error));
         }
@@ -376,7 +378,7 @@ impl Reader {
         if delivered.sequence <= self.position {
             return Ok(Got::Nothing);
         }
-        // What was in the stream when it was looked at was not trimmed.
+        // Messages that were in the stream when it was checked are not missing.
         let is_behind_hole = delivered.sequence > self.position + 1 && delivered.sequence > self.target;
         (self.position, self.time) = (delivered.sequence, delivered.time);
         Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time }, is_behind_hole })
@@ -430,14 +432,14 @@ impl Reader {
     }
 
     /// Whether it must start again now; with the reason, if an answer is missing.
-    pub fn is_due(&mut self, now: Timestamp) -> Option<Option<Why>> {
+    pub fn is_due(&mut self, now: Timestamp) -> Option<Option<Reason>> {
         if self.deadline().is_none_or(|at| now < at) {
             return None;
         }
         Some(match self.stage {
             Stage::Asking(_) | Stage::Making(_) | Stage::Opening(_) => {
                 self.short_since = None;
-                Some(Why::NoQuorum)
+                Some(Reason::NoQuorum)
             }
             _ => None,
         })
@@ -445,10 +447,10 @@ impl Reader {
 }
 
 /// The reason in an error of JetStream.
-fn why(error: &api::ApiError) -> Why {
+fn why(error: &api::ApiError) -> Reason {
     match error.err_code {
-        api::UNAVAILABLE => Why::NoQuorum,
-        code if api::NOT_ENABLED.contains(&code) => Why::NoJetStream,
-        _ => Why::Stream(error.description.clone()),
+        api::UNAVAILABLE => Reason::NoQuorum,
+        code if api::NOT_ENABLED.contains(&code) => Reason::NoJetStream,
+        _ => Reason::Stream(error.description.clone()),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ids::InstanceId;
-use super::why::Why;
+use super::reason::Reason;
 
 /// The phases of the uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Report {
     /// The phase.
     pub state: State,
     /// Why it is not up.
-    pub why: Option<Why>,
+    pub why: Option<Reason>,
     /// This instance.
     pub instance: InstanceId,
     /// The server, from the configuration or from another server.
@@ -39,7 +39,7 @@ pub struct Report {
     pub is_encrypted: bool,
     /// The time between the last ping and its answer.
     pub round_trip: Option<Duration>,
-    /// Entries that were sent and not yet heard from the log.
+    /// Entries that were sent and have not come back from the log.
     pub unacknowledged: usize,
     /// Entries that wait to be sent.
     pub queued: usize,

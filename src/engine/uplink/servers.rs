@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::message::Timestamp;
-use super::bounds::{DIAL_MAX, DIAL_MIN, REFUSED_PAUSE, TOLD_SERVERS_MAX};
-use super::chance::Chance;
+use super::bounds::{DIAL_MAX, DIAL_MIN, DISCOVERED_SERVERS_MAX, REFUSED_PAUSE};
+use super::random::Random;
 use super::settings::Server;
 use super::wire::info::host_and_port;
 
@@ -15,7 +15,7 @@ use super::wire::info::host_and_port;
 #[derive(Debug)]
 pub struct Servers {
     configured: Vec<Server>,
-    told: Vec<Server>,
+    discovered: Vec<Server>,
     /// Servers of this round that were not tried yet.
     round: VecDeque<Server>,
     /// No server is tried before this time.
@@ -29,7 +29,7 @@ impl Servers {
     pub fn new(configured: Vec<Server>, now: Timestamp) -> Servers {
         Servers {
             configured,
-            told: Vec::new(),
+            discovered: Vec::new(),
             round: VecDeque::new(),
             at: now,
             pause: DIAL_MIN,
@@ -42,16 +42,16 @@ impl Servers {
         self.at
     }
 
-    /// The next server, but not `except`, which is about to close.
-    pub fn next(&mut self, except: Option<&Server>, chance: &mut Chance, now: Timestamp) -> Option<Server> {
+    /// The next server, except one that is about to close.
+    pub fn next(&mut self, except: Option<&Server>, random: &mut Random, now: Timestamp) -> Option<Server> {
         if now < self.at {
             return None;
         }
         self.refused.retain(|(_, until)| *until > now);
         if self.round.is_empty() {
-            for part in [&self.configured, &self.told] {
+            for part in [&self.configured, &self.discovered] {
                 let mut part = part.clone();
-                chance.shuffle(&mut part);
+                random.shuffle(&mut part);
                 let fresh =
                     part.into_iter().filter(|server| !self.round.iter().any(|other| is_same(other, server)));
                 let fresh: Vec<Server> = fresh.collect();
@@ -65,18 +65,18 @@ impl Servers {
             }
         }
         let refused = self.refused.iter().map(|(_, until)| *until).min();
-        self.wait(refused.filter(|_| except.is_none()), chance, now);
+        self.wait(refused.filter(|_| except.is_none()), random, now);
         None
     }
 
     /// Notes that a server could not be reached, or was lost. The next one of this round is due at once; after a round there is a
     /// pause.
-    pub fn failed(&mut self, chance: &mut Chance, now: Timestamp) {
-        if self.round.is_empty() { self.wait(None, chance, now) } else { self.at = now }
+    pub fn failed(&mut self, random: &mut Random, now: Timestamp) {
+        if self.round.is_empty() { self.wait(None, random, now) } else { self.at = now }
     }
 
-    fn wait(&mut self, until: Option<Timestamp>, chance: &mut Chance, now: Timestamp) {
-        let pause = self.pause / 2 + chance.share(self.pause / 2);
+    fn wait(&mut self, until: Option<Timestamp>, random: &mut Random, now: Timestamp) {
+        let pause = self.pause / 2 + random.part_of(self.pause / 2);
         self.at = until.unwrap_or(now + pause).max(now + pause);
         self.pause = (self.pause * 2).min(DIAL_MAX);
     }
@@ -97,8 +97,8 @@ impl Servers {
         self.round.clear();
     }
 
-    /// Notes the servers that a server names as its cluster.
-    pub fn told(&mut self, by: &Server, urls: &[String]) {
+    /// Takes the servers that a server names as its cluster.
+    pub fn discover(&mut self, by: &Server, urls: &[String]) {
         if urls.is_empty() {
             return;
         }
@@ -111,10 +111,14 @@ impl Servers {
                 name: if is_address { by.name.clone() } else { host.to_owned() },
             }
         };
-        self.told =
-            urls.iter().filter_map(|url| host_and_port(url)).map(known).take(TOLD_SERVERS_MAX).collect();
+        self.discovered = urls
+            .iter()
+            .filter_map(|url| host_and_port(url))
+            .map(known)
+            .take(DISCOVERED_SERVERS_MAX)
+            .collect();
         // A configured server keeps its own name.
-        self.told.retain(|server| !self.configured.iter().any(|other| is_same(other, server)));
+        self.discovered.retain(|server| !self.configured.iter().any(|other| is_same(other, server)));
     }
 
     /// Applies another configuration.
@@ -138,49 +142,49 @@ mod tests {
 
     #[test]
     fn every_server_is_tried_once_a_round_and_rounds_have_growing_pauses() {
-        let (mut chance, mut now) = (Chance::new(1), Timestamp::at(0));
+        let (mut random, mut now) = (Random::new(1), Timestamp::at(0));
         let mut servers = Servers::new(vec![server("a"), server("b")], now);
-        servers.told(&server("a"), &["10.0.0.1:4222".into(), "a:4222".into(), "wrong".into()]);
+        servers.discover(&server("a"), &["10.0.0.1:4222".into(), "a:4222".into(), "wrong".into()]);
         let mut pauses = Vec::new();
         for _ in 0..9 {
             let mut round = Vec::new();
             for _ in 0..3 {
-                let next = servers.next(None, &mut chance, now).expect("at once within a round");
+                let next = servers.next(None, &mut random, now).expect("at once within a round");
                 round.push((next.host, next.name));
-                servers.failed(&mut chance, now);
+                servers.failed(&mut random, now);
             }
             assert_eq!(round[2], ("10.0.0.1".into(), "a".into()), "those of the cluster come last");
             round.sort();
             assert_eq!(round[1..], [("a".into(), "a".into()), ("b".into(), "b".into())]);
-            assert_eq!(servers.next(None, &mut chance, now), None);
+            assert_eq!(servers.next(None, &mut random, now), None);
             pauses.push(servers.at().since(now));
             now = servers.at();
         }
         assert!(pauses[0] <= DIAL_MIN && pauses[8] >= DIAL_MAX / 2 && pauses[8] <= DIAL_MAX, "{pauses:?}");
         servers.lasted();
-        servers.failed(&mut chance, now);
+        servers.failed(&mut random, now);
         assert!(servers.at().since(now) <= DIAL_MIN);
     }
 
     #[test]
-    fn server_that_refuses_credentials_is_left_alone_for_a_while() {
-        let (mut chance, mut now) = (Chance::new(1), Timestamp::at(0));
+    fn server_that_refuses_credentials_is_not_tried_for_a_minute() {
+        let (mut random, mut now) = (Random::new(1), Timestamp::at(0));
         let mut servers = Servers::new(vec![server("a")], now);
-        let refusing = servers.next(None, &mut chance, now).unwrap();
+        let refusing = servers.next(None, &mut random, now).unwrap();
         servers.refused(refusing, now);
-        servers.failed(&mut chance, now);
+        servers.failed(&mut random, now);
         while servers.at() < Timestamp::at(0) + REFUSED_PAUSE {
             now = servers.at();
-            assert_eq!(servers.next(None, &mut chance, now), None, "{now:?}");
+            assert_eq!(servers.next(None, &mut random, now), None, "{now:?}");
         }
         now = servers.at();
-        assert_eq!(servers.next(None, &mut chance, now), Some(server("a")));
+        assert_eq!(servers.next(None, &mut random, now), Some(server("a")));
     }
 
     #[test]
     fn server_that_is_about_to_close_is_not_chosen_again() {
-        let (mut chance, now) = (Chance::new(1), Timestamp::at(0));
+        let (mut random, now) = (Random::new(1), Timestamp::at(0));
         let mut servers = Servers::new(vec![server("a"), server("b")], now);
-        assert_eq!(servers.next(Some(&server("a")), &mut chance, now), Some(server("b")));
+        assert_eq!(servers.next(Some(&server("a")), &mut random, now), Some(server("b")));
     }
 }

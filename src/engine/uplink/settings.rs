@@ -1,4 +1,4 @@
-//! The configuration of the shared room. Knows values, and reads no file.
+//! The configuration of the shared room, as values.
 
 use std::fmt;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The subjects of a house, and those of the answers to us. Knows tokens, and no message.
+//! The subjects of a house, and those of the answers to us.
 
 use super::ids::{House, InstanceId, LinkId, RoomToken};
 use super::wire::decode::number;
@@ -38,7 +38,7 @@ pub enum About {
     Log,
     /// A private message that nobody received.
     Whisper,
-    /// Nothing that is needed.
+    /// A request whose answer is ignored.
     Nothing,
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart_and_foreign_subjects_are_none() {
+    fn answers_are_distinguished_and_foreign_subjects_ignored() {
         let instance = InstanceId([0xab; 16]);
         let subjects = Subjects::new(&House::new("h").unwrap(), &RoomToken::new("a").unwrap(), instance);
         assert_eq!((subjects.room.as_str(), subjects.stream.as_str()), ("ipcd.h.room.61", "IPCD_h"));

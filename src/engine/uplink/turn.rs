@@ -51,10 +51,10 @@ impl Uplink {
         }
         if self.active.is_some() && self.presence.is_alive_due(now) {
             let subject = self.subjects.alive_of(self.ledger.own);
-            self.publish_aside(&subject, &[]);
+            self.publish_outside_log(&subject, &[]);
         }
         if self.reader.is_caught_up() {
-            self.presence.scan(&self.ledger, &mut self.chance, now);
+            self.presence.scan(&self.ledger, &mut self.random, now);
         }
         self.settle(now);
     }
@@ -74,9 +74,9 @@ impl Uplink {
         if self.reader.is_caught_up() {
             self.ledger.is_past = false;
         }
-        // If nothing is behind the gap, nothing shows how long it is.
+        // Without a message after the gap, its length is unknown.
         if self.reader.is_caught_up() && matches!(self.gap.take(), Some(Gap::Unread | Gap::Long)) {
-            self.doubt_ourselves(now);
+            self.assume_gone(now);
         }
         if let Some(at) = self.active_at()
             && self.may_send()
@@ -99,13 +99,13 @@ impl Uplink {
         self.health.check(signs, self.reader.position, now, &mut self.events);
     }
 
-    /// Begins the next batch, if there is anything to send. All our earlier batches were heard.
+    /// Begins the next batch, if there is anything to send. All our earlier batches have come back.
     fn begin(&mut self, now: Timestamp) {
         self.limit();
-        if self.rolls.is_empty() {
-            self.rolls.extend(self.presence.roll(&self.ledger, now));
+        if self.lists.is_empty() {
+            self.lists.extend(self.presence.list(&self.ledger, now));
         }
-        if let Some(part) = self.rolls.pop_front() {
+        if let Some(part) = self.lists.pop_front() {
             self.publisher.begin(part, Chunk::default(), now);
             return;
         }

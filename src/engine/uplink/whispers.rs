@@ -1,4 +1,4 @@
-//! Private messages between two instances, outside of the log, each with its answer. Knows bytes and deadlines.
+//! Private messages between two instances, outside of the log, each with its answer.
 //!
 //! ```text
 //! whisper 1 | id 8 | instance 16 | length 1 | from | length 1 | to | text
@@ -26,7 +26,7 @@ pub struct Whispers {
 pub enum Heard<'a> {
     /// A private message.
     Whisper {
-        /// Its id there.
+        /// Its id at the sender.
         id: WhisperId,
         /// The instance that sent it.
         instance: InstanceId,

@@ -38,7 +38,7 @@ pub fn new_queue() -> io::Result<i32> {
 pub fn send(queue: i32, text: &[u8]) -> io::Result<()> {
     let mut message = Message { kind: 1, text: [0; MESSAGE_BYTES_MAX] };
     message.text.get_mut(..text.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(text);
-    // SAFETY: the kernel reads the kind and `text.len()` bytes behind it, which the message has.
+    // SAFETY: the kernel reads the kind and `text.len()` bytes after it, which the message has.
     checked(unsafe { libc::msgsnd(queue, (&raw const message).cast(), text.len(), 0) }).map(drop)
 }
 
@@ -48,7 +48,7 @@ pub fn send(queue: i32, text: &[u8]) -> io::Result<()> {
 /// The kernel's (msgop(2)).
 pub fn receive(queue: i32, into: &mut Vec<u8>) -> io::Result<()> {
     let mut message = Message { kind: 0, text: [0; MESSAGE_BYTES_MAX] };
-    // SAFETY: the kernel writes the kind and at most as many bytes behind it as the message has room for.
+    // SAFETY: the kernel writes the kind and at most as many bytes after it as the message has room for.
     let count = unsafe { libc::msgrcv(queue, (&raw mut message).cast(), MESSAGE_BYTES_MAX, 0, 0) };
     let count = checked(count as i64)? as usize;
     into.extend_from_slice(&message.text[..count.min(MESSAGE_BYTES_MAX)]);

@@ -31,7 +31,7 @@ use lock::Lock;
 /// Messages in a queue that we create: as many as any user may have (`fs.mqueue.msg_max`), unless that was changed.
 const MESSAGES: i64 = 10;
 
-/// What the kernel counts for each message of a queue beside its bytes, where a pointer has eight (RLIMIT_MSGQUEUE,
+/// What the kernel counts for each message of a queue in addition to its bytes, if a pointer has eight (RLIMIT_MSGQUEUE,
 /// getrlimit(2)): two structures of 48 bytes.
 const MESSAGE_COST: u64 = 96;
 

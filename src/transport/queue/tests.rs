@@ -130,7 +130,7 @@ fn failed_start_and_stop_remove_what_ipcd_made_unless_messages_wait() {
 }
 
 #[test]
-fn queue_that_somebody_else_made_stays() {
+fn queue_of_another_owner_is_kept() {
     let name = Name::new();
     name.make(".in", 2, 100);
     drop(name.open());

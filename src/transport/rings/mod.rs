@@ -50,7 +50,7 @@ const WORDS: usize = DATA + 2 * RING_WORDS;
 /// Its bytes.
 pub const BYTES: usize = WORDS * size_of::<AtomicU32>();
 
-/// The descriptors of a connection, beside its socket.
+/// The descriptors of a connection in addition to its socket.
 pub const DESCRIPTORS: usize = 3;
 
 // The longest message fits into half of a ring.

@@ -143,7 +143,7 @@ fn writer_killed_at_any_step_loses_only_its_own_message() {
 }
 
 #[test]
-fn messages_behind_a_held_mutex_are_said() {
+fn messages_behind_a_held_mutex_are_delivered() {
     let board = Board::new("behind");
     let daemon = Daemon::with(&hasty(&board));
     let mut alice = Client::member(&daemon, "alice");

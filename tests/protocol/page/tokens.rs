@@ -5,7 +5,7 @@ use crate::harness::healthy::Healthy;
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, USUAL};
 
 #[test]
-fn metrics_tell_what_has_happened_to_whoever_is_on_this_machine() {
+fn metrics_count_events_and_are_open_to_this_machine() {
     let daemon = daemon();
     let mut multiply = opened(&daemon, "multiply");
     say(&mut multiply, "5 10");
@@ -52,7 +52,7 @@ fn metrics_tell_what_has_happened_to_whoever_is_on_this_machine() {
 }
 
 #[test]
-fn thousands_of_wrong_tokens_are_refused_and_cost_nobody_anything() {
+fn thousands_of_wrong_tokens_are_refused_and_delay_nobody() {
     const TRIES: usize = 2000;
     let daemon = daemon();
     let right = token(&daemon);

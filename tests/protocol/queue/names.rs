@@ -59,7 +59,7 @@ fn queues_of_another_user_are_refused() {
 }
 
 #[test]
-fn exhausted_limit_is_told_before_and_at_the_start_and_nothing_is_left() {
+fn exhausted_limit_is_reported_and_no_queue_is_left() {
     let queues = Queues::new("limit");
     let test_dir = TestDir::new();
     test_dir.write_config(&config(&queues));
@@ -130,7 +130,7 @@ fn stop_answers_what_waits_and_leaves_unread_replies() {
 }
 
 #[test]
-fn queues_of_a_killed_daemon_are_taken_over_with_what_is_in_them() {
+fn queues_of_a_killed_daemon_are_taken_over_with_their_messages() {
     let queues = Queues::new("killed");
     let mut daemon = Daemon::with(&config(&queues));
     queues.say("1 1");
@@ -173,7 +173,7 @@ fn restart_with_handover_keeps_queues_and_unsent_replies() {
 }
 
 #[test]
-fn unit_with_an_ipc_namespace_of_its_own_is_warned() {
+fn unit_with_its_own_ipc_namespace_gets_a_warning() {
     if !may_unshare() {
         return;
     }

@@ -170,7 +170,7 @@ fn certificate_warning_comes_14_days_before_its_end() {
 }
 
 #[test]
-fn keys_of_connections_are_written_down_by_debug_builds_alone() {
+fn keys_of_connections_are_logged_only_by_debug_builds() {
     let (test_dir, authority) = test_dir("");
     let keys = test_dir.directory.path().join("keys.log");
     let mut command = test_dir.command();

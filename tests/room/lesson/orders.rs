@@ -82,7 +82,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
 }
 
 #[test]
-fn whoever_is_sent_away_may_leave_without_reading_and_gets_no_hint() {
+fn removed_client_that_leaves_without_reading_gets_no_hint() {
     let daemon = Daemon::with(ROOM);
     let mut client = from([127, 78, 0, 2].into(), daemon.address(MULTIPLY));
     client.say("5 10\n");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ipcd::engine::message::Timestamp;
 use ipcd::engine::uplink::{
-    Credentials, Encrypt, House, InstanceId, LinkId, RoomToken, Server as Address, Settings, StreamSettings,
-    Uplink, Why,
+    Credentials, Encrypt, House, InstanceId, LinkId, Reason, RoomToken, Server as Address, Settings,
+    StreamSettings, Uplink,
 };
 
 use super::super::random::Random;
@@ -249,7 +249,7 @@ impl World {
             daemon.uplink.connected(dial.link, now);
         } else {
             self.totals.count("uplink: refused connections");
-            daemon.uplink.disconnected(dial.link, Why::Network("refused".into()), now);
+            daemon.uplink.disconnected(dial.link, Reason::Network("refused".into()), now);
         }
         self.pump(dial.daemon);
         self.collect();
@@ -322,7 +322,7 @@ impl World {
         let daemon = &mut self.daemons[connection.daemon];
         daemon.links.remove(&connection.link);
         if daemon.is_alive {
-            daemon.uplink.disconnected(connection.link, Why::Closed, now);
+            daemon.uplink.disconnected(connection.link, Reason::Closed, now);
             self.pump(connection.daemon);
         }
     }

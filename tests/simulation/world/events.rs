@@ -63,7 +63,7 @@ impl World {
             | EventKind::Ordered(_)
             | EventKind::Remarked(_)
             | EventKind::Asked(_)
-            | EventKind::Confided(_)
+            | EventKind::SaidPrivately(_)
             | EventKind::Joined(_) => {}
         }
     }

@@ -45,7 +45,7 @@ fn tell_pauses(what: &str, version: &str, members: &[Member]) {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn single_server_killed_again_and_again_loses_and_doubles_nothing() {
+fn server_killed_repeatedly_loses_and_duplicates_nothing() {
     for version in versions() {
         let mut server = Server::alone(&version, "");
         let daemons = daemons(2, &table(&[&server], ""));
@@ -68,7 +68,7 @@ fn single_server_killed_again_and_again_loses_and_doubles_nothing() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
+fn cluster_without_its_leader_loses_and_duplicates_nothing() {
     // The newest server: with nats-server 2.9.10, a cluster lost acknowledged messages in 2 of 7 runs when a leader was frozen soon
     // after another was killed. docs/rooms.md says so.
     let version = versions().pop().unwrap();
@@ -117,7 +117,7 @@ fn cluster_that_loses_its_leader_loses_and_doubles_nothing() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn room_without_a_quorum_is_told_so_and_keeps_what_is_said() {
+fn room_without_a_quorum_says_so_and_keeps_its_messages() {
     let version = versions().pop().unwrap();
     let mut servers = Server::cluster(&version, "");
     let nats = table(&servers.iter().collect::<Vec<_>>(), "replicas = 3");
@@ -144,7 +144,7 @@ fn room_without_a_quorum_is_told_so_and_keeps_what_is_said() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn members_who_say_too_much_while_cut_off_wait_and_lose_nothing() {
+fn members_that_send_too_much_while_cut_off_lose_nothing() {
     let mut server = Server::alone(&versions()[0], "");
     // A member that is late on a busy machine is not too slow: all lines come at once when the server is back.
     let configuration = config(&table(&[&server], ""), "backlog = \"16MiB\"\n");
@@ -217,7 +217,7 @@ fn daemon_that_is_killed_takes_its_members_out_at_one_place() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn restart_of_a_daemon_goes_unnoticed_in_the_whole_room() {
+fn restart_of_a_daemon_is_not_noticed_in_the_room() {
     let server = Server::alone(&versions()[0], "");
     let nats = table(&[&server], "");
     let other = daemon(&nats);
@@ -253,7 +253,7 @@ fn restart_of_a_daemon_goes_unnoticed_in_the_whole_room() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn log_that_is_trimmed_or_deleted_is_told_and_the_room_goes_on() {
+fn trimmed_or_deleted_log_is_reported_and_the_room_goes_on() {
     for version in versions() {
         let server = Server::alone(&version, "");
         let daemons = daemons(2, &table(&[&server], ""));
@@ -304,7 +304,7 @@ fn daemon_begins_without_a_server_and_joins_when_it_comes() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn servers_with_tokens_passwords_keys_and_tls_let_the_daemon_in() {
+fn servers_with_tokens_passwords_keys_and_tls_are_usable() {
     let authority = Authority::new();
     for version in versions() {
         let ip = nowhere();
@@ -364,13 +364,13 @@ fn servers_with_tokens_passwords_keys_and_tls_let_the_daemon_in() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn daemon_without_rights_says_so_and_its_members_hear_that_they_wait() {
+fn daemon_without_permissions_says_so_and_its_members_wait() {
     for (more, credentials, said) in [
         ("authorization { token: \"other\" }\n", "token = \"s3cret\"", "refuses the credentials"),
         (
             "authorization { users: [{ user: \"ann\", password: \"s3cret\", permissions: { publish: [\"nothing\"] } }] }\n",
             "user = \"ann\"\npassword = \"s3cret\"",
-            "lack a right",
+            "lack a permission",
         ),
     ] {
         let mut server = Server::new(&versions()[0], nowhere(), "strict", more);

@@ -139,7 +139,7 @@ fn rights() -> (Vec<String>, Vec<String>) {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn file_of_credentials_and_the_rights_of_the_manual_let_the_daemon_in() {
+fn credentials_file_with_the_manuals_permissions_is_accepted() {
     for version in versions() {
         let house = House::new();
         let mut server = Server::new(&version, nowhere(), "operated", &house.configuration());
@@ -162,7 +162,7 @@ fn file_of_credentials_and_the_rights_of_the_manual_let_the_daemon_in() {
         drop((ann, bob));
         for daemon in daemons {
             let log = daemon.stop();
-            let is_told = |line: &String| line.contains(&user.seed) || line.contains("lack a right");
+            let is_told = |line: &String| line.contains(&user.seed) || line.contains("lack a permission");
             assert!(!log.iter().any(is_told), "{log:#?}");
         }
         // A key that is not the token's, a token that has ended, and one of an account that the server does not know.

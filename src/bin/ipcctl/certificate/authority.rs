@@ -85,7 +85,7 @@ impl Authority {
     /// A certificate for a server with these names.
     pub(crate) fn server(&self, names: &[ServerName], now: SystemTime) -> Result<Issued, Reason> {
         let mut params = self.params(now)?;
-        // Clients look at the alternative names alone; this one is for people.
+        // Clients check only the alternative names; this one is for people.
         let first = names.first().map(ToString::to_string).filter(|name| name.len() <= COMMON_NAME_CHARS_MAX);
         params.distinguished_name = called(&first.unwrap_or_else(|| "ipcd".to_owned()));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -141,8 +141,8 @@ impl Authority {
     }
 }
 
-/// The authority's own parameters. Its name follows from its key, so that no other authority has it, and the key alone
-/// is enough to sign as this one.
+/// The authority's own parameters. Its name follows from its key, so that no other authority has it, and only the key
+/// is needed to sign as this one.
 fn params_of(
     key: &KeyPair,
     now: SystemTime,

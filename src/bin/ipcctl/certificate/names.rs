@@ -136,7 +136,7 @@ pub(crate) fn servers(texts: &[String]) -> Result<Vec<ServerName>, String> {
     Ok(names)
 }
 
-/// The name of somebody who gets a certificate.
+/// The name of a client that gets a certificate.
 ///
 /// # Errors
 /// What is wrong, and what would be right.

@@ -11,12 +11,12 @@ fn assert_room_found(message: &str, breaks: impl FnOnce(&mut Room)) {
 #[test]
 fn check_finds_a_member_that_the_room_disagrees_with() {
     assert_room_found("Ann has heard", |room| room.members[0].cursor += 1);
-    assert_room_found("what was said to Ann alone", |room| room.members[0].aside_bytes += 1);
-    assert_room_found("Ann was collected, but is in no list", |room| room.members[0].called = true);
-    assert_panics("Ann was called 2 times", || {
+    assert_room_found("bytes of direct messages to Ann", |room| room.members[0].direct_bytes += 1);
+    assert_room_found("Ann was collected, but is in no list", |room| room.members[0].is_listed = true);
+    assert_panics("Ann is listed 2 times", || {
         let mut room = Room::default();
         let member_id = room.join(ANN, Name::new("Ann").unwrap());
-        room.members[member_id.0].called = true;
+        room.members[member_id.0].is_listed = true;
         room.check([ANN, ANN].iter());
     });
 }
@@ -24,7 +24,7 @@ fn check_finds_a_member_that_the_room_disagrees_with() {
 #[test]
 fn check_finds_counts_and_names_that_are_not_its_members() {
     assert_room_found("members that are blocked", |room| room.blocked += 1);
-    assert_room_found("what was said to members alone", |room| room.aside_bytes += 1);
+    assert_room_found("bytes of direct messages", |room| room.direct_bytes += 1);
     assert_room_found("names, and members who have one", |room| {
         room.keys.insert(Name::new("Eve").unwrap().key, MemberId(0));
     });

@@ -50,7 +50,7 @@ fn newcomer_that_goes_before_its_place_leaves_at_once() {
 }
 
 #[test]
-fn join_of_a_client_that_a_restart_lost_is_answered_with_its_leaving() {
+fn join_of_a_client_lost_in_a_restart_is_followed_by_its_leaving() {
     let mut house = House::new();
     house.room.enter(peer(1), name("ann"), "", None);
     house.room.enter(peer(2), name("bob"), "hi", None);
@@ -85,7 +85,7 @@ fn clients_that_come_and_go_while_the_room_is_cut_off_are_bounded() {
 }
 
 #[test]
-fn name_that_the_log_gives_to_somebody_elsewhere_is_refused() {
+fn name_that_another_member_gets_in_the_log_is_refused() {
     let mut house = House::new();
     house.room.enter(peer(1), name("ann"), "", None);
     // The other one's joining stands before ours in the log.
@@ -105,7 +105,7 @@ fn name_that_the_log_gives_to_somebody_elsewhere_is_refused() {
 }
 
 #[test]
-fn line_that_the_log_never_takes_is_told_to_its_author_alone() {
+fn line_refused_by_the_log_is_reported_only_to_its_author() {
     let mut house = House::whole();
     let (ann, bob) = (house.join(1, "ann"), house.join(2, "bob"));
     house.heard(ann);
@@ -128,7 +128,7 @@ fn line_that_the_log_never_takes_is_told_to_its_author_alone() {
 }
 
 #[test]
-fn room_that_is_cut_off_says_so_once_and_once_when_it_is_whole() {
+fn cut_off_room_is_reported_once_and_so_is_its_return() {
     let mut house = House::whole();
     let ann = house.join(1, "ann");
     house.disconnect();
@@ -201,7 +201,7 @@ fn members_who_say_too_much_while_the_room_is_cut_off_wait() {
 }
 
 #[test]
-fn what_was_said_before_the_room_is_whole_is_history() {
+fn messages_from_before_the_room_is_whole_are_history() {
     let mut house = House::new();
     house.room.set_history(2, 1000);
     house.others(&[item(JOINED, "eve", ""), item(SAID, "eve", "one"), item(SAID, "eve", "two")]);
@@ -215,7 +215,7 @@ fn what_was_said_before_the_room_is_whole_is_history() {
 }
 
 #[test]
-fn whisper_that_does_not_arrive_is_told_to_its_author() {
+fn undelivered_private_message_is_reported_to_its_sender() {
     let mut house = House::whole();
     let ann = house.join(1, "ann");
     house.others(&[item(JOINED, "eve", "")]);
@@ -234,7 +234,7 @@ fn whisper_that_does_not_arrive_is_told_to_its_author() {
 }
 
 #[test]
-fn room_that_is_shared_no_more_lets_in_those_who_wait() {
+fn waiting_clients_join_when_the_room_is_no_longer_shared() {
     let mut house = House::whole();
     let ann = house.join(1, "ann");
     house.others(&[item(JOINED, "eve", "")]);

@@ -86,7 +86,7 @@ fn files_are_shown_compressed_where_asked_and_only_if_they_are_new() {
 }
 
 #[test]
-fn what_is_not_served_is_said_in_plain_words() {
+fn request_that_is_not_served_gets_a_plain_reason() {
     for (line, fields, status, words) in [
         (
             "GET /nothing",
@@ -195,7 +195,7 @@ fn no_answer_to_head_has_a_body() {
 }
 
 #[test]
-fn metrics_are_for_this_machine_and_for_whoever_shows_the_token() {
+fn metrics_need_the_token_except_on_this_machine() {
     let asked = |site: &Site, fields: &str, remote: Remote| {
         let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
         answer(site, head.as_bytes(), remote)
@@ -250,7 +250,7 @@ fn metrics_are_for_this_machine_and_for_whoever_shows_the_token() {
 }
 
 #[test]
-fn what_is_not_for_everybody_wants_the_token_first() {
+fn services_for_the_teacher_ask_for_the_token_first() {
     let guarded = |site: &Site, path: &str, origin: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
         match answer(site, head.as_bytes(), Remote::Other) {

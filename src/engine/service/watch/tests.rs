@@ -21,9 +21,9 @@ fn filter_follows_its_words_and_unknown_word_gets_a_correction() {
 #[test]
 fn filter_matches_only_its_service_and_peer() {
     let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
-    let sight = TraceEvent::Confided(1);
+    let trace = TraceEvent::RepliedPrivately(1);
     let wants = |filter: &str, remote| {
-        read(filter.as_bytes()).unwrap().wants(Service::Chat, remote, &sight, [None; 2])
+        read(filter.as_bytes()).unwrap().wants(Service::Chat, remote, &trace, [None; 2])
     };
     assert!(wants("all", RemoteAddress::Input) && wants("service=chat", RemoteAddress::Input));
     assert!(!wants("service=multiply", RemoteAddress::Input));
@@ -35,7 +35,7 @@ fn filter_matches_only_its_service_and_peer() {
     let process = RemoteAddress::Process { uid: 5, gid: 5, pid: 7 };
     assert!(wants("peer=pid:7", process) && wants("peer=uid:5", process) && wants("peer=pid", process));
     let nats = |filter: &str| {
-        read(filter.as_bytes()).unwrap().wants(Service::Chat, None, &sight, [Some("ann"), None])
+        read(filter.as_bytes()).unwrap().wants(Service::Chat, None, &trace, [Some("ann"), None])
     };
     assert!(["all", "nats", "service=chat", "nats name=Ann"].into_iter().all(nats));
     assert!(!["hints", "peer=127", "address=127.0.0.1", "service=talk", "name=bob"].into_iter().any(nats));
@@ -54,12 +54,12 @@ fn event_is_one_line_plain_or_json() {
         write(&plain, since, at, actor, &said),
         "+1.234567 s  tcp://[::1]:1  standard input  message '5 10'"
     );
-    for (sight, told) in [
-        (TraceEvent::Happened(EventKind::Confided(23)), "message (private, 23 bytes)"),
-        (TraceEvent::Confided(1), "reply (private, 1 bytes)"),
+    for (trace, told) in [
+        (TraceEvent::Happened(EventKind::SaidPrivately(23)), "message (private, 23 bytes)"),
+        (TraceEvent::RepliedPrivately(1), "reply (private, 1 bytes)"),
         (TraceEvent::Replied("(private, 1 bytes)".into()), "reply '(private, 1 bytes)'"),
     ] {
-        assert!(write(&plain, since, at, actor, &sight).ends_with(&format!("  {told}")), "{told}");
+        assert!(write(&plain, since, at, actor, &trace).ends_with(&format!("  {told}")), "{told}");
     }
     let up = TraceEvent::Sent("batch 1: ann says 'hi'".into());
     let servers = Actor { endpoint: "nats://a:4222", service: Service::Chat, remote: None };

@@ -11,7 +11,7 @@ fn error_after_dropped_private_words_is_shown_to_watchers() {
     engine.handle(NOW, Input::Blocked { peer: ANN });
     engine.handle(NOW, Input::Bytes { peer: BOB, bytes: b"/msg Ann a secret\n", more: false });
     engine.with(NOW, ANN, |session, _| {
-        session.dialogue.outbox.confide();
+        session.dialogue.outbox.mark_private();
         session.dialogue.outbox.push(&[b'x'; RELIEF_REST_BYTES + 1]);
     });
     engine.with(NOW, ANN, |session, shared| session.give_way(shared, NOW));

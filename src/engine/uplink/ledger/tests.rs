@@ -78,7 +78,7 @@ fn batch_counts_once_and_after_the_end_of_its_author_never() {
 }
 
 #[test]
-fn batch_that_comes_again_behind_a_gap_is_counted_and_not_heard() {
+fn batch_repeated_after_a_gap_is_counted_but_not_delivered() {
     let mut log = Log::new();
     log.read((ONE, 1, 0, 0), &[joined("ann")]);
     log.ledger.gap(None);
@@ -109,7 +109,7 @@ fn own_batch_that_was_given_up_does_not_count_when_it_comes() {
 }
 
 #[test]
-fn messages_that_matter_behind_missing_ones_are_doubted() {
+fn messages_that_depend_on_a_gap_before_them_are_recognised() {
     let mut log = Log::new();
     log.read((OWN, 1, 0, 0), &[joined("ann")]);
     let batch = |items: &[Item<'_>]| {
@@ -119,11 +119,11 @@ fn messages_that_matter_behind_missing_ones_are_doubted() {
     };
     let second = 1_000_000_000;
     let (plain, again) = (batch(&[joined("bob")]), batch(&[Item::Again, joined("bob")]));
-    assert!(!log.ledger.is_to_be_doubted(&plain, 29 * second) && log.ledger.is_to_be_doubted(&again, 0));
-    assert!(log.ledger.is_to_be_doubted(&plain, 30 * second), "we may have been declared gone");
-    assert!(log.ledger.is_to_be_doubted(&batch(&[Item::Gone { instance: OWN, entries: 0 }]), 0));
-    assert!(!log.ledger.is_to_be_doubted(&batch(&[Item::Gone { instance: OTHER, entries: 0 }]), 0));
-    assert!(!log.ledger.is_to_be_doubted(b"no batch", 0));
+    assert!(!log.ledger.is_affected_by_gap(&plain, 29 * second) && log.ledger.is_affected_by_gap(&again, 0));
+    assert!(log.ledger.is_affected_by_gap(&plain, 30 * second), "we may have been declared gone");
+    assert!(log.ledger.is_affected_by_gap(&batch(&[Item::Gone { instance: OWN, entries: 0 }]), 0));
+    assert!(!log.ledger.is_affected_by_gap(&batch(&[Item::Gone { instance: OTHER, entries: 0 }]), 0));
+    assert!(!log.ledger.is_affected_by_gap(b"no batch", 0));
 }
 
 #[test]
@@ -141,14 +141,16 @@ fn list_of_members_repairs_what_was_missed() {
     };
     let (begin, end) = (list(&["ann", "cat"]), list(&["eve"]));
     assert!(
-        log.read((ONE, 6, 5, 7), &[Item::Roll { is_first: true, is_last: false, names: &begin }]).is_empty()
+        log.read((ONE, 6, 5, 7), &[Item::MemberList { is_first: true, is_last: false, names: &begin }])
+            .is_empty()
     );
-    let told = log.read((ONE, 7, 6, 7), &[Item::Roll { is_first: false, is_last: true, names: &end }]);
+    let told = log.read((ONE, 7, 6, 7), &[Item::MemberList { is_first: false, is_last: true, names: &end }]);
     assert_eq!(told, ["-bob", "+cat", "-eve", "+eve"]);
     assert!(log.ledger.instances[&ONE].is_sure);
     // A part without its beginning says nothing.
     assert!(
-        log.read((ONE, 8, 7, 7), &[Item::Roll { is_first: false, is_last: true, names: &begin }]).is_empty()
+        log.read((ONE, 8, 7, 7), &[Item::MemberList { is_first: false, is_last: true, names: &begin }])
+            .is_empty()
     );
     let sum = log.ledger.members.sum(ONE);
     assert!(log.read((ONE, 9, 8, 7), &[Item::Hello { count: sum.0, digest: sum.1 ^ 1 }]).is_empty());
@@ -158,7 +160,7 @@ fn list_of_members_repairs_what_was_missed() {
 }
 
 #[test]
-fn entries_that_cannot_be_are_refused_to_their_own_author_alone() {
+fn impossible_entries_are_refused_only_to_their_author() {
     let mut log = Log::new();
     let own = log.read(
         (OWN, 1, 0, 0),

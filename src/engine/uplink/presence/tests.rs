@@ -21,26 +21,26 @@ fn ledger(number: u64) -> Ledger {
 
 #[test]
 fn silent_instance_is_declared_gone_and_an_unknown_one_is_asked() {
-    let (mut presence, mut chance) = (Presence::new(at(0)), Chance::new(1));
+    let (mut presence, mut random) = (Presence::new(at(0)), Random::new(1));
     let known = ledger(1);
-    presence.scan(&known, &mut chance, at(32));
+    presence.scan(&known, &mut random, at(32));
     presence.control(&known, at(32));
-    presence.scan(&known, &mut chance, at(33));
+    presence.scan(&known, &mut random, at(33));
     let control = presence.control(&known, at(33));
     let gone = Item::Gone { instance: OTHER, entries: 0 };
     assert_eq!(items(&control).collect::<Vec<_>>(), [gone]);
-    presence.scan(&known, &mut chance, at(40));
+    presence.scan(&known, &mut random, at(40));
     assert!(presence.control(&known, at(40)).is_empty(), "not again so soon");
-    presence.scan(&known, &mut chance, at(52));
+    presence.scan(&known, &mut random, at(52));
     assert!(items(&presence.control(&known, at(52))).any(|item| item == gone));
-    // A connection that has just come hears nobody yet.
+    // On a new connection no sign of life has arrived yet.
     presence.connected(at(60));
-    presence.scan(&known, &mut chance, at(61));
+    presence.scan(&known, &mut random, at(61));
     assert!(!items(&presence.control(&known, at(61))).any(|item| item == gone));
     // It has said something before that we have not read: whom it has is not known.
     let unsure = ledger(5);
     let mut presence = Presence::new(at(0));
-    presence.scan(&unsure, &mut chance, at(1));
+    presence.scan(&unsure, &mut random, at(1));
     assert!(items(&presence.control(&unsure, at(1))).any(|item| item == Item::Ask(OTHER)));
 }
 
@@ -60,22 +60,22 @@ fn list_of_many_members_comes_in_parts_and_not_too_often() {
     for name in &all {
         ledger.members.insert(OWN, Name::new(name).unwrap());
     }
-    assert!(presence.roll(&ledger, at(1)).is_empty(), "nobody asked");
-    presence.ask_for_roll();
-    let parts = presence.roll(&ledger, at(1));
-    assert!(parts.len() > 1 && parts.iter().all(|part| part.len() <= ROLL_BYTES_MAX + 8));
+    assert!(presence.list(&ledger, at(1)).is_empty(), "nobody asked");
+    presence.request_list();
+    let parts = presence.list(&ledger, at(1));
+    assert!(parts.len() > 1 && parts.iter().all(|part| part.len() <= LIST_BYTES_MAX + 8));
     let mut told = Vec::new();
     for (number, part) in parts.iter().enumerate() {
-        let Some(Item::Roll { is_first, is_last, names: list }) = items(part).next() else {
+        let Some(Item::MemberList { is_first, is_last, names: list }) = items(part).next() else {
             panic!("no list")
         };
         assert_eq!((is_first, is_last), (number == 0, number + 1 == parts.len()));
         told.extend(names(list).map(str::to_owned));
     }
     assert_eq!(told, all);
-    presence.ask_for_roll();
-    assert!(presence.roll(&ledger, at(5)).is_empty());
-    assert!(!presence.roll(&ledger, at(6)).is_empty());
+    presence.request_list();
+    assert!(presence.list(&ledger, at(5)).is_empty());
+    assert!(!presence.list(&ledger, at(6)).is_empty());
     let hello = presence.control(&ledger, at(6));
     let sum = all.iter().fold(0, |sum, name| sum ^ digest(name));
     assert_eq!(items(&hello).next(), Some(Item::Hello { count: 3000, digest: sum }));

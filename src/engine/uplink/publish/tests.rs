@@ -24,7 +24,7 @@ fn send(publisher: &mut Publisher, millis: u64) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn answer(publisher: &mut Publisher, events: &mut Events, json: &str, millis: u64) -> Option<Why> {
+fn answer(publisher: &mut Publisher, events: &mut Events, json: &str, millis: u64) -> Option<Reason> {
     publisher.answered(1, (0, json.as_bytes()), at(millis), events)
 }
 
@@ -49,10 +49,10 @@ fn batch_is_published_again_with_its_id_until_it_is_acknowledged() {
     );
     // None of these is an acknowledgement, and none a failure; the pause between two attempts doubles.
     let passing = [
-        (r#"{"stream":"S", "seq":0,"duplicate": true}"#, Some(Why::NoQuorum)),
+        (r#"{"stream":"S", "seq":0,"duplicate": true}"#, Some(Reason::NoQuorum)),
         (r#"{"error":{"code":409,"err_code":10158,"description":"in process"}}"#, None),
-        (r#"{"error":{"code":503,"err_code":10008,"description":"unavailable"}}"#, Some(Why::NoQuorum)),
-        ("no JSON", Some(Why::NoQuorum)),
+        (r#"{"error":{"code":503,"err_code":10008,"description":"unavailable"}}"#, Some(Reason::NoQuorum)),
+        ("no JSON", Some(Reason::NoQuorum)),
     ];
     let mut now = 2000;
     for ((json, why), pause) in passing.into_iter().zip([100, 200, 400, 800]) {
@@ -86,7 +86,7 @@ fn line_refused_for_good_is_reported_and_joins_are_proposed_again() {
 }
 
 #[test]
-fn stored_batch_that_is_behind_what_was_read_is_given_up() {
+fn stored_batch_before_the_reading_position_is_given_up() {
     let (mut publisher, mut events) = sent();
     answer(&mut publisher, &mut events, r#"{"seq":7}"#, 1);
     publisher.read_up_to(6, at(2), &mut events);
@@ -128,7 +128,7 @@ fn who_is_not_there_is_refused_and_who_joins_speaks_in_the_next_batch() {
     let now = publisher.next_chunk(|name| name == "ann", &mut events);
     let said = Item::Entry(Entry::Said { name: "ann", text: "two" });
     assert_eq!(items(&now.bytes).collect::<Vec<_>>(), [said, Item::Entry(Entry::Joined("bob"))]);
-    assert_eq!(refused(&mut events), [Why::NotInTheRoom.to_string()]);
+    assert_eq!(refused(&mut events), [Reason::NotInTheRoom.to_string()]);
     publisher.begin(Vec::new(), now, at(0));
     publisher.heard(1);
     let later = publisher.next_chunk(|_| true, &mut events);

@@ -78,8 +78,8 @@ pub struct Decoder {
     at: usize,
     /// How many bytes the incomplete frame needs, if that is known.
     wanted: usize,
-    /// How many bytes of an overlong message are still to come.
-    passing: usize,
+    /// How many bytes of an overlong message are still to be skipped.
+    to_skip: usize,
 }
 
 /// The contents of a message's line.
@@ -96,9 +96,9 @@ impl Decoder {
     pub fn push(&mut self, bytes: &[u8]) {
         self.held.drain(..self.at);
         self.at = 0;
-        let passed = self.passing.min(bytes.len());
-        self.passing -= passed;
-        self.held.extend_from_slice(&bytes[passed..]);
+        let skipped = self.to_skip.min(bytes.len());
+        self.to_skip -= skipped;
+        self.held.extend_from_slice(&bytes[skipped..]);
     }
 
     /// Its memory in bytes.
@@ -111,7 +111,7 @@ impl Decoder {
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, &'static str> {
         let rest = &self.held[self.at..];
         if rest.len() < self.wanted || rest.is_empty() {
-            self.let_go();
+            self.free_memory();
             return Ok(None);
         }
         let Some(end) = memchr(b'\n', &rest[..rest.len().min(LINE_BYTES_MAX)]) else {
@@ -146,7 +146,7 @@ impl Decoder {
         if head.total > MESSAGE_BYTES_MAX {
             let whole = head.total + 2;
             let here = available.min(whole);
-            self.passing = whole - here;
+            self.to_skip = whole - here;
             self.at = start + line + here;
             self.wanted = 0;
             return Ok(Some(Frame::Overlong(self.at_line(start, head))));
@@ -178,7 +178,7 @@ impl Decoder {
     }
 
     /// Frees the memory if nothing is incomplete.
-    fn let_go(&mut self) {
+    fn free_memory(&mut self) {
         if self.at == self.held.len() {
             self.at = 0;
             self.held.clear();
@@ -204,12 +204,12 @@ fn kind(verb: &[u8]) -> Result<Kind, &'static str> {
         ("-ERR", Kind::Error),
     ];
     let found = kinds.into_iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes()));
-    found.map(|(_, kind)| kind).ok_or("it sends a line that begins with no word of the protocol")
+    found.map(|(_, kind)| kind).ok_or("a line of it does not begin with a word of the protocol")
 }
 
 /// The fields after the verb: subject, subscription, perhaps a reply subject, for HMSG the header's length, and the length.
 fn read_head(line: &[u8], verb: usize) -> Result<Head, &'static str> {
-    const WRONG: &str = "a message's line has not the fields that it must have";
+    const WRONG: &str = "the line of a message has the wrong fields";
     let mut fields = [(0, 0); 6];
     let mut count = 0;
     let mut at = verb;

@@ -6,8 +6,8 @@ use super::super::super::{Consequence, MemberId, Offer, Room};
 use crate::engine::message::{ConnectionId, Timestamp};
 use crate::engine::name::Name;
 use crate::engine::uplink::{
-    Credentials, Encrypt, House as HouseName, InstanceId, LinkId, RoomToken, SavedUplink, Server, Settings,
-    StreamSettings, Uplink, Why,
+    Credentials, Encrypt, House as HouseName, InstanceId, LinkId, Reason, RoomToken, SavedUplink, Server,
+    Settings, StreamSettings, Uplink,
 };
 
 pub const JOINED: u8 = 1;
@@ -119,7 +119,7 @@ impl House {
 
     pub fn disconnect(&mut self) {
         let (link, now) = (self.link.take().unwrap(), self.now);
-        self.uplink().disconnected(link, Why::Closed, now);
+        self.uplink().disconnected(link, Reason::Closed, now);
         self.listen();
     }
 

@@ -47,7 +47,7 @@ fn numbers() -> Vec<u64> {
 }
 
 #[test]
-fn run_gives_every_request_the_reply_that_it_gets_alone() {
+fn run_gives_every_request_the_reply_of_a_single_one() {
     let numbers = numbers();
     let pairs = numbers.iter().flat_map(|left| numbers.iter().map(move |right| (left, right)));
     let exact = pairs.filter(|(left, right)| *left * *right < EXACT);

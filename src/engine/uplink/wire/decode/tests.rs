@@ -64,16 +64,16 @@ fn every_frame_is_read_whole_and_at_every_cut() {
 #[test]
 fn bytes_of_another_protocol_are_an_error() {
     for (bytes, error) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n"[..], "it sends a line that begins with no word of the protocol"),
-        (b"\r\n", "it sends a line that begins with no word of the protocol"),
-        (b"MSG a 1\r\n", "a message's line has not the fields that it must have"),
-        (b"MSG a 1 b c 5\r\n", "a message's line has not the fields that it must have"),
-        (b"MSG a 1 b c d e f 5\r\n", "a message's line has not the fields that it must have"),
-        (b"MSG a x 5\r\n", "a message's line has not the fields that it must have"),
-        (b"MSG a 1 -5\r\n", "a message's line has not the fields that it must have"),
-        (b"MSG a 1 99999999999999999999\r\n", "a message's line has not the fields that it must have"),
-        (b"HMSG a 1 6 5\r\n", "a message's line has not the fields that it must have"),
-        (b"HMSG a 1 6\r\n", "a message's line has not the fields that it must have"),
+        (&b"HTTP/1.1 400 Bad Request\r\n"[..], "a line of it does not begin with a word of the protocol"),
+        (b"\r\n", "a line of it does not begin with a word of the protocol"),
+        (b"MSG a 1\r\n", "the line of a message has the wrong fields"),
+        (b"MSG a 1 b c 5\r\n", "the line of a message has the wrong fields"),
+        (b"MSG a 1 b c d e f 5\r\n", "the line of a message has the wrong fields"),
+        (b"MSG a x 5\r\n", "the line of a message has the wrong fields"),
+        (b"MSG a 1 -5\r\n", "the line of a message has the wrong fields"),
+        (b"MSG a 1 99999999999999999999\r\n", "the line of a message has the wrong fields"),
+        (b"HMSG a 1 6 5\r\n", "the line of a message has the wrong fields"),
+        (b"HMSG a 1 6\r\n", "the line of a message has the wrong fields"),
         (b"MSG a 1 2\r\nabc\r\n", "a message does not end where its line says"),
         (&[b'x'; LINE_BYTES_MAX], "a line is longer than 64 KiB"),
     ] {
@@ -82,7 +82,7 @@ fn bytes_of_another_protocol_are_an_error() {
 }
 
 #[test]
-fn overlong_message_is_passed_over_and_nothing_of_it_is_kept() {
+fn overlong_message_is_skipped_and_none_of_it_is_kept() {
     let mut bytes = format!("MSG a 1 r {}\r\n", 3 * MESSAGE_BYTES_MAX).into_bytes();
     bytes.resize(bytes.len() + 3 * MESSAGE_BYTES_MAX, b'\n');
     bytes.extend_from_slice(b"\r\nPING\r\n");

@@ -1,12 +1,12 @@
-//! The uplink's connections: which ones to make, what the reactor reports about them, and how they end.
+//! The uplink's connections: which are needed, what the reactor reports about them, and how they end.
 
 use super::super::message::Timestamp;
 use super::event::LogEvent;
 use super::ids::LinkId;
 use super::link::{Link, Phase};
 use super::machine::Uplink;
+use super::reason::Reason;
 use super::settings::Server;
-use super::why::Why;
 use super::wire::encode;
 
 /// Our subscriptions: answers, signs of life, private messages, reports.
@@ -26,7 +26,7 @@ impl Uplink {
             return None;
         }
         let leaving = self.active.and_then(|id| self.link(id)).map(|link| link.server.clone());
-        let server = self.servers.next(leaving.as_ref(), &mut self.chance, now)?;
+        let server = self.servers.next(leaving.as_ref(), &mut self.random, now)?;
         let id = LinkId(self.next_link);
         self.next_link = self.next_link.wrapping_add(1);
         self.links.push(Link::new(id, server.clone(), now));
@@ -66,7 +66,7 @@ impl Uplink {
     }
 
     /// Notes that a connection was lost, or could not be made.
-    pub fn disconnected(&mut self, id: LinkId, why: Why, now: Timestamp) {
+    pub fn disconnected(&mut self, id: LinkId, why: Reason, now: Timestamp) {
         self.end(id, why, now);
         self.closed(id);
         self.settle(now);
@@ -95,21 +95,21 @@ impl Uplink {
     }
 
     /// Ends a connection, which the reactor then closes.
-    pub(super) fn end(&mut self, id: LinkId, why: Why, now: Timestamp) {
+    pub(super) fn end(&mut self, id: LinkId, why: Reason, now: Timestamp) {
         let has_carried = self.active == Some(id) && self.health.is_proved();
         let Some(link) = self.link(id).filter(|link| link.phase != Phase::Ended) else { return };
         let was_ready = link.is_ready();
         let has_lasted = was_ready && (has_carried || now.since(link.since) >= super::bounds::STABLE);
         link.phase = Phase::Ended;
         let server = link.server.clone();
-        if matches!(why, Why::Unauthorized(_)) {
+        if matches!(why, Reason::Unauthorized(_)) {
             self.servers.refused(server.clone(), now);
         }
         if has_lasted {
             self.servers.lasted();
         }
-        self.servers.failed(&mut self.chance, now);
-        self.tell_failure(&server, &why, was_ready);
+        self.servers.failed(&mut self.random, now);
+        self.report_failure(&server, &why, was_ready);
         if self.active == Some(id) {
             self.active = None;
             self.reader.stop();
@@ -120,7 +120,7 @@ impl Uplink {
     }
 
     /// Reports a failure of a server once, until the server is connected again.
-    fn tell_failure(&mut self, server: &Server, why: &Why, was_ready: bool) {
+    fn report_failure(&mut self, server: &Server, why: &Reason, was_ready: bool) {
         let name = server.to_string();
         if !was_ready && self.failures.get(&name) == Some(why) {
             return;
@@ -158,7 +158,7 @@ impl Uplink {
         self.reader.start(id, &self.subjects, link.out(), now);
         self.active = Some(id);
         self.connections += 1;
-        self.has_told_foreign = false;
+        self.has_reported_foreign = false;
         self.health.doubt();
         self.health.link = None;
         self.health.room = None;

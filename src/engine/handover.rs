@@ -8,13 +8,13 @@ use super::effect::SessionEvent;
 use super::machines::Machine;
 use super::message::{Binding, ConnectionId, Output, Timestamp};
 use super::record::SavedSession;
-use super::record::piece::{Piece, Said};
+use super::record::piece::{Content, Piece};
 use super::session::Session;
 use crate::engine::record::SavedLog;
 
 /// A hand-over, during which nothing changes: a piece for the room, one for each machine, one for each session, and the end.
 #[derive(Debug)]
-pub struct Handing<'e> {
+pub struct Handover<'e> {
     engine: &'e Engine,
     now: Timestamp,
     /// The bindings of sessions, each with its number.
@@ -25,7 +25,7 @@ pub struct Handing<'e> {
 
 impl Engine {
     /// Begins to hand over. Sessions without a piece are not carried over.
-    pub fn hand_over(&self, now: Timestamp) -> Handing<'_> {
+    pub fn hand_over(&self, now: Timestamp) -> Handover<'_> {
         let (mut bindings, mut numbers) = (Vec::new(), HashMap::new());
         for session in self.sessions.iter() {
             numbers.entry(Rc::as_ptr(session.binding())).or_insert_with(|| {
@@ -33,7 +33,7 @@ impl Engine {
                 bindings.len() as u32 - 1
             });
         }
-        Handing { engine: self, now, bindings, numbers, sessions: 0 }
+        Handover { engine: self, now, bindings, numbers, sessions: 0 }
     }
 
     /// Takes the machines' reports of the previous process.
@@ -84,13 +84,13 @@ impl Engine {
     }
 }
 
-impl<'e> Handing<'e> {
+impl<'e> Handover<'e> {
     /// The first piece.
     pub fn head(&self) -> Piece<'e> {
         let bindings = self.bindings.iter().map(|binding| Binding::clone(binding)).collect();
         let (base, log) = self.engine.shared.room.save_log();
         let history = self.engine.shared.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
-        let head = Said::Head {
+        let head = Content::Head {
             now: self.now,
             bindings,
             base,
@@ -103,7 +103,7 @@ impl<'e> Handing<'e> {
     /// A piece for each machine that reports.
     pub fn machines(&self) -> impl Iterator<Item = Piece<'e>> {
         self.engine.shared.machines.save().map(|(host, machine, report)| {
-            Piece::new(&Said::Machine(host, machine), [vec![report], Vec::new(), Vec::new()])
+            Piece::new(&Content::Machine(host, machine), [vec![report], Vec::new(), Vec::new()])
         })
     }
 
@@ -118,12 +118,12 @@ impl<'e> Handing<'e> {
         let binding = *self.numbers.get(&Rc::as_ptr(session.binding()))?;
         let (saved, runs) = session.save(&self.engine.shared, binding)?;
         self.sessions += 1;
-        Some(Piece::new(&Said::Session(number, Box::new(saved)), runs))
+        Some(Piece::new(&Content::Session(number, Box::new(saved)), runs))
     }
 
     /// The last piece.
     pub fn end(&self) -> Piece<'e> {
         let machines = self.engine.shared.machines.len();
-        Piece::new(&Said::End { machines, sessions: self.sessions }, [const { Vec::new() }; 3])
+        Piece::new(&Content::End { machines, sessions: self.sessions }, [const { Vec::new() }; 3])
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// A sequence of numbers.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct Random(u64);
 
-impl Chance {
-    pub fn new(seed: u64) -> Chance {
-        Chance(seed)
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
     }
 
     fn next(&mut self) -> u64 {
@@ -19,7 +19,7 @@ impl Chance {
     }
 
     /// A random part of a time.
-    pub fn share(&mut self, whole: Duration) -> Duration {
+    pub fn part_of(&mut self, whole: Duration) -> Duration {
         whole.mul_f64((self.next() >> 11) as f64 / (1u64 << 53) as f64)
     }
 
