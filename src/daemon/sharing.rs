@@ -56,8 +56,7 @@ impl Daemon {
         self.shared = Some(shared.config);
         #[cfg(feature = "tls")]
         self.reactor.connect_with(Some(shared.connector));
-        let now = self.reactor.now();
-        self.reactor.engine.share(now, shared.settings, beginning);
+        self.reactor.share(shared.settings, beginning);
     }
 
     /// Tells the other daemons that all members here leave, because this daemon stops.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::client::Client;
 use super::message::{ConnectionId, EventKind, RemoteAddress, Timestamp};
 use super::name::Key;
-use super::room::MemberId;
+use super::room::{Audience, MemberId};
 use super::service::control::{Order, Target};
 use super::text::quote;
 use super::{Engine, words};
@@ -99,13 +99,20 @@ impl Engine {
 
     /// Sends a message to the room.
     fn proclaim(&mut self, by: ConnectionId, text: &str) -> Result<String, String> {
-        let heard_by = self.shared.room.len();
+        let audience = self.shared.room.audience();
         let line = format!("{}{text}", words::TEACHER);
         self.shared.room.proclaim(&line).map_err(|why| words::refused(&why))?;
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
-        Ok(match heard_by {
-            1 => "sent to one member".to_owned(),
-            count => format!("sent to {count} members"),
+        let members = |count: usize| match count {
+            1 => "one member".to_owned(),
+            count => format!("{count} members"),
+        };
+        Ok(match audience {
+            Audience::Here(count) | Audience::Everywhere(count, 1) => format!("sent to {}", members(count)),
+            Audience::Everywhere(count, machines) => {
+                format!("sent to {} on {machines} machines", members(count))
+            }
+            Audience::Later => words::KEPT_UNTIL_WHOLE.to_owned(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 #[cfg(not(feature = "nats"))]
 mod alone;
+mod audience;
 mod check;
 mod delivery;
 mod history;
@@ -32,6 +33,7 @@ use super::message::ConnectionId;
 use super::name::{Key, Name};
 use timeline::{Entry, Timeline};
 
+pub use audience::Audience;
 pub use member::MemberId;
 use member::{DirectMessage, Member};
 pub use offer::Offer;

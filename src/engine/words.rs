@@ -144,6 +144,10 @@ pub const CUT_OFF_BEFORE: &str =
 /// The error, without [`ERROR`], for a client that gives a name after too many others have joined and left.
 pub const CROWDED: &str = "this room is cut off from its other machines, and too many have come and gone; try again when it is whole";
 
+/// The outcome of an order to say something to a room that is cut off.
+pub const KEPT_UNTIL_WHOLE: &str =
+    "kept until the room is whole again; it is cut off from its other machines";
+
 /// Sent to them when the other machines can be reached again.
 pub const WHOLE_AGAIN: &str = "This room is whole again.";
 

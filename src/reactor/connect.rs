@@ -43,6 +43,11 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.settled.is_empty()
+    }
+
     /// When one of them must be checked even if no event comes; `None`: never.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let next = |pending: &Pending| match pending.progress {

@@ -12,9 +12,9 @@ use super::Reactor;
 use super::links::{Link, Open, Progress, Wire};
 use super::slots::{Attempt, Source};
 use crate::engine::limits::READ_BYTES_MAX;
-use crate::engine::linking::{LinkInput, LinkRequest};
+use crate::engine::linking::{Beginning, LinkInput, LinkRequest};
 use crate::engine::message::Timestamp;
-use crate::engine::uplink::{LinkId, Server};
+use crate::engine::uplink::{LinkId, Server, Settings};
 use crate::os_error::describe;
 use crate::transport::connection::Connection;
 #[cfg(feature = "tls")]
@@ -30,8 +30,13 @@ impl Reactor {
         self.links.connector = connector;
     }
 
+    /// Shares the room with other daemons from now on, or applies changed settings.
+    pub fn share(&mut self, settings: Settings, beginning: Beginning) {
+        self.is_calling = true;
+        self.engine.share(self.clock.now(), settings, beginning);
+    }
+
     /// Whether there is a shared room, or still a connection of an earlier one.
-    #[inline]
     pub(super) fn has_links(&self) -> bool {
         self.engine.is_shared() || !self.links.is_empty()
     }
@@ -44,10 +49,6 @@ impl Reactor {
             self.close_link(now, id);
         }
         self.engine.stop_sharing(now);
-    }
-
-    pub(super) fn link_deadline(&self) -> Option<Timestamp> {
-        self.engine.link_deadline()
     }
 
     /// Executes the engine's requests, and writes its output. Called once in a turn, if there is a shared room.
@@ -138,7 +139,8 @@ impl Reactor {
             return self.lose_link(now, id, &describe(&error));
         }
         if let Some(link) = self.links.get_mut(id) {
-            link.progress = Progress::Open(Open { connection, wire: Wire::Plain, is_blocked: false });
+            link.progress =
+                Progress::Open(Open { connection, wire: Wire::Plain, is_blocked: false, has_ended: false });
         }
         self.engine.handle_link(now, id, LinkInput::Opened);
         self.encrypt_if_wanted(now, id);
@@ -174,15 +176,22 @@ impl Reactor {
             let Some(open) = self.links.open_mut(id) else { return };
             match open.connection.read(&mut self.buffer[..READ_BYTES_MAX]) {
                 Ok(0) => return self.lose_link(now, id, ""),
-                Ok(count) => match open.hear(&mut self.engine, now, id, &self.buffer[..count]) {
-                    Ok(false) => self.encrypt_if_wanted(now, id),
-                    Ok(true) => return self.lose_link(now, id, ""),
-                    Err(why) => {
-                        // The alert tells the server the reason.
-                        let _ = open.write(&mut self.engine, now, id);
-                        return self.lose_link(now, id, &why);
+                Ok(count) => {
+                    // A short read has drained the socket (epoll(7)), unless its end follows.
+                    let is_drained = count < READ_BYTES_MAX && !open.has_ended;
+                    match open.hear(&mut self.engine, now, id, &self.buffer[..count]) {
+                        Ok(false) => self.encrypt_if_wanted(now, id),
+                        Ok(true) => return self.lose_link(now, id, ""),
+                        Err(why) => {
+                            // The alert tells the server the reason.
+                            let _ = open.write(&mut self.engine, now, id);
+                            return self.lose_link(now, id, &why);
+                        }
                     }
-                },
+                    if is_drained {
+                        return self.write_link(now, id, true);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return self.write_link(now, id, true);
                 }

@@ -129,6 +129,8 @@ pub(super) struct Open {
     pub(super) wire: Wire,
     /// Set if the kernel has accepted less than it was offered, and no edge was seen since.
     pub(super) is_blocked: bool,
+    /// Set if the kernel has reported the end of the input, or an error, which a read returns at last.
+    pub(super) has_ended: bool,
 }
 
 /// All connections: one, and a second one while the engine changes servers.
@@ -156,6 +158,14 @@ impl Links {
         match &mut self.get_mut(id)?.progress {
             Progress::Open(open) => Some(open),
             Progress::LookedUp | Progress::Tried(..) => None,
+        }
+    }
+
+    /// Notes that reading from it ends with an end of file or an error.
+    #[cold]
+    pub(super) fn note_end(&mut self, number: u32) {
+        if let Some(open) = self.open_mut(LinkId(number)) {
+            open.has_ended = true;
         }
     }
 

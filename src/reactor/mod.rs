@@ -128,6 +128,8 @@ pub struct Reactor {
     drained: HashMap<ConnectionId, Timestamp>,
     watched: Watched,
     attempts: Attempts,
+    /// Whether connections are made from here: attempts, or those of a shared room. If not, they cost a turn nothing.
+    is_calling: bool,
     /// The connections that the engine asks for.
     #[cfg(feature = "nats")]
     links: links::Links,
@@ -181,6 +183,7 @@ impl Reactor {
             drained: HashMap::new(),
             watched: Watched::default(),
             attempts: Attempts::default(),
+            is_calling: false,
             #[cfg(feature = "nats")]
             links: links::Links::default(),
             report: EventLog::default(),
@@ -209,7 +212,9 @@ impl Reactor {
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
         self.look_at_quiescing(now);
-        self.attempts.retry(self.poll.registry(), now);
+        if self.is_calling {
+            self.attempts.retry(self.poll.registry(), now);
+        }
         if !self.holding.is_empty() {
             for peer in std::mem::take(&mut self.holding) {
                 self.flush_held(now, peer);
@@ -221,7 +226,7 @@ impl Reactor {
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         #[cfg(feature = "nats")]
-        if self.has_links() {
+        if self.is_calling {
             self.look_at_links(now);
         }
         self.report.take(now, &mut self.engine);
@@ -234,7 +239,8 @@ impl Reactor {
         self.engine.handle(now, Input::Turned(self.clock.since_reading()));
         let signals = if signalled { self.signals.pending() } else { Vec::new() };
         let requests = std::mem::take(&mut self.requests);
-        Ok(Turn { signals, requests, connected: self.attempts.take_settled() })
+        let connected = if self.is_calling { self.take_connected() } else { Vec::new() };
+        Ok(Turn { signals, requests, connected })
     }
 
     /// Waits for events.
@@ -264,13 +270,11 @@ impl Reactor {
         let deadlines = [
             self.engine.poll_deadline(),
             self.accept_paused,
-            self.attempts.deadline(),
+            if self.is_calling { self.call_deadline() } else { None },
             self.handshakes.deadline(),
             self.report.deadline(),
             quiescing,
             closing,
-            #[cfg(feature = "nats")]
-            self.link_deadline(),
             latest,
         ];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
@@ -284,7 +288,12 @@ impl Reactor {
                 Source::Signals => signalled = true,
                 source @ (Source::ListenerSlot(_) | Source::Attempt(_)) => self.ready.push(source),
                 #[cfg(feature = "nats")]
-                source @ Source::Link(_) => self.ready.push(source),
+                source @ Source::Link(link) => {
+                    if event.is_read_closed() || event.is_error() {
+                        self.links.note_end(link);
+                    }
+                    self.ready.push(source);
+                }
                 #[cfg(feature = "nats")]
                 Source::Resolver => {} // with a shared room, every turn looks for its answers
                 Source::ConnectionId(peer) => {
@@ -412,7 +421,29 @@ impl Reactor {
     /// [`serve`](Self::serve), or an error: that of connect(2); `TimedOut` at the deadline; `Unsupported` for an endpoint without
     /// connections.
     pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
+        self.is_calling = true;
         self.attempts.begin(self.poll.registry(), self.clock.now(), place, deadline)
+    }
+
+    /// Takes the outcomes of attempts, at the end of a turn, and notes whether anything is left to do for such connections.
+    #[cold]
+    fn take_connected(&mut self) -> Vec<(Attempt, io::Result<Connection>)> {
+        let connected = self.attempts.take_settled();
+        self.is_calling = !self.attempts.is_empty();
+        #[cfg(feature = "nats")]
+        {
+            self.is_calling |= self.has_links();
+        }
+        connected
+    }
+
+    /// When something is due for the connections that are made from here.
+    #[cold]
+    fn call_deadline(&self) -> Option<Timestamp> {
+        let deadline = self.attempts.deadline();
+        #[cfg(feature = "nats")]
+        let deadline = deadline.into_iter().chain(self.engine.link_deadline()).min();
+        deadline
     }
 
     /// Why a pair of descriptors failed, unless because its reader left: for example a full disk, or a directory as input.

@@ -71,16 +71,16 @@ impl Source {
 
     pub(super) fn of(token: Token) -> Source {
         match token.0 as u64 {
+            bits if bits < LISTENERS => {
+                Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
+            }
             u64::MAX => Source::Signals,
             #[cfg(feature = "nats")]
             RESOLVER => Source::Resolver,
             #[cfg(feature = "nats")]
             bits if bits >= LINKS => Source::Link(bits as u32),
             bits if bits >= ATTEMPTS => Source::Attempt(Attempt((bits & !ATTEMPTS) as usize)),
-            bits if bits >= LISTENERS => Source::ListenerSlot((bits & !LISTENERS) as usize),
-            bits => {
-                Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
-            }
+            bits => Source::ListenerSlot((bits & !LISTENERS) as usize),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
@@ -40,9 +40,13 @@ impl Drop for Crowd {
     }
 }
 
+/// The speaker is at most this far ahead of the slowest member that reads: half of what a member may be behind, so that none is too
+/// slow, however little processor time it gets.
+const AHEAD: usize = 32;
+
 /// A member's input up to the last message: checks that the speaker's messages are in order, and counts how often each other member
 /// left.
-fn hear_to_the_end(client: &mut Client) -> (usize, HashMap<String, usize>) {
+fn hear_to_the_end(client: &mut Client, progress: &AtomicUsize) -> (usize, HashMap<String, usize>) {
     let (mut next, mut left) = (0, HashMap::new());
     loop {
         let line = client.hear_line();
@@ -53,6 +57,7 @@ fn hear_to_the_end(client: &mut Client) -> (usize, HashMap<String, usize>) {
             let number = said.split(' ').next().unwrap();
             assert_eq!(number.parse(), Ok(next), "nothing is lost, and the order is kept");
             next += 1;
+            progress.store(next, Ordering::Relaxed);
         } else if let Some(name) = line.strip_suffix(" has left the chat.") {
             *left.entry(name.to_owned()).or_default() += 1;
         }
@@ -114,13 +119,14 @@ fn half_of_the_room(count: usize, signal: Signal) {
     wait_for_members(&mut speaker, 2 * count + 1);
     let before = fixture.resident_bytes();
     let over = AtomicBool::new(false);
+    let heard_up_to: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
     let (mut waits, mut said, mut grown) = ([Vec::new(), Vec::new()], 0, 0);
     let heard: Vec<_> = std::thread::scope(|scope| {
         let over = &over;
-        let hearing = members.iter_mut().map(|member| {
+        let hearing = members.iter_mut().zip(&heard_up_to).map(|(member, progress)| {
             let hear = move || {
                 step_back();
-                let heard = hear_to_the_end(member);
+                let heard = hear_to_the_end(member, progress);
                 assert!(over.load(Ordering::Relaxed));
                 heard
             };
@@ -131,6 +137,8 @@ fn half_of_the_room(count: usize, signal: Signal) {
         let mut say = |speaker: &mut Client, waits: &mut Vec<Duration>| {
             left += say_and_hear(speaker, said, waits);
             said += 1;
+            let is_near = |heard: &AtomicUsize| said <= heard.load(Ordering::Relaxed) + AHEAD;
+            wait_until("those who read keep up", || heard_up_to.iter().all(is_near).then_some(()));
             grown = grown.max(fixture.resident_bytes().saturating_sub(before));
             // This is the speed of the speaker: a conversation, not a flood.
             sleep(Duration::from_millis(4));

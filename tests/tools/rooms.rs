@@ -185,7 +185,10 @@ fn reload_shares_the_room_and_stops_that_with_members_staying() {
     reload(&config(&nats, ""));
     ann.say("still here");
     bob.wait_for("ann: still here");
-    assert_eq!(bob.lines().len(), seen + 1);
+    // On a busy machine, the way to the server may seem cut off for a moment.
+    let since: Vec<String> = bob.lines().into_iter().skip(seen).collect();
+    let news: Vec<&String> = since.iter().filter(|line| !line.starts_with("This room is ")).collect();
+    assert_eq!(news, ["ann: still here"]);
     // Another room.
     let since = reload(&config(&nats, "").replace("\"class\"", "\"other\""));
     alone.wait_for_log_since(since, "the room is whole");
@@ -263,7 +266,7 @@ fn status_and_metrics_show_the_shared_room() {
     let mut server = Server::alone(&versions()[0], "");
     let daemons = daemons(2, &table(&[&server], ""));
     let ann = Member::join(&daemons[0], Kind::Tcp, "ann");
-    let _bob = Member::join(&daemons[1], Kind::Tcp, "bob");
+    let bob = Member::join(&daemons[1], Kind::Tcp, "bob");
     ann.wait_for("bob has joined the chat!");
     let socket = format!("unix://{}", daemons[0].socket().display());
     let ipcctl = |arguments: &[&str]| {
@@ -283,6 +286,9 @@ fn status_and_metrics_show_the_shared_room() {
     assert_eq!(room["server"], server.url());
     let text = ipcctl(&["status"]);
     assert!(text.contains("the room is whole: 4 members on 2 machines, through nats://"), "{text}");
+    let said = ipcctl(&["say", "five more minutes"]);
+    assert_eq!(said, "sent to 4 members on 2 machines\n");
+    bob.wait_for("[teacher] five more minutes");
     let metrics = || {
         let url = format!("http://{}:33080/metrics", daemons[0].ip);
         Program::run(command("curl", ["--silent", "--header", "Accept: text/plain", &url]), "").output
@@ -298,4 +304,8 @@ fn status_and_metrics_show_the_shared_room() {
     assert!(metrics().contains("\nipcd_shared_room_whole 0\n"));
     let text = ipcctl(&["status"]);
     assert!(text.contains("the room is connecting: "), "{text}");
+    let said = ipcctl(&["say", "stay here"]);
+    assert_eq!(said, "kept until the room is whole again; it is cut off from its other machines\n");
+    server.start();
+    bob.wait_for("[teacher] stay here");
 }

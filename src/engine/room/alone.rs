@@ -3,6 +3,7 @@
 use super::super::claim::Claim;
 use super::super::message::ConnectionId;
 use super::super::name::{Key, Name};
+use super::audience::Audience;
 use super::timeline::Entry;
 use super::{MemberId, Room};
 
@@ -49,6 +50,10 @@ impl Room {
 
     pub fn whisper_elsewhere(&mut self, _: MemberId, _: &Key, _: &str) -> Option<Result<(), String>> {
         None
+    }
+
+    pub fn audience(&self) -> Audience {
+        Audience::Here(self.members.len())
     }
 
     pub fn is_cut_off(&self) -> bool {

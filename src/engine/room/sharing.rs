@@ -10,6 +10,7 @@ use super::super::name::{Key, Name};
 use super::super::uplink::{self, Event, InstanceId, Outcome, Seen, Ticket, Uplink, Whisper, WhisperId};
 use super::super::words;
 use super::Room;
+use super::audience::Audience;
 use super::member::MemberId;
 use super::shared::{Consequence, Newcomer, Shared};
 use super::timeline::Entry;
@@ -185,6 +186,13 @@ impl Room {
     /// Whether a member elsewhere has this name.
     pub fn is_elsewhere(&self, key: &Key) -> bool {
         self.instance_of(key).is_some()
+    }
+
+    /// Those who would hear what is said now.
+    pub fn audience(&self) -> Audience {
+        let Some(shared) = &self.shared else { return Audience::Here(self.members.len()) };
+        let (members, machines) = shared.uplink.size();
+        if shared.uplink.is_up() { Audience::Everywhere(members, machines) } else { Audience::Later }
     }
 
     /// Whether members have been told that the room is cut off.

@@ -285,6 +285,11 @@ impl Uplink {
         self.ledger.members.find(key)
     }
 
+    /// The number of members on all machines, and that of the machines.
+    pub fn size(&self) -> (usize, usize) {
+        (self.ledger.members.len(), self.ledger.living())
+    }
+
     /// All members on all machines, in the order of joining.
     pub fn members(&self) -> impl Iterator<Item = (InstanceId, &str)> {
         self.ledger.members.all()

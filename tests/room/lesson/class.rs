@@ -66,11 +66,11 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
         let mut member = from(address, daemon.address(CHAT));
         member.say(format!("student {number}\n"));
         open.push(member);
-        said.insert(address, Instant::now());
         let mut client = from(address, daemon.address(MULTIPLY));
         // Every fifth student makes none.
         let mistake = (number % 5 > 0).then(|| *mistakes.next().expect("some"));
         client.say(mistake.map_or("5 10\n", |(words, _)| words));
+        said.insert(address, Instant::now());
         wanted.insert(address, mistake.map(|(_, name)| name));
         open.push(client);
     }

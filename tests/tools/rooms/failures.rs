@@ -32,14 +32,17 @@ fn talk_while(members: &mut [Member], round: &str, lines: usize, act: impl FnOnc
     });
 }
 
-/// Prints the pauses that members saw, for the reader of a full run.
-fn tell_pauses(what: &str, version: &str, members: &[Member]) {
-    let mut pauses: Vec<Duration> = members.iter().map(Member::longest_pause).collect();
+/// The longest time that any member has waited for a line of its own since it was last asked.
+fn pause(members: &mut [Member]) -> Duration {
+    members.iter_mut().flat_map(|member| member.waits.drain(..)).max().unwrap_or_default()
+}
+
+/// Prints the pauses that members saw, the longest one of each fault, for the reader of a full run.
+fn tell_pauses(what: &str, version: &str, mut pauses: Vec<Duration>) {
     pauses.sort_unstable();
+    let (count, half, longest) = (pauses.len(), pauses[pauses.len() / 2], pauses[pauses.len() - 1]);
     println!(
-        "{what}, {version}: longest pauses of members {:?} to {:?}",
-        pauses[0],
-        pauses[pauses.len() - 1]
+        "{what} {count} times, {version}: members paused for {half:.2?} (median), {longest:.2?} (longest)"
     );
 }
 
@@ -51,6 +54,7 @@ fn server_killed_repeatedly_loses_and_duplicates_nothing() {
         let daemons = daemons(2, &table(&[&server], ""));
         let mut all = members(&daemons[0], 'a', 6);
         all.extend(members(&daemons[1], 'b', 6));
+        let mut pauses = Vec::new();
         for kill in 0..kills(20) {
             let heard = all[1].watch();
             let before = heard.count();
@@ -60,9 +64,10 @@ fn server_killed_repeatedly_loses_and_duplicates_nothing() {
                 server.kill();
                 server.start();
             });
+            pauses.push(pause(&mut all));
         }
         check(&server, &mut all);
-        tell_pauses(&format!("single server killed {} times", kills(20)), &version, &all);
+        tell_pauses("single server killed", &version, pauses);
     }
 }
 
@@ -78,6 +83,7 @@ fn cluster_without_its_leader_loses_and_duplicates_nothing() {
     let stream = format!("IPCD_{HOUSE}");
     let mut all: Vec<Member> =
         daemons.iter().zip(['a', 'b', 'c']).flat_map(|(daemon, letter)| members(daemon, letter, 4)).collect();
+    let mut pauses = Vec::new();
     for kill in 0..kills(10) {
         let first = settled(&servers, &stream);
         talk_while(&mut all, &format!("kill {kill}"), 20, || {
@@ -85,7 +91,9 @@ fn cluster_without_its_leader_loses_and_duplicates_nothing() {
             leader(&servers, &stream);
             servers[first].start();
         });
+        pauses.push(pause(&mut all));
     }
+    tell_pauses("leader of three killed", &version, pauses);
     let first = settled(&servers, &stream);
     talk_while(&mut all, "frozen", 20, || {
         servers[first].freeze();
@@ -98,21 +106,22 @@ fn cluster_without_its_leader_loses_and_duplicates_nothing() {
         });
         servers[first].thaw();
     });
+    tell_pauses("leader of three frozen", &version, vec![pause(&mut all)]);
     settled(&servers, &stream);
     talk_while(&mut all, "stepped down", 30, || {
         let mut nats = Nats::connect(servers[0].ip, &servers[0].connect);
         let _ = nats.try_request(&format!("$JS.API.STREAM.LEADER.STEPDOWN.{stream}"), "");
     });
+    tell_pauses("leader of three stepped down", &version, vec![pause(&mut all)]);
     let first = settled(&servers, &stream);
     talk_while(&mut all, "lame duck", 20, || {
         servers[first].duck();
         servers[first].wait();
         servers[first].start();
     });
+    tell_pauses("leader of three in lame duck mode", &version, vec![pause(&mut all)]);
     settled(&servers, &stream);
     check(&servers[0], &mut all);
-    let what = format!("leader killed {} times, frozen, stepped down, lame duck", kills(10));
-    tell_pauses(&what, &version, &all);
 }
 
 #[test]
@@ -210,7 +219,8 @@ fn daemon_that_is_killed_takes_its_members_out_at_one_place() {
     let took = all.iter().filter_map(|member| member.heard_at("c3 has left the chat.")).map(|at| at - killed);
     let took: Vec<Duration> = took.collect();
     println!("daemon killed: its members left after {took:?}");
-    assert!(took.iter().all(|took| (25.0..42.0).contains(&took.as_secs_f64())), "{took:?}");
+    // 30 to 40 s, as the simulation's clock shows exactly; here, the processors may be busy.
+    assert!(took.iter().all(|took| (29.0..60.0).contains(&took.as_secs_f64())), "{took:?}");
     drop((doomed, gone));
     check(&server, &mut all);
 }

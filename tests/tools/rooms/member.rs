@@ -181,11 +181,6 @@ impl Member {
     pub fn watch(&self) -> Watch {
         Watch(Arc::clone(&self.heard))
     }
-
-    /// The longest time from saying a line until it heard it.
-    pub fn longest_pause(&self) -> Duration {
-        self.waits.iter().max().copied().unwrap_or_default()
-    }
 }
 
 /// What a member hears, for another thread.

@@ -30,6 +30,23 @@ fn newcomer_is_in_the_room_and_heard_at_its_place_in_the_log() {
 }
 
 #[test]
+fn audience_of_a_shared_room_is_on_all_machines_once_it_is_whole() {
+    let mut house = House::new();
+    assert_eq!(house.room.audience(), Audience::Later);
+    house.connect();
+    house.wait(3);
+    house.join(1, "ann");
+    assert_eq!(house.room.audience(), Audience::Everywhere(1, 1));
+    house.others(&[item(JOINED, "bob", ""), item(JOINED, "cat", "")]);
+    assert_eq!(house.room.audience(), Audience::Everywhere(3, 2));
+    house.disconnect();
+    house.wait(4);
+    assert_eq!(house.room.audience(), Audience::Later);
+    house.room.stop_sharing();
+    assert_eq!(house.room.audience(), Audience::Here(1));
+}
+
+#[test]
 fn newcomer_that_goes_before_its_place_leaves_at_once() {
     let mut house = House::new();
     house.room.enter(peer(1), name("ann"), "", None);
