@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nats::{Bare, Nats, consume, pull};
+use nats::{BARE, Bare, Nats, consume, pull, relay};
 
 /// Characters of a line, as the goals say.
 const LINE: usize = 100;
@@ -277,28 +277,49 @@ impl Run {
         Daemon::start(&self.options.ipcd, &self.directory, name, processors, nats)
     }
 
-    /// A line from a member on one daemon to a member on the other, against the bare publish and pull.
+    /// A member behind a relay, which ends with it.
+    fn relayed(&self, name: &str) -> (Program, BufReader<TcpStream>) {
+        let (port, program) = (free_port(), std::env::current_exe().expect("this program"));
+        let arguments = ["--relay", &self.port.to_string(), &port.to_string()];
+        let relay = Program::start(ALL, &program, &arguments, &self.directory.join(format!("{name}.log")));
+        (relay, BufReader::new(connect(port)))
+    }
+
+    /// A line from a member on one daemon to a member on the other, against the bare publish and pull: by one client for another,
+    /// by two clients of which each reads what both say, as both daemons do, and by two relays in the daemons' places.
     fn latency(&self, bare: &mut Bare, told: &mut String) {
         let (a, b) = (self.daemon("a", ALL, true), self.daemon("b", ALL, true));
         let (mut one, mut other) = (a.member("ann"), b.member("bob"));
         hear(&mut one, "b-bob has joined the chat!");
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let ((_here, mut here), (_there, mut there)) = (self.relayed("here"), self.relayed("there"));
+        let (mut ours, mut theirs, mut both, mut relayed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut warm_up = Vec::new();
-        bare.round(&mut warm_up);
+        bare.round(false, &mut warm_up);
+        bare.round(true, &mut warm_up);
+        talk(&mut here, &mut there, &mut warm_up);
         talk(&mut one, &mut other, &mut warm_up);
         for _ in 0..self.options.rounds {
-            bare.round(&mut theirs);
+            bare.round(false, &mut theirs);
+            bare.round(true, &mut both);
+            talk(&mut here, &mut there, &mut relayed);
             talk(&mut one, &mut other, &mut ours);
         }
         let _ = writeln!(
             told,
-            "| a line of {LINE} bytes, one at a time, {} of each | µs | bare publish and pull, µs | ratio | goal |",
+            "| a line of {LINE} bytes, one at a time, {} of each | µs | bare publish and pull, µs | ratio | goal | both clients read, µs | ratio | two relays, µs | ratio |",
             ours.len()
         );
-        let _ = writeln!(told, "|---|--:|--:|--:|--:|");
+        let _ = writeln!(told, "|---|--:|--:|--:|--:|--:|--:|--:|--:|");
         for (percent, goal) in [(50, "1.5"), (90, ""), (99, "2")] {
             let (our, bare) = (percentile(&mut ours, percent), percentile(&mut theirs, percent));
-            let _ = writeln!(told, "| p{percent} | {our:.0} | {bare:.0} | {:.2} | {goal} |", our / bare);
+            let (both, relayed) = (percentile(&mut both, percent), percentile(&mut relayed, percent));
+            let _ = writeln!(
+                told,
+                "| p{percent} | {our:.0} | {bare:.0} | {:.2} | {goal} | {both:.0} | {:.2} | {relayed:.0} | {:.2} |",
+                our / bare,
+                our / both,
+                our / relayed
+            );
         }
     }
 
@@ -310,9 +331,9 @@ impl Run {
             let readers: Vec<_> = (0..count)
                 .map(|number| {
                     let (mut nats, name) = (Nats::connect(self.port), format!("r{count}-{number}"));
-                    consume(&mut nats, &name);
+                    consume(&mut nats, &name, BARE);
                     pull(&mut nats, &name, messages);
-                    thread::spawn(move || (0..messages).for_each(|_| while nats.message().0 != "bare.x" {}))
+                    thread::spawn(move || (0..messages).for_each(|_| while nats.message().0 != BARE {}))
                 })
                 .collect();
             let (before, mut next) = (self.nats.cpu(), Instant::now());
@@ -403,6 +424,13 @@ impl Drop for Run {
 }
 
 fn main() -> Result<()> {
+    if let [option, server, port] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
+        && option == "--relay"
+    {
+        let number = |text: &str| text.parse().expect("a port");
+        relay(number(server), number(port));
+        return Ok(());
+    }
     let run = Run::new(options());
     let mut told = String::new();
     let mut bare = Bare::new(run.port);
