@@ -131,7 +131,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         },
         Part { name: "addresses and users", bytes: roster::CLIENTS_MAX * roster::CLIENT_BYTES },
         // One message, copied out of its queue and cleaned, and the parsed form of a report in it.
-        Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
+        Part { name: "the message that is being handled", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]
 }
 
