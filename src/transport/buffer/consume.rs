@@ -176,7 +176,7 @@ impl OpenBuffer {
         self.check_size()?;
         let slots = self.layout.slots;
         let (free, filled, mutex) = (self.empty.value(slots)?, self.full.value(slots)?, self.mutex.value(1)?);
-        let (head, tail) = indices(&self.object)?;
+        let (head, tail) = self.indices()?;
         Ok(match (free, filled, mutex) {
             (_, _, 0) => Some(Stuck::Locked),
             (_, 0, _) if head != tail => Some(Stuck::Uncounted),
@@ -191,6 +191,14 @@ impl OpenBuffer {
             true => Ok(()),
             false => fault(format!("the object has {size} bytes, but must have {right}")),
         }
+    }
+
+    fn indices(&self) -> Result<(u32, u32), Ending> {
+        indices(&self.object).or_else(|error| {
+            // It may be shorter than it was when we looked.
+            self.check_size()?;
+            Err(error.into())
+        })
     }
 
     /// A slot is filled: passes its message on, and frees it. If the daemon ends in between, it stays filled.
@@ -265,7 +273,7 @@ impl OpenBuffer {
     /// The slot to empty next, and the message in it.
     fn read(&self) -> Result<(u32, Vec<u8>), Ending> {
         self.check_size()?;
-        let (head, tail) = indices(&self.object)?;
+        let (head, tail) = self.indices()?;
         let slots = self.layout.slots;
         self.full.value(slots - 1)?; // one is ours
         if head >= slots || tail >= slots {
@@ -280,6 +288,9 @@ impl OpenBuffer {
         let mut message = vec![0; self.layout.size as usize];
         let count =
             pread(&self.object, &mut message[..], self.layout.slot_at(head)).map_err(io::Error::from)?;
+        if count < message.len() {
+            self.check_size()?;
+        }
         message.truncate(count);
         // Text ends with a NUL, or with its slot.
         if let Some(end) = message.iter().position(|byte| *byte == 0) {
@@ -290,7 +301,7 @@ impl OpenBuffer {
 
     /// Frees the slot that was read.
     fn free(&self, head: u32) -> Result<(), Ending> {
-        if indices(&self.object)?.0 != head {
+        if self.indices()?.0 != head {
             return fault("another program empties it too");
         }
         let next = ((head + 1) % self.layout.slots).to_ne_bytes();
