@@ -100,7 +100,9 @@ impl OpenError {
             OpenErrorKind::InUse { owner: Some(_) } | OpenErrorKind::Locked { .. } if tcp => {
                 "stop it or choose another port"
             }
-            OpenErrorKind::InUse { owner: None } if tcp => "stop what uses it or choose another port",
+            OpenErrorKind::InUse { owner: None } if tcp => {
+                "stop what uses it, wait a minute if it was a connection, or choose another port"
+            }
             OpenErrorKind::InUse { owner: Some(_) } | OpenErrorKind::Locked { .. } => {
                 "stop it or choose another path"
             }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -111,6 +111,26 @@ fn port_in_use_names_its_holder_and_the_remedy() {
 }
 
 #[test]
+fn port_of_a_connection_that_has_just_ended_is_in_use_by_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = client.local_addr().unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    drop(client);
+    assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    drop(server);
+    let error = refused(&ResolvedEndpoint::Tcp(address));
+    assert!(error.is_in_use());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "tcp://{address}: address already in use; stop what uses it, wait a minute if it was a connection, or choose \
+             another port"
+        )
+    );
+}
+
+#[test]
 fn each_error_names_its_object_and_remedy() {
     let tcp = tcp_at("127.0.0.1:80");
     let unix = ResolvedEndpoint::Unix(PathBuf::from("/run/s"));
@@ -125,7 +145,7 @@ fn each_error_names_its_object_and_remedy() {
         (
             &tcp,
             OpenErrorKind::InUse { owner: None },
-            "tcp://127.0.0.1:80: address already in use; stop what uses it or choose another port",
+            "tcp://127.0.0.1:80: address already in use; stop what uses it, wait a minute if it was a connection, or choose another port",
         ),
         (
             &tcp,
