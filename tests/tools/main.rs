@@ -14,6 +14,7 @@ mod foreign;
 mod harness;
 mod metrics;
 mod netcat;
+#[cfg(feature = "page")]
 mod page;
 #[cfg(all(feature = "nats", feature = "tls"))]
 mod rooms;
