@@ -18,6 +18,7 @@ use super::direction::{Direction, set_permissions};
 use super::error::{OpenError, OpenErrorKind, kind_of_file, other};
 use super::group::find_group;
 use super::lock::{Lock, is_at, is_gone};
+use super::on_drop::OnDrop;
 use super::options::Options;
 use super::unix::{Directory, group_of_new_files, prepare, with_umask};
 use crate::endpoint::ResolvedEndpoint;
@@ -33,17 +34,6 @@ pub struct Fifo {
     _directory: Option<Directory>,
 }
 
-/// What happens to a file when this is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDrop {
-    /// Removed if we created it: the start or reload that it was created for may still fail.
-    RemoveIfNew,
-    /// Kept: a writer that opens it while no daemon runs waits for the next one.
-    Keep,
-    /// Removed.
-    Remove,
-}
-
 /// One open FIFO.
 #[derive(Debug)]
 struct FifoEnd {
@@ -57,12 +47,8 @@ struct FifoEnd {
 
 impl Drop for FifoEnd {
     fn drop(&mut self) {
-        let goes = match self.on_drop.get() {
-            OnDrop::RemoveIfNew => self.made,
-            OnDrop::Keep => false,
-            OnDrop::Remove => true,
-        };
-        if goes {
+        // A FIFO that no process has open keeps nothing.
+        if self.on_drop.get().removes(self.made, || true) {
             self.remove();
         }
     }

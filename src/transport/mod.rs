@@ -17,6 +17,7 @@ mod inet;
 pub mod listener;
 pub mod lock;
 mod messages;
+mod on_drop;
 pub mod open;
 mod options;
 pub mod owner;

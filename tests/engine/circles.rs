@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::layering::modules;
+use crate::layering::{code, modules};
 
 /// A module as its path from the crate's root; the client's begins with `bin`.
 type Module = Vec<String>;
@@ -190,7 +190,7 @@ fn no_circle_of_files() {
 #[test]
 fn circle_of_files_is_found_through_reexports_and_inline_paths() {
     let found = |sources: &[(&str, &str)]| {
-        let files = sources.iter().map(|(path, code)| (module_of(Path::new(path)), File::read(code)));
+        let files = sources.iter().map(|(path, text)| (module_of(Path::new(path)), File::read(&code(text))));
         circles(&Files(files.collect()).edges())
     };
     let room = |use_of_member: &str| {
@@ -206,5 +206,9 @@ fn circle_of_files_is_found_through_reexports_and_inline_paths() {
     assert_eq!(room("use super::member::Member;\n"), circle);
     assert_eq!(room("use crate::engine::{Member as Other};\n"), circle);
     assert_eq!(room("fn of() -> super::member::Member {}\n"), circle);
+    assert_eq!(room("#[cfg(test)]\nmod tests;\n\nuse super::member::Member;\n"), circle);
+    let inline = |tests: &str| format!("#[cfg(test)]\nmod tests {{\n    {tests}\n}}\n");
+    assert_eq!(room(&format!("{}use super::member::Member;\n", inline("fn of() {}"))), circle);
+    assert_eq!(room(&inline("use super::member::Member;")), "");
     assert_eq!(room("use std::member::Member;\n"), "");
 }

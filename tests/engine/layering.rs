@@ -117,17 +117,21 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file: its module's first name, its path, and its code without comments and unit tests.
+/// A file's code without comments and unit tests. The tests may stand anywhere in it, as a line or as a module.
+pub(crate) fn code(text: &str) -> String {
+    let (before, tests) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((text, ";\n"));
+    let end = if tests.starts_with(';') { ";\n" } else { "\n}\n" };
+    let (_, after) = tests.split_once(end).expect("the end of the unit tests");
+    let lines = before.lines().chain(after.lines()).map(|line| line.split("//").next().unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every source file: its module's first name, its path, and its code.
 pub(crate) fn modules() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     sources(&root, &mut found);
-    let code = |path: &PathBuf| {
-        let text = fs::read_to_string(path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
-        let lines = text.lines().map(|line| line.split("//").next().unwrap());
-        lines.collect::<Vec<_>>().join("\n")
-    };
+    let code = |path: &PathBuf| code(&fs::read_to_string(path).unwrap());
     let name = |path: &PathBuf| {
         let relative = path.strip_prefix(&root).unwrap();
         relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()

@@ -24,6 +24,7 @@ use super::connection::Connection;
 use super::direction::set_permissions;
 use super::error::{OpenError, OpenErrorKind};
 use super::lock::is_gone;
+use super::on_drop::OnDrop;
 use super::options::Options;
 use crate::endpoint::ResolvedEndpoint;
 use crate::endpoint::buffer::Layout;
@@ -43,17 +44,6 @@ pub struct Buffer {
     /// The files must not be used any more.
     is_broken: Rc<Cell<bool>>,
     on_drop: Cell<OnDrop>,
-}
-
-/// What happens to the files when this is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDrop {
-    /// Removed if we have just created them: the start or reload that they were created for may still fail.
-    RemoveIfNew,
-    /// Removed if nothing is in the buffer.
-    RemoveIfEmpty,
-    /// Kept: the next process goes on with them.
-    Keep,
 }
 
 /// Opens the buffer of `place`, and creates it if it does not exist. Nobody else's files are ever removed.
@@ -178,12 +168,8 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let object = self.object.borrow();
         let is_empty = || files::indices(&object.fd).is_ok_and(|(head, tail)| head == tail);
-        let goes = match self.on_drop.get() {
-            OnDrop::RemoveIfNew => object.is_new,
-            OnDrop::RemoveIfEmpty => self.is_broken.get() || is_empty(),
-            OnDrop::Keep => false,
-        };
-        if goes && !self.is_orphaned() {
+        let removes = self.on_drop.get().removes(object.is_new, || self.is_broken.get() || is_empty());
+        if removes && !self.is_orphaned() {
             files::remove(&self.layout);
         }
     }

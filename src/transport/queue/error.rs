@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
-
-use super::super::error::OpenErrorKind;
 use crate::engine::transport::PACKET_BYTES_MAX;
 
 /// Why a message queue cannot be opened.
@@ -28,22 +24,6 @@ pub enum QueueErrorKind {
 }
 
 impl QueueErrorKind {
-    /// The kind of an error of mq_open(3); `is_new`: it was to be created.
-    pub(super) fn of(name: &str, is_new: bool, errno: Errno) -> OpenErrorKind {
-        let limit = || getrlimit(Resource::RLIMIT_MSGQUEUE).ok().map(|(soft, _)| soft);
-        OpenErrorKind::Queue(match errno {
-            Errno::ENOSYS => QueueErrorKind::Unsupported,
-            Errno::EACCES => QueueErrorKind::Denied(name.to_owned()),
-            Errno::ENOSPC => QueueErrorKind::NoQueues,
-            // The same error means that no descriptor is left; then there is none for anything else.
-            Errno::EMFILE if is_new && rustix::io::dup(rustix::stdio::stdin()).is_ok() => match limit() {
-                Some(bytes) => QueueErrorKind::NoBytes(bytes),
-                None => return OpenErrorKind::Other(errno.into()),
-            },
-            errno => return OpenErrorKind::Other(errno.into()),
-        })
-    }
-
     /// What to do about it.
     pub(in super::super) fn remedy(&self) -> &'static str {
         match self {

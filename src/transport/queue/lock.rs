@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use super::super::direction::Direction;
 use super::super::error::OpenErrorKind;
 use super::super::owner;
-use super::{QueueErrorKind, TRIES_MAX, find_or_create, other};
+use super::error::QueueErrorKind;
+use super::find::{TRIES_MAX, find_or_create, other};
 use crate::host::raw::queue;
 
 /// A lock that we hold. Dropping it removes the queue, unless a mark is in it, and releases the lock.

@@ -4,6 +4,7 @@
 //! A queue outlives every process: what waits in it at a stop, a restart or a crash is there for the next one.
 
 pub(super) mod error;
+mod find;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -12,31 +13,24 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno as NixErrno;
-use nix::mqueue::{MQ_OFlag, MqAttr, mq_open, mq_unlink};
-use nix::sys::stat::Mode;
+use nix::mqueue::mq_unlink;
 use rustix::fs::fstat;
-use rustix::process::geteuid;
 
 use super::connection::Connection;
 use super::direction::{Direction, set_permissions};
 use super::error::{OpenError, OpenErrorKind};
+use super::on_drop::OnDrop;
 use super::options::Options;
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::transport::{PACKET_BYTES_MAX, QUEUE_MESSAGE_BYTES_MAX};
 use crate::host::raw::queue;
 pub(super) use error::QueueErrorKind;
+use find::{MESSAGES, find_or_create, other};
 use lock::Lock;
-
-/// Messages in a queue that we create: as many as any user may have (`fs.mqueue.msg_max`), unless that was changed.
-const MESSAGES: i64 = 10;
 
 /// What the kernel counts for each message of a queue in addition to its bytes, if a pointer has eight (RLIMIT_MSGQUEUE,
 /// getrlimit(2)): two structures of 48 bytes.
 const MESSAGE_COST: u64 = 96;
-
-/// How often a queue is opened again because another process has just created or removed it; an estimate.
-const TRIES_MAX: u32 = 16;
 
 /// The shortest messages of a queue that we create, in bytes: the longest reply to one request fits.
 const MESSAGE_BYTES_MIN: usize = 512;
@@ -63,17 +57,6 @@ pub struct Queues {
     output: QueueEnd,
     lock: Lock,
     on_drop: Cell<OnDrop>,
-}
-
-/// What happens to a queue when this is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDrop {
-    /// Removed if we have just created it: the start or reload that it was created for may still fail.
-    RemoveIfNew,
-    /// Removed if ipcd created it and nothing waits in it.
-    RemoveIfEmpty,
-    /// Kept: the next process goes on with it.
-    Keep,
 }
 
 /// One open queue.
@@ -137,52 +120,6 @@ fn open_end(
         return Err(OpenErrorKind::Queue(QueueErrorKind::TooLarge(end.name, bytes)));
     }
     Ok(end)
-}
-
-/// Opens a queue of our user, or creates it; returns whether it was created. `about_to_create` is called before it is, and
-/// again, with `false`, if another process was faster. Until it has its group, no other user may use it.
-fn find_or_create(
-    name: &str,
-    messages: i64,
-    message_bytes: i64,
-    about_to_create: impl Fn(bool),
-) -> Result<(OwnedFd, bool), OpenErrorKind> {
-    let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_NONBLOCK | MQ_OFlag::O_CLOEXEC;
-    let create = |attributes: Option<&MqAttr>| {
-        mq_open(name, flags | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL, Mode::S_IRUSR | Mode::S_IWUSR, attributes)
-    };
-    for _ in 0..TRIES_MAX {
-        match mq_open(name, flags, Mode::empty(), None) {
-            Err(NixErrno::ENOENT) => {}
-            opened => {
-                let fd = opened.map(queue::owned).map_err(|errno| QueueErrorKind::of(name, false, errno))?;
-                let uid = fstat(&fd).map_err(io::Error::from).map_err(other)?.st_uid;
-                if uid != geteuid().as_raw() {
-                    return Err(OpenErrorKind::Queue(QueueErrorKind::OtherOwner(name.to_owned(), uid)));
-                }
-                return Ok((fd, false));
-            }
-        }
-        about_to_create(true);
-        let created = match create(Some(&MqAttr::new(0, messages, message_bytes, 0))) {
-            // The machine allows less (fs.mqueue.msg_max, msgsize_max): create it with the kernel's defaults.
-            Err(NixErrno::EINVAL) if messages == MESSAGES => create(None),
-            outcome => outcome,
-        };
-        match created {
-            Ok(created) => return Ok((queue::owned(created), true)),
-            Err(NixErrno::EEXIST) => about_to_create(false),
-            Err(errno) => {
-                about_to_create(false);
-                return Err(QueueErrorKind::of(name, true, errno));
-            }
-        }
-    }
-    Err(other(io::ErrorKind::AlreadyExists.into()))
-}
-
-fn other(error: io::Error) -> OpenErrorKind {
-    OpenErrorKind::Other(error)
 }
 
 impl QueueEnd {
@@ -268,12 +205,8 @@ impl Queues {
 impl Drop for Queues {
     fn drop(&mut self) {
         for end in [&self.input, &self.output] {
-            let goes = match self.on_drop.get() {
-                OnDrop::RemoveIfNew => end.is_new,
-                OnDrop::RemoveIfEmpty => end.is_ours.get() && end.is_empty(),
-                OnDrop::Keep => false,
-            };
-            end.remove_if(goes, &self.lock);
+            let removes = self.on_drop.get().removes(end.is_new, || end.is_ours.get() && end.is_empty());
+            end.remove_if(removes, &self.lock);
         }
     }
 }

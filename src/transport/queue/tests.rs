@@ -3,6 +3,9 @@
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::errno::Errno as NixErrno;
+use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
+use nix::sys::stat::Mode;
 use rustix::fs::{Mode as FileMode, fchmod};
 
 use super::super::connection::Received;

@@ -83,7 +83,7 @@ pub struct Rings {
 }
 
 /// The line that the daemon sends with the descriptors: the memory, the daemon's eventfd, the client's.
-fn greeting() -> String {
+fn opening() -> String {
     format!("ipcd-rings {VERSION} {} {RING_MESSAGE_BYTES_MAX}\n", RING_WORDS * size_of::<AtomicU32>())
 }
 
@@ -109,7 +109,7 @@ impl Rings {
     pub fn offer(socket: &OwnedFd) -> io::Result<[OwnedFd; DESCRIPTORS]> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let descriptors = [allocate(WORDS)?, eventfd(1, flags)?, eventfd(1, flags)?];
-        fd_bundle::send(socket, greeting().as_bytes(), &descriptors.each_ref().map(AsFd::as_fd))?;
+        fd_bundle::send(socket, opening().as_bytes(), &descriptors.each_ref().map(AsFd::as_fd))?;
         Ok(descriptors)
     }
 
@@ -156,7 +156,7 @@ impl Rings {
         }
         let line = &line[..heard.bytes];
         match <[OwnedFd; DESCRIPTORS]>::try_from(descriptors) {
-            Ok(descriptors) if line == greeting().as_bytes() => Rings::new(Side::Client, socket, descriptors),
+            Ok(descriptors) if line == opening().as_bytes() => Rings::new(Side::Client, socket, descriptors),
             _ if line.starts_with(b"Error: ") => {
                 Err(io::Error::other(line["Error: ".len()..].trim_ascii_end().escape_ascii().to_string()))
             }

@@ -221,6 +221,6 @@ fn socket_without_shared_memory_is_refused_with_a_reason() {
     assert_eq!(refused(b"Error: too many\x1b[2J\n"), "too many\\x1b[2J");
     let other = "it offers no shared memory of version 1; is it a shm:// endpoint?";
     assert_eq!(refused(b"Greetings from the cave!"), other);
-    assert_eq!(refused(greeting().as_bytes()), other, "without descriptors");
+    assert_eq!(refused(opening().as_bytes()), other, "without descriptors");
     assert_eq!(refused(b""), other);
 }
