@@ -4,6 +4,7 @@
 
 mod builder;
 mod checked;
+mod claims;
 mod defaults;
 mod keys;
 mod listen;
