@@ -2,56 +2,43 @@
 
 use std::time::Duration;
 
+use super::listed::listed;
 use super::message::{CloseReason, Dropped};
 use super::service::Service;
 
-/// The kinds of errors that a peer can get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ErrorKind {
-    /// A message that the service cannot read.
-    Request,
-    /// A request without a result.
-    Result,
-    /// A name that is not allowed, or taken.
-    Name,
-    /// An unknown command.
-    Command,
-    /// A service that is not available there.
-    Unavailable,
-    /// A message longer than `max_message`.
-    TooLong,
-    /// A message not finished within `message_timeout`.
-    Unfinished,
-    /// No name within `name_timeout`.
-    Nameless,
-    /// No message within `idle_timeout`.
-    Idle,
-    /// No first message within `first_message_timeout`.
-    Silent,
-    /// Another protocol.
-    WrongProtocol,
-    /// A request that the peer is not authorized for.
-    Denied,
+listed! {
+    /// The kinds of errors that a peer can get.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(u8)]
+    pub enum ErrorKind {
+        /// A message that the service cannot read.
+        Request,
+        /// A request without a result.
+        Result,
+        /// A name that is not allowed, or taken.
+        Name,
+        /// An unknown command.
+        Command,
+        /// A service that is not available there.
+        Unavailable,
+        /// A message longer than `max_message`.
+        TooLong,
+        /// A message not finished within `message_timeout`.
+        Unfinished,
+        /// No name within `name_timeout`.
+        Nameless,
+        /// No message within `idle_timeout`.
+        Idle,
+        /// No first message within `first_message_timeout`.
+        Silent,
+        /// Another protocol.
+        WrongProtocol,
+        /// A request that the peer is not authorized for.
+        Denied,
+    }
 }
 
 impl ErrorKind {
-    /// Every kind, in the order of their numbers.
-    pub const ALL: [ErrorKind; 12] = [
-        ErrorKind::Request,
-        ErrorKind::Result,
-        ErrorKind::Name,
-        ErrorKind::Command,
-        ErrorKind::Unavailable,
-        ErrorKind::TooLong,
-        ErrorKind::Unfinished,
-        ErrorKind::Nameless,
-        ErrorKind::Idle,
-        ErrorKind::Silent,
-        ErrorKind::WrongProtocol,
-        ErrorKind::Denied,
-    ];
-
     /// Its name in the status report.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,59 +2,46 @@
 
 use std::fmt;
 
-/// Why a datagram gets no answer, an answer does not reach its receiver, or a line on a FIFO or in a message queue its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Dropped {
-    /// Nobody reads the line on a FIFO, or in a message queue.
-    Unread,
-    /// The datagram looks like one of our own answers.
-    OwnWords,
-    /// Its sender has no address.
-    NoAddress,
-    /// It comes from a UDP port that belongs to a service.
-    LowPort,
-    /// Its sender has reached its limit on answers.
-    TooMany,
-    /// The receiving socket is full.
-    NoRoom,
-    /// Unread answers fill the user's share of our buffer.
-    Share,
-    /// The daemon cannot see the file of the sender's socket.
-    Unseen,
-    /// The daemon may not write to that file.
-    NotWritable,
-    /// The file is not a socket, or belongs to another user.
-    NotItsOwn,
-    /// Its address is a relative path in a directory that the daemon cannot see.
-    Relative,
-    /// Its address is an abstract one that may belong to another process here.
-    Abstract,
-    /// The receiver is gone.
-    Gone,
-    /// Another reason, in the kernel or in the daemon.
-    Failed,
+use super::listed::listed;
+
+listed! {
+    /// Why a datagram gets no answer, an answer does not reach its receiver, or a line on a FIFO or in a message queue its
+    /// reader.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    #[repr(u8)]
+    pub enum Dropped {
+        /// Nobody reads the line on a FIFO, or in a message queue.
+        Unread,
+        /// The datagram looks like one of our own answers.
+        OwnWords,
+        /// Its sender has no address.
+        NoAddress,
+        /// It comes from a UDP port that belongs to a service.
+        LowPort,
+        /// Its sender has reached its limit on answers.
+        TooMany,
+        /// The receiving socket is full.
+        NoRoom,
+        /// Unread answers fill the user's share of our buffer.
+        Share,
+        /// The daemon cannot see the file of the sender's socket.
+        Unseen,
+        /// The daemon may not write to that file.
+        NotWritable,
+        /// The file is not a socket, or belongs to another user.
+        NotItsOwn,
+        /// Its address is a relative path in a directory that the daemon cannot see.
+        Relative,
+        /// Its address is an abstract one that may belong to another process here.
+        Abstract,
+        /// The receiver is gone.
+        Gone,
+        /// Another reason, in the kernel or in the daemon.
+        Failed,
+    }
 }
 
 impl Dropped {
-    /// Every reason, in the order of their numbers.
-    pub const ALL: [Dropped; 14] = [
-        Dropped::Unread,
-        Dropped::OwnWords,
-        Dropped::NoAddress,
-        Dropped::LowPort,
-        Dropped::TooMany,
-        Dropped::NoRoom,
-        Dropped::Share,
-        Dropped::Unseen,
-        Dropped::NotWritable,
-        Dropped::NotItsOwn,
-        Dropped::Relative,
-        Dropped::Abstract,
-        Dropped::Gone,
-        Dropped::Failed,
-    ];
-
     /// Its name in the status report.
     pub const fn name(self) -> &'static str {
         match self {

@@ -90,6 +90,7 @@ mod lent_frames;
 pub mod limits;
 #[cfg(feature = "nats")]
 pub mod linking;
+pub(crate) mod listed;
 pub mod looks;
 mod machines;
 pub mod memory;

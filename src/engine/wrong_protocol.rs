@@ -3,48 +3,37 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::listed::listed;
 use super::number;
 
-/// A protocol that is recognized only to say that it is not spoken here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WrongProtocol {
-    /// HTTP of any version: a request line (RFC 9112, section 3), HTTP/2's preface included.
-    Http,
-    /// A TLS ClientHello (RFC 8446, section 5.1).
-    Tls,
-    /// An SSH identification string (RFC 4253, section 4.2).
-    Ssh,
-    /// A remote desktop's connection request (RFC 1006 around X.224).
-    Rdp,
-    /// A negotiation of Windows file sharing, after its NetBIOS length.
-    Smb,
-    /// A request to a SOCKS 4 or 5 proxy (RFC 1928).
-    Socks,
-    /// The header that a load balancer sends first (HAProxy's PROXY protocol, versions 1 and 2).
-    Proxy,
-    /// A CONNECT packet.
-    Mqtt,
-    /// A startup message, or the request for encryption before it.
-    Postgres,
-    /// An array, as Redis' clients send their commands.
-    Redis,
+listed! {
+    /// A protocol that is recognized only to say that it is not spoken here.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum WrongProtocol {
+        /// HTTP of any version: a request line (RFC 9112, section 3), HTTP/2's preface included.
+        Http,
+        /// A TLS ClientHello (RFC 8446, section 5.1).
+        Tls,
+        /// An SSH identification string (RFC 4253, section 4.2).
+        Ssh,
+        /// A remote desktop's connection request (RFC 1006 around X.224).
+        Rdp,
+        /// A negotiation of Windows file sharing, after its NetBIOS length.
+        Smb,
+        /// A request to a SOCKS 4 or 5 proxy (RFC 1928).
+        Socks,
+        /// The header that a load balancer sends first (HAProxy's PROXY protocol, versions 1 and 2).
+        Proxy,
+        /// A CONNECT packet.
+        Mqtt,
+        /// A startup message, or the request for encryption before it.
+        Postgres,
+        /// An array, as Redis' clients send their commands.
+        Redis,
+    }
 }
 
 impl WrongProtocol {
-    /// Every one.
-    pub const ALL: [WrongProtocol; 10] = [
-        WrongProtocol::Http,
-        WrongProtocol::Tls,
-        WrongProtocol::Ssh,
-        WrongProtocol::Rdp,
-        WrongProtocol::Smb,
-        WrongProtocol::Socks,
-        WrongProtocol::Proxy,
-        WrongProtocol::Mqtt,
-        WrongProtocol::Postgres,
-        WrongProtocol::Redis,
-    ];
-
     /// Its name in an error.
     pub const fn name(self) -> &'static str {
         match self {

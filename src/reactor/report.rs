@@ -9,6 +9,7 @@ use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::encryption::TRUNCATED;
+use crate::engine::listed::listed;
 use crate::engine::message::{Binding, Event, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::text::private;
 use crate::engine::words::Phrase;
@@ -16,45 +17,29 @@ use crate::os_error::describe;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Kinds of lines, each with its own budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Opened,
-    Secured,
-    Unsecured,
-    Closed,
-    Refused,
-    Erred,
-    Mistaken,
-    Remarked,
-    Joined,
-    Decided,
-    Chose,
-    Asked,
-    Said,
-    Dropped,
-    EndpointError,
+listed! {
+    /// Kinds of lines, each with its own budget.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Line {
+        Opened,
+        Secured,
+        Unsecured,
+        Closed,
+        Refused,
+        Erred,
+        Mistaken,
+        Remarked,
+        Joined,
+        Decided,
+        Chose,
+        Asked,
+        Said,
+        Dropped,
+        EndpointError,
+    }
 }
 
 impl Line {
-    const ALL: [Line; 15] = [
-        Line::Opened,
-        Line::Secured,
-        Line::Unsecured,
-        Line::Closed,
-        Line::Refused,
-        Line::Erred,
-        Line::Mistaken,
-        Line::Remarked,
-        Line::Joined,
-        Line::Decided,
-        Line::Chose,
-        Line::Asked,
-        Line::Said,
-        Line::Dropped,
-        Line::EndpointError,
-    ];
-
     fn level(self) -> Level {
         match self {
             Line::Asked

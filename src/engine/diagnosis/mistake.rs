@@ -1,87 +1,63 @@
 //! The names of the mistakes. Knows no message and no connection.
 
-/// Mistakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mistake {
-    /// It closed before it read a reply, so the connection was reset.
-    Unread,
-    /// It connected and sent nothing.
-    Silent,
-    /// It sent neither a line end nor a complete request.
-    Unfinished,
-    /// It read one of two replies.
-    ReadOnce,
-    /// It used another service's port, or another protocol.
-    WrongPort,
-    /// A number with a comma.
-    Comma,
-    /// Quotes, brackets, semicolons and the like around or between the numbers.
-    Punctuation,
-    /// The name of the service before the request.
-    ServiceName,
-    /// A JSON object.
-    Json,
-    /// A minus sign that is not the keyboard's.
-    MinusSign,
-    /// One number alone.
-    OneNumber,
-    /// Several sends without a message end, which together are not a request.
-    JoinedSends,
-    /// Messages that end with NUL, or a whole array.
-    CString,
-    /// A length before each message.
-    LengthPrefix,
-    /// Telnet commands.
-    Telnet,
-    /// A serialized object.
-    Serialized,
-    /// UTF-16, Latin-1, or another encoding than UTF-8.
-    Encoding,
-    /// A newline that was sent separately.
-    NewlineApart,
-    /// It waits for more replies than there are.
-    SecondRecv,
-    /// A backslash and an n instead of a newline.
-    LiteralNewline,
-    /// A template without its values.
-    Placeholder,
-    /// Bytes as Python prints them.
-    PrintedBytes,
-    /// More than two numbers in a message.
-    MoreNumbers,
-    /// Binary numbers.
-    Binary,
+use crate::engine::listed::listed;
+
+listed! {
+    /// Mistakes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Mistake {
+        /// It closed before it read a reply, so the connection was reset.
+        Unread,
+        /// It connected and sent nothing.
+        Silent,
+        /// It sent neither a line end nor a complete request.
+        Unfinished,
+        /// It read one of two replies.
+        ReadOnce,
+        /// It used another service's port, or another protocol.
+        WrongPort,
+        /// A number with a comma.
+        Comma,
+        /// Quotes, brackets, semicolons and the like around or between the numbers.
+        Punctuation,
+        /// The name of the service before the request.
+        ServiceName,
+        /// A JSON object.
+        Json,
+        /// A minus sign that is not the keyboard's.
+        MinusSign,
+        /// One number alone.
+        OneNumber,
+        /// Several sends without a message end, which together are not a request.
+        JoinedSends,
+        /// Messages that end with NUL, or a whole array.
+        CString,
+        /// A length before each message.
+        LengthPrefix,
+        /// Telnet commands.
+        Telnet,
+        /// A serialized object.
+        Serialized,
+        /// UTF-16, Latin-1, or another encoding than UTF-8.
+        Encoding,
+        /// A newline that was sent separately.
+        NewlineApart,
+        /// It waits for more replies than there are.
+        SecondRecv,
+        /// A backslash and an n instead of a newline.
+        LiteralNewline,
+        /// A template without its values.
+        Placeholder,
+        /// Bytes as Python prints them.
+        PrintedBytes,
+        /// More than two numbers in a message.
+        MoreNumbers,
+        /// Binary numbers.
+        Binary,
+    }
 }
 
 impl Mistake {
-    /// Every mistake.
-    pub const ALL: [Mistake; 24] = [
-        Mistake::Unread,
-        Mistake::Silent,
-        Mistake::Unfinished,
-        Mistake::ReadOnce,
-        Mistake::WrongPort,
-        Mistake::Comma,
-        Mistake::Punctuation,
-        Mistake::ServiceName,
-        Mistake::Json,
-        Mistake::MinusSign,
-        Mistake::OneNumber,
-        Mistake::JoinedSends,
-        Mistake::CString,
-        Mistake::LengthPrefix,
-        Mistake::Telnet,
-        Mistake::Serialized,
-        Mistake::Encoding,
-        Mistake::NewlineApart,
-        Mistake::SecondRecv,
-        Mistake::LiteralNewline,
-        Mistake::Placeholder,
-        Mistake::PrintedBytes,
-        Mistake::MoreNumbers,
-        Mistake::Binary,
-    ];
-
     /// Its name in a watcher's JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -15,22 +15,20 @@ pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
+use super::listed::listed;
 use super::message::Transport;
 use facts::{Facts, Need, Openness};
 
 /// The services, in the order of their numbers, each with its file.
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident = $file:ident),+ $(,)?) => {
-        /// The services of endpoints.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[repr(u8)]
-        pub enum Service {
-            $($(#[$doc])* $name,)+
-        }
-
-        impl Service {
-            /// Every service, in the order of their numbers.
-            pub const ALL: [Service; [$(Service::$name),+].len()] = [$(Service::$name),+];
+        listed! {
+            /// The services of endpoints.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+            #[repr(u8)]
+            pub enum Service {
+                $($(#[$doc])* $name,)+
+            }
         }
 
         /// The facts of each service, in the same order.
