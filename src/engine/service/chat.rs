@@ -26,6 +26,7 @@ pub const FACTS: Facts = Facts {
     is_shared: true,
     openness: Openness::Everybody,
     replies: Replies::Pairs(REPLY_BYTES_MAX),
+    burst: None,
     keeps: Keeps::OfRoom,
     unread: "",
     own_words: &[],

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::burst::Burst;
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::transport::{Lifetime, Transport, Unit};
 
@@ -35,6 +36,8 @@ pub struct Facts {
     pub openness: Openness,
     /// The length of its output.
     pub replies: Replies,
+    /// How it answers many plain messages at once; `None`: it answers each by itself.
+    pub burst: Option<Burst>,
     /// What else it keeps in a connection's queues.
     pub keeps: Keeps,
     /// What a hint adds when a reply was left unread.

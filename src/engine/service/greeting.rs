@@ -18,6 +18,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Everybody,
     replies: Replies::One,
+    burst: None,
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[MESSAGE_RECEIVED, "Error: "],

@@ -1,5 +1,6 @@
 //! The one list of services. A new service is a file beside this one, with its [`Facts`], and its two lines here.
 
+pub mod burst;
 pub mod chat;
 pub mod control;
 pub mod facts;

@@ -26,6 +26,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Everybody,
     replies: Replies::Pairs(REPLY_BYTES_MAX),
+    burst: Some(run::BURST),
     keeps: Keeps::Nothing,
     unread: "; multiply answers each request with two messages, 'Data received' and the result",
     own_words: &[words::DATA_RECEIVED, "Error: "],

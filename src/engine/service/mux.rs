@@ -22,6 +22,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Everybody,
     replies: Replies::Pairs(REPLY_BYTES_MAX),
+    burst: None,
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

@@ -27,6 +27,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Everybody,
     replies: Replies::Pairs(ANSWER_BYTES_MAX + HEAD_BYTES),
+    burst: None,
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

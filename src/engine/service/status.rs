@@ -31,6 +31,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Named,
     replies: Replies::Report,
+    burst: None,
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

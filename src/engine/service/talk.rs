@@ -25,6 +25,7 @@ pub const FACTS: Facts = Facts {
     is_shared: true,
     openness: Openness::Everybody,
     replies: Replies::Pairs(REPLY_BYTES_MAX),
+    burst: None,
     keeps: Keeps::ForPartner,
     unread: "",
     own_words: &[],

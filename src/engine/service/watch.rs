@@ -30,6 +30,7 @@ pub const FACTS: Facts = Facts {
     is_shared: false,
     openness: Openness::Masters,
     replies: Replies::Events,
+    burst: None,
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

@@ -5,14 +5,17 @@ use super::dialogue::{Dialogue, Heard, Phase, State};
 use super::intake::Intake;
 use crate::engine::EngineState;
 use crate::engine::message::{FramingMode, Timestamp};
-use crate::engine::service::multiply::run::{self, Marks, Run};
+use crate::engine::service::burst::{Burst, Marks, Run};
 
 impl Session {
     /// Answers the plain requests in the frames that have just come, and drops them.
     pub(super) fn answer_frames(&mut self, shared: &mut EngineState, now: Timestamp, frames: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
-        if dialogue.may_run(shared) && intake.is_empty() && intake.guess.is_nothing() {
-            let taken = dialogue.answer_run(shared, now, frames, Marks::Frames);
+        if let Some(burst) = dialogue.burst(shared)
+            && intake.is_empty()
+            && intake.guess.is_nothing()
+        {
+            let taken = dialogue.answer_run(shared, now, burst, frames, Marks::Frames);
             if taken > 0 {
                 intake.take(frames, taken);
             }
@@ -31,38 +34,47 @@ impl Dialogue {
         fresh: &mut &[u8],
     ) {
         if self.kind == Some(FramingMode::Line)
-            && self.may_run(shared)
+            && let Some(burst) = self.burst(shared)
             && let Some(bytes) = intake.in_one_piece(fresh)
         {
-            let taken = self.answer_run(shared, now, bytes, Marks::Lines);
+            let taken = self.answer_run(shared, now, burst, bytes, Marks::Lines);
             if taken > 0 {
                 intake.take(fresh, taken);
             }
         }
     }
 
-    /// Whether each of its messages is answered alike, and none has to be shown or counted separately.
+    /// Its service's pass over a burst, if no message has to be shown or counted separately.
     #[inline]
-    fn may_run(&self, shared: &EngineState) -> bool {
-        if !matches!(self.state, State::Multiply) {
-            return false;
+    fn burst(&self, shared: &EngineState) -> Option<&'static Burst> {
+        if !matches!(self.state, State::Multiply | State::Plain(_)) {
+            return None;
         }
+        let burst = self.service().facts().burst.as_ref()?;
         let settings = self.settings(shared);
-        self.heard == Heard::Message
+        let may_run = self.heard == Heard::Message
             && matches!(self.phase, Phase::Serving)
             && !self.transport().lossy
             && !shared.settings.report_messages
             && !shared.event_ring.has_subscribers()
             && settings.messages_per_second == 0
-            && settings.message_bytes_max >= run::REQUEST_BYTES_MAX
-            && !self.outbox.has_open_line()
+            && settings.message_bytes_max >= burst.request_bytes_max
+            && !self.outbox.has_open_line();
+        may_run.then_some(burst)
     }
 
     /// Answers the plain requests that `bytes` begin with, as many as there is room for; returns the number of their bytes.
-    fn answer_run(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8], marks: Marks) -> usize {
+    fn answer_run(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        burst: &Burst,
+        bytes: &[u8],
+        marks: Marks,
+    ) -> usize {
         let room = self.own_room(shared);
-        let out = self.outbox.end(run::reply_bytes(marks, bytes.len()));
-        let Run { taken, requests } = run::answer(bytes, marks, room, out);
+        let out = self.outbox.end((burst.reply_bytes)(marks, bytes.len()));
+        let Run { taken, requests } = (burst.answer)(bytes, marks, room, out);
         if requests > 0 {
             self.active = now;
             shared.counters.of_mut(self.service()).messages += requests as u64;

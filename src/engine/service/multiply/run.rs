@@ -4,31 +4,17 @@
 //! Everything else, such as a sign, a fraction, two spaces or a long number, ends the run; it gets its answer, which is the same
 //! in form, one message at a time.
 
+use crate::engine::service::burst::{Burst, Marks, Run};
 use crate::engine::words::DATA_RECEIVED;
-
-/// How requests and replies are marked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marks {
-    /// Each ends with LF, requests perhaps with CR LF.
-    Lines,
-    /// Each is a WebSocket's text frame, those of the client masked.
-    Frames,
-}
-
-/// What was taken and answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    /// The number of bytes of the requests.
-    pub taken: usize,
-    /// The number of requests.
-    pub requests: usize,
-}
 
 /// Digits that are read at a time, and the most that a number in a run has.
 const DIGITS: usize = 8;
 
+/// The pass, for the service's facts.
+pub const BURST: Burst = Burst { request_bytes_max: REQUEST_BYTES_MAX, reply_bytes, answer };
+
 /// Bytes of the longest request: two numbers and the space between them.
-pub const REQUEST_BYTES_MAX: usize = 2 * DIGITS + 1;
+const REQUEST_BYTES_MAX: usize = 2 * DIGITS + 1;
 
 /// Such a request with a mark at its end, in whole words.
 const WORDS_BYTES: usize = 24;
@@ -47,7 +33,7 @@ const WHOLE_TEXT: u8 = 0x81;
 const MASKED: u8 = 0x80;
 
 /// The number of bytes to make room for before the replies to so many bytes are written.
-pub fn reply_bytes(marks: Marks, bytes: usize) -> usize {
+fn reply_bytes(marks: Marks, bytes: usize) -> usize {
     batch(marks, bytes) * REPLY_BYTES
 }
 
