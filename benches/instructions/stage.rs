@@ -202,7 +202,7 @@ impl House {
     /// `members` members of the chat, each of which has seen the others join.
     pub fn room(members: usize) -> Box<House> {
         let house = House::with(Service::Chat, members, |number| format!("member {}\n", number + 1));
-        assert_eq!(house.reactor.engine.members(), members);
+        assert_eq!(house.reactor.engine().members(), members);
         house
     }
 
@@ -229,18 +229,18 @@ impl House {
 
     fn settle(&mut self) {
         self.turn();
-        while self.reactor.engine.has_work() {
+        while self.reactor.engine().has_work() {
             self.turn();
         }
     }
 
     /// Sets how many bytes the following turns have to write.
     pub fn expect(&mut self, bytes: usize) {
-        self.expected = self.reactor.engine.counters().bytes_out() + bytes as u64;
+        self.expected = self.reactor.engine().counters().bytes_out() + bytes as u64;
     }
 
     /// Whether exactly those bytes were written.
     pub fn is_as_expected(&self) -> bool {
-        self.reactor.engine.counters().bytes_out() == self.expected
+        self.reactor.engine().counters().bytes_out() == self.expected
     }
 }

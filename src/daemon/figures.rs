@@ -4,7 +4,6 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::{Daemon, page};
 use crate::engine::figures::Figures;
-use crate::engine::message::Input;
 use crate::host;
 use crate::host::raw::allocator;
 
@@ -14,7 +13,7 @@ const MANY: usize = 64;
 impl Daemon {
     /// Returns free memory when three quarters of many connections have gone.
     pub(super) fn return_memory(&mut self) {
-        let count = self.reactor.engine.len();
+        let count = self.reactor.engine().len();
         self.peak = self.peak.max(count);
         if self.peak >= MANY && count <= self.peak / 4 {
             self.peak = count;
@@ -24,7 +23,7 @@ impl Daemon {
 
     /// Gives the engine the figures that a status report is waiting for.
     pub(super) fn tell_figures(&mut self) {
-        if self.reactor.engine.wants_figures() {
+        if self.reactor.engine().wants_figures() {
             self.renew_figures();
         }
     }
@@ -39,8 +38,7 @@ impl Daemon {
             reload: self.status.reload,
             pages: page::addresses(&self.config),
         };
-        let now = self.reactor.now();
-        self.reactor.engine.handle(now, Input::Figures(figures));
+        self.reactor.tell_figures(figures);
     }
 }
 

@@ -51,7 +51,7 @@ use crate::config::Config;
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{ConnectionId, Input, Request, Timestamp};
+use crate::engine::message::{ConnectionId, Request, Timestamp};
 use crate::host;
 use crate::host::manager::Manager;
 use crate::host::raw::allocator;
@@ -253,7 +253,7 @@ impl Daemon {
 
     fn serve(&mut self) -> Result<(), Failure> {
         let mut stopping = false;
-        while !(stopping && self.reactor.engine.is_done()) {
+        while !(stopping && self.reactor.engine().is_done()) {
             let turn = self.reactor.turn(self.next_report());
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {}", describe(&error))))?;
             self.write_transcript();
@@ -268,7 +268,7 @@ impl Daemon {
                         return Ok(());
                     }
                     SignalAction::Stop => {
-                        log::info!("stopping: {} connections are open", self.reactor.engine.len());
+                        log::info!("stopping: {} connections are open", self.reactor.engine().len());
                         stopping = true;
                         self.manager.stopping();
                         self.reactor.stop(self.config.shutdown_grace, self.config.listen_backlog as usize);
@@ -334,7 +334,7 @@ impl Daemon {
             Ok(()) => vec!["OK".to_owned()],
             Err(lines) => lines.iter().map(|line| format!("Error: {line}")).collect(),
         };
-        self.reactor.engine.handle(self.reactor.now(), Input::Answer { peer, lines: &lines });
+        self.reactor.reply(peer, &lines);
     }
 
     /// Gives every connection to the service manager, for the next process.
@@ -380,7 +380,7 @@ impl Daemon {
 
     fn write_transcript(&mut self) {
         if let Some(transcript) = &mut self.transcript {
-            transcript.take(&mut self.reactor.engine);
+            transcript.take(&mut self.reactor);
         }
     }
 }

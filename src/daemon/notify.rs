@@ -35,7 +35,7 @@ impl Daemon {
 
     /// Connections now, and messages since the start.
     fn state(&self) -> (usize, u64) {
-        let engine = &self.reactor.engine;
+        let engine = self.reactor.engine();
         let messages = Service::ALL.iter().map(|service| engine.counters().of(*service).messages);
         (engine.len(), messages.sum())
     }

@@ -9,6 +9,7 @@ use super::{Daemon, Failure};
 use crate::engine::linking::Beginning;
 use crate::engine::record::Record;
 use crate::engine::uplink::InstanceId;
+use crate::reactor::Reactor;
 
 /// How long a stop waits for a server to acknowledge that this daemon leaves.
 const LEAVING: Duration = Duration::from_secs(1);
@@ -62,8 +63,10 @@ impl Daemon {
     /// Tells the other daemons that all members here leave, because this daemon stops.
     pub(super) fn leave_others(&mut self) -> Result<(), Failure> {
         let until = self.reactor.now() + LEAVING;
-        self.reactor.engine.leave_others(self.reactor.now());
-        while !self.reactor.engine.has_left_others() && self.reactor.now() < until {
+        self.reactor.leave_others();
+        let has_left =
+            |reactor: &Reactor| reactor.engine().sharing().is_none_or(|sharing| sharing.has_left());
+        while !has_left(&self.reactor) && self.reactor.now() < until {
             let turn = self.reactor.turn(Some(until));
             turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
         }

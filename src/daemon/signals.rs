@@ -38,7 +38,7 @@ impl Daemon {
     }
 
     fn recipient(&self, peer: ConnectionId) -> Result<Recipient, String> {
-        let Some(RemoteAddress::Process { uid, pid, .. }) = self.reactor.engine.remote(peer) else {
+        let Some(RemoteAddress::Process { uid, pid, .. }) = self.reactor.engine().remote(peer) else {
             return Err(
                 "the kernel does not identify your process, so no signal can be sent; use a Unix socket"
                     .to_owned(),
@@ -65,7 +65,7 @@ impl Daemon {
 
     /// What was said in the room, and what machines have reported, since the start.
     fn said(&self) -> u64 {
-        let counters = self.reactor.engine.counters();
+        let counters = self.reactor.engine().counters();
         [Service::Chat, Service::Stats].into_iter().map(|service| counters.of(service).messages).sum()
     }
 
@@ -75,7 +75,7 @@ impl Daemon {
             return;
         }
         let (said, now) = (self.said(), self.reactor.now());
-        let engine = &self.reactor.engine;
+        let engine = self.reactor.engine();
         self.recipients.retain_mut(|recipient| {
             if engine.remote(recipient.peer).is_none() {
                 return false;

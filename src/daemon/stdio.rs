@@ -55,7 +55,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
         failed(format!("cannot register standard input and output: {}", describe(&error)))
     })?;
     let mut stopping = false;
-    while !reactor.engine.is_empty() {
+    while !reactor.engine().is_empty() {
         let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {}", describe(&error))))?;
         // There is no reload here: a hangup means that the terminal is gone.
         for signal in turn.signals.into_iter().filter(|signal| *signal != Signal::Status) {

@@ -5,7 +5,7 @@ use crate::engine::service::Service;
 
 impl Daemon {
     pub(super) fn log_status(&self) {
-        let engine = &self.reactor.engine;
+        let engine = self.reactor.engine();
         let up = self.reactor.now().since(Default::default()).as_secs();
         log::info!(
             "status: up {up} s, {} connections, {} in the room, {} bytes in queues and tables ({} of them for {} clients), {} bytes received, {} bytes sent",

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::engine::Engine;
 use crate::host::{log_file, time};
 use crate::os_error::describe;
+use crate::reactor::Reactor;
 
 /// The open file.
 #[derive(Debug)]
@@ -46,15 +46,15 @@ impl Transcript {
     }
 
     /// Writes the room's new lines, each with its time, in one write for each turn.
-    pub(super) fn take(&mut self, engine: &mut Engine) {
-        let Some(first) = engine.poll_transcript() else { return };
+    pub(super) fn take(&mut self, reactor: &mut Reactor) {
+        let Some(first) = reactor.poll_transcript() else { return };
         let time = time::full();
         let mut text = String::new();
         if self.lost > 0 {
             text += &format!("{time} ({} lines could not be written here)\n", self.lost);
         }
         let mut count = 0;
-        for line in std::iter::once(first).chain(std::iter::from_fn(|| engine.poll_transcript())) {
+        for line in std::iter::once(first).chain(std::iter::from_fn(|| reactor.poll_transcript())) {
             text += &format!("{time} {line}\n");
             count += 1;
         }

@@ -95,7 +95,7 @@ impl<'e> Handover<'e> {
             bindings,
             base,
             #[cfg(feature = "nats")]
-            shared: self.engine.save_shared().map(Box::new),
+            shared: self.engine.sharing().map(|sharing| Box::new(sharing.save())),
         };
         Piece::new(&head, [log, history, Vec::new()])
     }

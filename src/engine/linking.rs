@@ -4,7 +4,7 @@ use super::Engine;
 use super::effect::SessionEvent;
 use super::limits::ROOM_BURST_BYTES;
 use super::message::Timestamp;
-use super::room::Consequence;
+use super::room::{Consequence, Room, Shared};
 use super::room_report::RoomReport;
 use super::service::stats::{self, Message};
 use super::service::watch::TraceEvent;
@@ -22,8 +22,8 @@ const LINK_EVENTS_MAX: usize = 256;
 pub enum LinkRequest {
     /// Connect; the answer is [`LinkInput::Opened`] or [`LinkInput::Lost`].
     Connect(LinkId, Server),
-    /// Close it, but first write what [`Engine::link_output`] has if that can be written at once; then call
-    /// [`Engine::forget_link`].
+    /// Close it, but first write what [`Sharing::output`] has if that can be written at once; then call
+    /// [`SharingMut::forget`].
     Close(LinkId),
 }
 
@@ -36,7 +36,7 @@ pub enum LinkInput<'a> {
     Secured,
     /// Bytes have arrived.
     Bytes(&'a [u8]),
-    /// This many bytes of [`Engine::link_output`] were written.
+    /// This many bytes of [`Sharing::output`] were written.
     Sent(usize),
     /// It has ended, or could not be made, for this reason. Empty: the server closed it without an error message.
     Lost(&'a str),
@@ -61,69 +61,50 @@ pub struct SavedShared {
     is_cut_off: bool,
 }
 
+/// The shared room, for queries.
+#[derive(Debug)]
+pub struct Sharing<'a> {
+    room: &'a Room,
+    shared: &'a Shared,
+}
+
+/// The room and its servers, at one time.
+#[derive(Debug)]
+pub struct SharingMut<'a> {
+    engine: &'a mut Engine,
+    now: Timestamp,
+}
+
 impl Engine {
-    /// Whether there is a shared room.
+    /// Queries about the shared room, if the room is shared.
     #[inline]
-    pub fn is_shared(&self) -> bool {
-        self.shared.room.shared().is_some()
+    pub fn sharing(&self) -> Option<Sharing<'_>> {
+        let room = &self.shared.room;
+        room.shared().map(|shared| Sharing { room, shared })
     }
 
-    /// Shares the room with other daemons from now on, or applies changed settings. Members stay.
-    pub fn share(&mut self, now: Timestamp, settings: Settings, beginning: Beginning) {
-        self.shared.now = now;
-        if let Some(uplink) = self.shared.room.uplink_mut(now) {
-            if uplink.reconfigure(settings.clone(), now) {
-                return self.take_link_events(now);
-            }
-            uplink.farewell(now);
-            self.take_link_events(now);
-        }
-        let (uplink, seen) = match beginning {
-            Beginning::New(instance, seed) => (Uplink::new(settings, instance, seed, now), None),
-            Beginning::Restored(saved, instance, seed) => {
-                let SavedShared { uplink, has_begun, is_cut_off } = *saved;
-                match Uplink::restore(settings.clone(), uplink, seed, now) {
-                    Some(uplink) => (uplink, Some((has_begun, is_cut_off))),
-                    None => (Uplink::new(settings, instance, seed, now), None),
-                }
-            }
-        };
-        self.shared.room.share(uplink, now, seen);
-        self.take_link_events(now);
+    /// To share the room, and to tell it what happens on the connections to servers.
+    pub fn sharing_mut(&mut self, now: Timestamp) -> SharingMut<'_> {
+        SharingMut { engine: self, now }
     }
+}
 
-    /// Stops sharing the room; its members stay. The other daemons learn it if that can be sent at once.
-    pub fn stop_sharing(&mut self, now: Timestamp) {
-        for consequence in self.shared.room.stop_sharing() {
-            self.handle_consequence(consequence);
-        }
-        self.apply_effects(now);
-        self.resume_all(now);
-    }
-
-    /// Tells the other daemons that all members here leave, because this daemon is about to end.
-    pub fn leave_others(&mut self, now: Timestamp) {
-        if let Some(uplink) = self.shared.room.uplink_mut(now) {
-            uplink.farewell(now);
-        }
-    }
-
-    /// Whether the other daemons know that, or there is no shared room.
-    pub fn has_left_others(&self) -> bool {
-        self.shared.room.shared().is_none_or(|shared| shared.uplink.is_flushed())
+impl<'a> Sharing<'a> {
+    /// Whether the other daemons know that all members here have left.
+    pub fn has_left(&self) -> bool {
+        self.shared.uplink.is_flushed()
     }
 
     /// The shared room, for the next process.
-    pub fn save_shared(&self) -> Option<SavedShared> {
-        let shared = self.shared.room.shared()?;
-        let (has_begun, is_cut_off) = shared.seen();
-        Some(SavedShared { uplink: shared.uplink.save(), has_begun, is_cut_off })
+    pub fn save(&self) -> SavedShared {
+        let (has_begun, is_cut_off) = self.shared.seen();
+        SavedShared { uplink: self.shared.uplink.save(), has_begun, is_cut_off }
     }
 
     /// The state of the shared room.
-    pub fn room_report(&self) -> Option<RoomReport> {
-        let report = self.shared.room.shared()?.uplink.report();
-        Some(RoomReport {
+    pub fn report(&self) -> RoomReport {
+        let report = self.shared.uplink.report();
+        RoomReport {
             state: match report.state {
                 State::Connecting => "connecting",
                 State::Opening => "opening",
@@ -148,27 +129,88 @@ impl Engine {
             missed: report.missed,
             machines: report.instances,
             members: report.members,
-        })
+        }
     }
 
-    /// When [`tick_links`](Self::tick_links) must be called.
-    pub fn link_deadline(&self) -> Option<Timestamp> {
-        self.shared.room.shared()?.uplink.deadline()
+    /// When [`SharingMut::tick`] must be called.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.shared.uplink.deadline()
+    }
+
+    /// Whether TLS must begin on a connection: ask after each [`SharingMut::handle`].
+    pub fn is_to_be_encrypted(&self, link: LinkId) -> bool {
+        self.shared.uplink.wants_tls(link)
+    }
+
+    /// The bytes to write on a connection.
+    pub fn output(&self, link: LinkId) -> &'a [u8] {
+        self.shared.uplink.output(link)
+    }
+
+    /// Whether members still have to be offered as much as one turn allows. Then read no more from a server in this turn.
+    pub fn is_busy(&self) -> bool {
+        self.room.fresh() >= ROOM_BURST_BYTES + self.room.floor()
+    }
+}
+
+impl SharingMut<'_> {
+    /// Shares the room with other daemons from now on, or applies changed settings. Members stay.
+    pub fn begin(&mut self, settings: Settings, beginning: Beginning) {
+        let now = self.now;
+        self.engine.shared.now = now;
+        if let Some(uplink) = self.uplink() {
+            if uplink.reconfigure(settings.clone(), now) {
+                return self.engine.take_link_events(now);
+            }
+            uplink.farewell(now);
+            self.engine.take_link_events(now);
+        }
+        let (uplink, seen) = match beginning {
+            Beginning::New(instance, seed) => (Uplink::new(settings, instance, seed, now), None),
+            Beginning::Restored(saved, instance, seed) => {
+                let SavedShared { uplink, has_begun, is_cut_off } = *saved;
+                match Uplink::restore(settings.clone(), uplink, seed, now) {
+                    Some(uplink) => (uplink, Some((has_begun, is_cut_off))),
+                    None => (Uplink::new(settings, instance, seed, now), None),
+                }
+            }
+        };
+        self.engine.shared.room.share(uplink, now, seen);
+        self.engine.take_link_events(now);
+    }
+
+    /// Stops sharing the room; its members stay. The other daemons learn it if that can be sent at once.
+    pub fn end(&mut self) {
+        for consequence in self.engine.shared.room.stop_sharing() {
+            self.engine.handle_consequence(consequence);
+        }
+        self.engine.apply_effects(self.now);
+        self.engine.resume_all(self.now);
+    }
+
+    /// Tells the other daemons that all members here leave, because this daemon is about to end.
+    pub fn leave(&mut self) {
+        let now = self.now;
+        if let Some(uplink) = self.uplink() {
+            uplink.farewell(now);
+        }
     }
 
     /// Called when time has passed.
-    pub fn tick_links(&mut self, now: Timestamp) {
-        let is_watched = self.shared.event_ring.has_subscribers();
-        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+    pub fn tick(&mut self) {
+        let now = self.now;
+        let is_watched = self.engine.shared.event_ring.has_subscribers();
+        if let Some(uplink) = self.uplink() {
             uplink.watch(is_watched);
             uplink.tick(now);
-            self.take_link_events(now);
+            self.engine.take_link_events(now);
         }
     }
 
     /// The next thing to do. Call it until it returns `None`.
-    pub fn poll_link(&mut self, now: Timestamp) -> Option<LinkRequest> {
-        let uplink = self.shared.room.uplink_mut(now)?;
+    pub fn poll(&mut self) -> Option<LinkRequest> {
+        let now = self.now;
+        let uplink = self.uplink()?;
         if let Some(link) = uplink.wants_close() {
             return Some(LinkRequest::Close(link));
         }
@@ -177,26 +219,17 @@ impl Engine {
     }
 
     /// Notes that a connection is closed, as requested.
-    pub fn forget_link(&mut self, now: Timestamp, link: LinkId) {
-        if let Some(uplink) = self.shared.room.uplink_mut(now) {
+    pub fn forget(&mut self, link: LinkId) {
+        if let Some(uplink) = self.uplink() {
             uplink.closed(link);
         }
     }
 
-    /// Whether TLS must begin on a connection: ask after each [`handle_link`](Self::handle_link).
-    pub fn is_to_be_encrypted(&self, link: LinkId) -> bool {
-        self.shared.room.shared().is_some_and(|shared| shared.uplink.wants_tls(link))
-    }
-
-    /// The bytes to write.
-    pub fn link_output(&self, link: LinkId) -> &[u8] {
-        self.shared.room.shared().map_or(&[], |shared| shared.uplink.output(link))
-    }
-
     /// Handles what happened on a connection.
-    pub fn handle_link(&mut self, now: Timestamp, link: LinkId, input: LinkInput<'_>) {
-        self.shared.now = now;
-        let Some(uplink) = self.shared.room.uplink_mut(now) else { return };
+    pub fn handle(&mut self, link: LinkId, input: LinkInput<'_>) {
+        let now = self.now;
+        self.engine.shared.now = now;
+        let Some(uplink) = self.uplink() else { return };
         match input {
             LinkInput::Opened => uplink.connected(link, now),
             LinkInput::Secured => uplink.secured(link, now),
@@ -205,19 +238,20 @@ impl Engine {
             LinkInput::Lost("") => uplink.disconnected(link, Reason::Closed, now),
             LinkInput::Lost(why) => uplink.disconnected(link, Reason::Network(why.to_owned()), now),
         }
-        self.take_link_events(now);
+        self.engine.take_link_events(now);
     }
 
-    /// Whether members still have to be offered as much as one turn allows. Then read no more from a server in this turn.
-    pub fn is_room_busy(&self) -> bool {
-        self.shared.room.fresh() >= ROOM_BURST_BYTES + self.shared.room.floor()
+    /// The next event for the log.
+    pub fn poll_event(&mut self) -> Option<LogEvent> {
+        self.engine.shared.link_events.pop_front()
     }
 
-    /// The next event for the log, and whether it is a warning.
-    pub fn poll_link_event(&mut self) -> Option<LogEvent> {
-        self.shared.link_events.pop_front()
+    fn uplink(&mut self) -> Option<&mut Uplink> {
+        self.engine.shared.room.uplink_mut(self.now)
     }
+}
 
+impl Engine {
     /// Handles what has come from the log of the room.
     fn take_link_events(&mut self, now: Timestamp) {
         let was_full = self.shared.room.is_full();

@@ -197,7 +197,7 @@ impl Engine {
     /// The state of a shared room.
     #[cfg(feature = "nats")]
     fn shared_room(&self) -> Option<RoomReport> {
-        self.room_report()
+        self.sharing().map(|sharing| sharing.report())
     }
 
     #[cfg(not(feature = "nats"))]

@@ -40,7 +40,7 @@ pub use offer::Offer;
 pub use progress::{SavedLog, SavedProgress};
 #[cfg(feature = "nats")]
 pub use shared::Consequence;
-use shared::Shared;
+pub use shared::Shared;
 
 /// The room.
 #[derive(Debug, Default)]

@@ -33,30 +33,35 @@ impl Reactor {
     /// Shares the room with other daemons from now on, or applies changed settings.
     pub fn share(&mut self, settings: Settings, beginning: Beginning) {
         self.is_calling = true;
-        self.engine.share(self.clock.now(), settings, beginning);
+        self.engine.sharing_mut(self.now()).begin(settings, beginning);
     }
 
     /// Whether there is a shared room, or still a connection of an earlier one.
     pub(super) fn has_links(&self) -> bool {
-        self.engine.is_shared() || !self.links.is_empty()
+        self.engine.sharing().is_some() || !self.links.is_empty()
+    }
+
+    /// Tells the other daemons that all members here leave. The next turns send it.
+    pub fn leave_others(&mut self) {
+        self.engine.sharing_mut(self.now()).leave();
     }
 
     /// Ends the sharing of the room. The last messages for the others are sent, if the server accepts them at once.
     pub fn leave_servers(&mut self) {
         let now = self.now();
-        self.engine.leave_others(now);
+        self.leave_others();
         for id in self.links.links.iter().map(|link| link.id).collect::<Vec<_>>() {
             self.close_link(now, id);
         }
-        self.engine.stop_sharing(now);
+        self.engine.sharing_mut(now).end();
     }
 
     /// Executes the engine's requests, and writes its output. Called once in a turn, if there is a shared room.
     pub(super) fn look_at_links(&mut self, now: Timestamp) {
         self.take_link_answers(now);
-        self.engine.tick_links(now);
+        self.engine.sharing_mut(now).tick();
         // Each request ends with an input, which may cause another request; before it tries again, the engine pauses.
-        while let Some(request) = self.engine.poll_link(now) {
+        while let Some(request) = self.engine.sharing_mut(now).poll() {
             match request {
                 LinkRequest::Connect(link, server) => self.look_up(now, link, server),
                 LinkRequest::Close(link) => self.close_link(now, link),
@@ -66,7 +71,7 @@ impl Reactor {
         for id in ids {
             self.write_link(now, id, false);
         }
-        while let Some(event) = self.engine.poll_link_event() {
+        while let Some(event) = self.engine.sharing_mut(now).poll_event() {
             self.links.trouble.log(now, &event);
         }
     }
@@ -142,13 +147,13 @@ impl Reactor {
             link.progress =
                 Progress::Open(Open { connection, wire: Wire::Plain, is_blocked: false, has_ended: false });
         }
-        self.engine.handle_link(now, id, LinkInput::Opened);
+        self.engine.sharing_mut(now).handle(id, LinkInput::Opened);
         self.encrypt_if_wanted(now, id);
     }
 
     /// Begins to encrypt the connection, if the engine wants that now.
     fn encrypt_if_wanted(&mut self, now: Timestamp, id: LinkId) {
-        if !self.engine.is_to_be_encrypted(id) {
+        if !self.engine.sharing().is_some_and(|sharing| sharing.is_to_be_encrypted(id)) {
             return;
         }
         match self.links.encrypt(id) {
@@ -163,14 +168,14 @@ impl Reactor {
             let _ = open.write(&mut self.engine, now, id);
         }
         self.links.remove(id);
-        self.engine.forget_link(now, id);
+        self.engine.sharing_mut(now).forget(id);
     }
 
     /// Reads from a connection, and writes to it again.
     pub(super) fn drive_link(&mut self, now: Timestamp, number: u32) {
         let id = LinkId(number);
         for _ in 0..READS_PER_TURN {
-            if self.engine.is_room_busy() {
+            if self.engine.sharing().is_some_and(|sharing| sharing.is_busy()) {
                 break; // first the members are offered everything
             }
             let Some(open) = self.links.open_mut(id) else { return };
@@ -213,6 +218,6 @@ impl Reactor {
     /// `why`: empty if the other side has closed without an error.
     fn lose_link(&mut self, now: Timestamp, id: LinkId, why: &str) {
         self.links.remove(id);
-        self.engine.handle_link(now, id, LinkInput::Lost(why));
+        self.engine.sharing_mut(now).handle(id, LinkInput::Lost(why));
     }
 }

@@ -214,7 +214,7 @@ impl Open {
     pub(super) fn write(&mut self, engine: &mut Engine, now: Timestamp, id: LinkId) -> io::Result<()> {
         let connection = &self.connection;
         loop {
-            let said = engine.link_output(id);
+            let said = engine.sharing().map_or(&[][..], |sharing| sharing.output(id));
             if said.is_empty() && !self.is_holding() {
                 self.is_blocked = false;
                 return Ok(());
@@ -227,7 +227,7 @@ impl Open {
             };
             match sent {
                 Ok(count) => {
-                    engine.handle_link(now, id, LinkInput::Sent(count));
+                    engine.sharing_mut(now).handle(id, LinkInput::Sent(count));
                     if count < length || self.is_holding() {
                         self.is_blocked = true;
                         return Ok(());
@@ -260,7 +260,7 @@ impl Open {
     ) -> Result<bool, String> {
         match &mut self.wire {
             Wire::Plain => {
-                engine.handle_link(now, id, LinkInput::Bytes(bytes));
+                engine.sharing_mut(now).handle(id, LinkInput::Bytes(bytes));
                 Ok(false)
             }
             #[cfg(feature = "tls")]
@@ -269,10 +269,10 @@ impl Open {
                 let mut early = Vec::new();
                 let ended = tls.receive(bytes, |plain| early.extend_from_slice(plain))?;
                 if was_handshaking && !tls.is_handshaking() {
-                    engine.handle_link(now, id, LinkInput::Secured);
+                    engine.sharing_mut(now).handle(id, LinkInput::Secured);
                 }
                 if !early.is_empty() {
-                    engine.handle_link(now, id, LinkInput::Bytes(&early));
+                    engine.sharing_mut(now).handle(id, LinkInput::Bytes(&early));
                 }
                 Ok(ended)
             }

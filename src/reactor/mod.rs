@@ -4,6 +4,7 @@
 mod accept;
 mod budget;
 mod bytes;
+mod calls;
 mod clock;
 mod connect;
 mod datagrams;
@@ -38,7 +39,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Poll};
 use rustix::io::Errno;
 
-use crate::endpoint::ResolvedEndpoint;
+use crate::engine::figures::Figures;
 use crate::engine::limits::Settings;
 use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Request, Timestamp};
 use crate::engine::transport::PACKET_BYTES_MAX;
@@ -90,7 +91,7 @@ pub fn memory_bytes_max(connections: usize) -> usize {
 pub struct Turn {
     /// Received signals.
     pub signals: Vec<Signal>,
-    /// Requests on the control service, to be answered with [`Input::Answer`].
+    /// Requests on the control service, to be [answered](Reactor::reply).
     pub requests: Vec<(ConnectionId, Request)>,
     /// The outcomes of attempts to [connect](Reactor::connect).
     pub connected: Vec<(Attempt, io::Result<Connection>)>,
@@ -101,7 +102,7 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     /// The daemon without its sockets.
-    pub engine: Engine,
+    engine: Engine,
     slots: Slots,
     ready: Ready,
     signals: Signals,
@@ -396,6 +397,26 @@ impl Reactor {
 
     // ---- for the daemon
 
+    /// The engine, for queries.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Answers a request on the control service.
+    pub fn reply(&mut self, peer: ConnectionId, lines: &[String]) {
+        self.engine.handle(self.clock.now(), Input::Answer { peer, lines });
+    }
+
+    /// Gives a status report the figures that it waits for.
+    pub fn tell_figures(&mut self, figures: Figures) {
+        self.engine.handle(self.clock.now(), Input::Figures(figures));
+    }
+
+    /// The next line of the room for the transcript; call it after each turn until it returns `None`.
+    pub fn poll_transcript(&mut self) -> Option<Box<str>> {
+        self.engine.poll_transcript()
+    }
+
     /// Applies new settings, also to open connections.
     pub fn reconfigure(&mut self, settings: Settings) {
         self.watched.sharing_max = settings.sharing_max;
@@ -415,35 +436,6 @@ impl Reactor {
         let peer = self.watch(connection)?;
         self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), remote });
         Ok(())
-    }
-
-    /// Begins to connect to an endpoint. A later turn [reports](Turn::connected) the outcome: a connection, for example for
-    /// [`serve`](Self::serve), or an error: that of connect(2); `TimedOut` at the deadline; `Unsupported` for an endpoint without
-    /// connections.
-    pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
-        self.is_calling = true;
-        self.attempts.begin(self.poll.registry(), self.clock.now(), place, deadline)
-    }
-
-    /// Takes the outcomes of attempts, at the end of a turn, and notes whether anything is left to do for such connections.
-    #[cold]
-    fn take_connected(&mut self) -> Vec<(Attempt, io::Result<Connection>)> {
-        let connected = self.attempts.take_settled();
-        self.is_calling = !self.attempts.is_empty();
-        #[cfg(feature = "nats")]
-        {
-            self.is_calling |= self.has_links();
-        }
-        connected
-    }
-
-    /// When something is due for the connections that are made from here.
-    #[cold]
-    fn call_deadline(&self) -> Option<Timestamp> {
-        let deadline = self.attempts.deadline();
-        #[cfg(feature = "nats")]
-        let deadline = deadline.into_iter().chain(self.engine.link_deadline()).min();
-        deadline
     }
 
     /// Why a pair of descriptors failed, unless because its reader left: for example a full disk, or a directory as input.

@@ -34,7 +34,7 @@ fn told() -> String {
     let settings = Settings { pid: Some(1), memory_bytes_max: Some(1), ..Settings::default() };
     let mut engine = Engine::new(settings);
     #[cfg(feature = "nats")]
-    engine.share(NOW, shared(), ipcd::engine::linking::Beginning::New(InstanceId([7; 16]), 7));
+    engine.sharing_mut(NOW).begin(shared(), ipcd::engine::linking::Beginning::New(InstanceId([7; 16]), 7));
     let (service, transport) = (Service::Page, Transport::HTTP);
     let binding = Binding { endpoint: "x".into(), service, transport, allowed: None };
     let remote = RemoteAddress::Address("127.0.0.1:5".parse().unwrap());
