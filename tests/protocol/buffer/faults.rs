@@ -81,6 +81,7 @@ fn wrong_writer_is_reported_and_harms_only_its_buffer() {
     for (told, deed) in DEEDS.iter().filter(|(told, _)| !told.contains("SIGKILL")) {
         let since = daemon.log().len();
         let writer = board.open();
+        wait_until("the slot is free", || (writer.index(0) == writer.index(1)).then_some(()));
         deed(&board, &writer, &daemon);
         daemon.wait_for_log_since(since, told);
         daemon.wait_for_log_since(since, "created again; programs that have it open must open it again");
