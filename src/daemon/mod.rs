@@ -294,7 +294,7 @@ impl Daemon {
                 let handed_over = request == Request::HandOver && answer.is_ok();
                 self.answer(peer, answer);
                 if handed_over {
-                    self.reactor.part_with_encrypted();
+                    self.reactor.end_encrypted();
                     self.reactor.deliver(peer);
                     return Ok(());
                 }

@@ -133,7 +133,7 @@ impl Reactor {
 
     /// Sends the last messages on encrypted connections, which no other process can continue, and ends them. The others are not
     /// changed. Ask the engine for nothing afterwards.
-    pub fn part_with_encrypted(&mut self) {
+    pub fn end_encrypted(&mut self) {
         let now = self.now();
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
         for peer in peers {

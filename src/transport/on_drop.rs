@@ -1,4 +1,4 @@
-//! What becomes of the files or queues of an endpoint when it is dropped.
+//! What happens to the files or queues of an endpoint when it is dropped.
 
 /// When they are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

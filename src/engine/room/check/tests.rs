@@ -10,7 +10,7 @@ fn assert_room_found(message: &str, breaks: impl FnOnce(&mut Room)) {
 
 #[test]
 fn check_finds_a_member_that_the_room_disagrees_with() {
-    assert_room_found("Ann has heard", |room| room.members[0].cursor += 1);
+    assert_room_found("Ann was sent", |room| room.members[0].cursor += 1);
     assert_room_found("bytes of direct messages to Ann", |room| room.members[0].direct_bytes += 1);
     assert_room_found("Ann was collected, but is in no list", |room| room.members[0].is_listed = true);
     assert_panics("Ann is listed 2 times", || {
