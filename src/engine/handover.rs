@@ -116,7 +116,9 @@ impl<'e> Handover<'e> {
     pub fn session(&mut self, peer: ConnectionId, number: u64) -> Option<Piece<'e>> {
         let session = self.engine.sessions.get(peer)?;
         let binding = *self.numbers.get(&Rc::as_ptr(session.binding()))?;
-        let (saved, runs) = session.save(&self.engine.shared, binding)?;
+        let (saved, mut runs) = session.save(&self.engine.shared, binding)?;
+        let lent = &self.engine.lent;
+        runs[1].extend(lent.is_to(peer).then(|| lent.bytes()));
         self.sessions += 1;
         Some(Piece::new(&Content::Session(number, Box::new(saved)), runs))
     }

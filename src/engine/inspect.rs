@@ -78,7 +78,8 @@ impl Engine {
 
     /// Whether work is left that needs only another turn.
     pub fn has_work(&self) -> bool {
-        !self.outputs.is_empty()
+        self.lent.is_new()
+            || !self.outputs.is_empty()
             || !self.waiting.is_empty()
             || !self.reporting.is_empty()
             || self.shared.event_ring.has_pending()

@@ -87,6 +87,7 @@ mod id;
 mod inspect;
 pub mod json;
 mod lent_frames;
+mod lent_reply;
 pub mod limits;
 #[cfg(feature = "nats")]
 pub mod linking;
@@ -139,6 +140,7 @@ use effect::Effect;
 use engine_state::{EngineState, Stop};
 use event_ring::EventRing;
 use lent_frames::LentFrames;
+use lent_reply::LentReply;
 use limits::Settings;
 use machines::Machines;
 use message::{Binding, ConnectionId, Event, Input, Output, RemoteAddress, Timestamp};
@@ -164,6 +166,7 @@ pub struct Engine {
     sessions: SessionTable,
     timers: TimerQueue,
     outputs: OutputQueue,
+    lent: LentReply,
     /// The answer to the last datagram.
     answer: Option<Answer>,
     /// How many more answers each sender of datagrams may get.
@@ -213,6 +216,7 @@ impl Engine {
             sessions: SessionTable::default(),
             timers: TimerQueue::default(),
             outputs: OutputQueue::default(),
+            lent: LentReply::default(),
             answer: None,
             shares: Shares::default(),
             waiting: ReadyList::new(For::Room),
@@ -230,10 +234,12 @@ impl Engine {
     #[inline(always)] // each caller keeps only the branch for its own input
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.shared.now = now;
-        // These two are nearly all inputs of a large room. They should not pay for the others.
+        // These are nearly all inputs of a busy daemon. They should not pay for the others.
         let is_done = match input {
+            Input::Bytes { peer, bytes, more: false } => self.answer_at_once(now, peer, bytes),
             Input::Sent { peer, bytes } => {
-                !self.shared.event_ring.has_subscribers() && self.is_heard(peer, bytes)
+                self.is_lent_reply(peer, bytes)
+                    || !self.shared.event_ring.has_subscribers() && self.is_heard(peer, bytes)
             }
             Input::Turned(took) => {
                 self.shared.counters.turns.count(took);
@@ -251,6 +257,7 @@ impl Engine {
 
     #[inline(never)]
     fn handle_any(&mut self, now: Timestamp, input: Input<'_>) {
+        self.queue_lent_reply(now);
         match input {
             Input::Opened { peer, binding, remote } => self.handle_opened(now, peer, binding, remote),
             Input::Bytes { peer, bytes, more } => {
@@ -410,6 +417,9 @@ impl Engine {
     /// The next urgent request: do it before another peer is read from. Call it until it returns `None`. The room's messages
     /// are not urgent, so that one write carries all messages of a turn.
     pub fn poll_urgent(&mut self) -> Option<Output> {
+        if let Some(peer) = self.lent.take_new() {
+            return Some(Output::Flush(peer));
+        }
         self.outputs.poll_urgent(&mut self.sessions)
     }
 

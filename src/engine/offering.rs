@@ -10,6 +10,10 @@ impl Engine {
     /// The bytes that may be written to `peer` now.
     pub fn outgoing(&mut self, peer: ConnectionId) -> Outgoing<'_> {
         let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
+        if self.lent.is_to(peer) {
+            outgoing.push(self.lent.bytes());
+            return outgoing;
+        }
         let Some(session) = self.sessions.get(peer) else { return outgoing };
         if let Some(member_id) = session.listening_member_id() {
             offer_room(&self.shared.room, member_id, &mut outgoing);

@@ -118,6 +118,12 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Whether whole messages that are sent from elsewhere, and not from here, change nothing.
+    #[inline]
+    pub fn is_at_rest(&self) -> bool {
+        self.bytes.is_empty() && self.pause.is_none() && self.last == Last::Ended && self.has_sent()
+    }
+
     /// A copy without the bytes.
     pub fn without_bytes(&self) -> Outbox {
         Outbox { bytes: Vec::new(), start: 0, ..*self }

@@ -112,6 +112,15 @@ impl Intake {
         self.len() == 0
     }
 
+    /// Whether nothing of the input so far matters to what comes next.
+    #[inline]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_empty()
+            && self.burst == Burst::Ended
+            && self.taking == Taking::Messages
+            && self.guess.is_nothing()
+    }
+
     /// Its memory in addition to its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.guess.held_bytes()

@@ -8,6 +8,43 @@ use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::service::burst::{Burst, Marks, Run};
 
 impl Session {
+    /// Answers received bytes into `out`, if they are plain requests and nothing else is to be done: nothing waits, and nothing
+    /// changes but counts and a deadline, which only moves later. Returns whether they were answered.
+    #[inline]
+    pub(in crate::engine) fn answer_at_once(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Session { intake, dialogue, .. } = self;
+        let marks = match dialogue.kind {
+            Some(FramingMode::Line) if bytes.ends_with(b"\n") => Marks::Lines,
+            Some(FramingMode::WebSocket) => Marks::Frames,
+            _ => return false,
+        };
+        let is_at_rest = intake.is_at_rest() && dialogue.outbox.is_at_rest() && !dialogue.is_blocked();
+        if !is_at_rest || shared.stop.is_some() {
+            return false;
+        }
+        let Some(burst) = dialogue.burst(shared) else { return false };
+        out.reserve((burst.reply_bytes)(marks, bytes.len()));
+        let Run { taken, requests } = (burst.answer)(bytes, marks, dialogue.own_room(shared), out);
+        if taken < bytes.len() || requests == 0 {
+            out.clear();
+            return false;
+        }
+        shared.counters.of_mut(dialogue.service()).bytes_in += bytes.len() as u64;
+        dialogue.count_run(shared, now, requests);
+        true
+    }
+
+    /// Queues replies that were to be sent from elsewhere.
+    pub(in crate::engine) fn queue(&mut self, replies: &[u8]) {
+        self.dialogue.outbox.push(replies);
+    }
+
     /// Answers the plain requests in the frames that have just come, and drops them.
     pub(super) fn answer_frames(&mut self, shared: &mut EngineState, now: Timestamp, frames: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
@@ -76,11 +113,16 @@ impl Dialogue {
         let out = self.outbox.end((burst.reply_bytes)(marks, bytes.len()));
         let Run { taken, requests } = (burst.answer)(bytes, marks, room, out);
         if requests > 0 {
-            self.active = now;
-            shared.counters.of_mut(self.service()).messages += requests as u64;
-            self.count_requests(shared, requests);
+            self.count_run(shared, now, requests);
         }
         taken
+    }
+
+    #[inline]
+    fn count_run(&mut self, shared: &mut EngineState, now: Timestamp, requests: usize) {
+        self.active = now;
+        shared.counters.of_mut(self.service()).messages += requests as u64;
+        self.count_requests(shared, requests);
     }
 }
 
