@@ -118,6 +118,9 @@ impl Stage {
         assert!(self.engine.is_reading(peer));
         self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
         self.note();
+        while let Some(output) = self.engine.poll_urgent() {
+            self.execute(output);
+        }
         self.finish_turn();
     }
 
@@ -137,14 +140,23 @@ impl Stage {
     fn finish_turn(&mut self) {
         self.engine.handle(self.now, Input::Tick);
         self.note();
-        while let Some(output) = self.engine.poll_output() {
-            if let Output::Flush(peer) = output {
-                self.flush(peer);
+        loop {
+            while let Some(delivery) = self.engine.poll_delivery() {
+                let receipt = black_box(delivery).receipt;
+                self.engine.delivered(receipt);
             }
-            self.note();
+            let Some(output) = self.engine.poll_output() else { break };
+            self.execute(output);
         }
         self.engine.handle(self.now, Input::Turned(Duration::from_micros(5)));
         self.now = self.now + TURN;
+    }
+
+    fn execute(&mut self, output: Output) {
+        if let Output::Flush(peer) = output {
+            self.flush(peer);
+        }
+        self.note();
     }
 
     fn flush(&mut self, peer: ConnectionId) {

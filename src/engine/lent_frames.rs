@@ -22,6 +22,12 @@ impl LentFrames {
     #[inline]
     pub(super) fn are_for(&mut self, room: &Room, member_id: MemberId) -> bool {
         let Offer::Log { from, to, goes_on: false } = room.offer(member_id) else { return false };
+        self.are_of(room, from, to)
+    }
+
+    /// Whether the frames hold this part of the log; encodes them if not.
+    #[inline]
+    pub(super) fn are_of(&mut self, room: &Room, from: u64, to: u64) -> bool {
         if (self.from, self.to) != (from, to) {
             if to - from > ROOM_QUEUE_BYTES as u64 {
                 return false;

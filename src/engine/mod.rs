@@ -14,7 +14,7 @@
 //!     poll_urgent() until None          what to do before another peer is read
 //!       Output::Flush(peer)             outgoing(peer) lends the bytes; write them; handle(Input::Sent { .. })
 //!       Output::Close(peer)             and so on: each output says what it asks for
-//!   poll_output() until None            the same for the rest of the turn, the room's words included
+//!   poll_delivery(), poll_output()      the same for the rest of the turn, until both are None; deliveries are the room's words
 //!   handle(Input::Turned(duration))     how long the turn took
 //!   poll_deadline()                     when to begin the next one if nothing happens before
 //! ```
@@ -71,6 +71,7 @@ mod connection_counts;
 mod counters;
 mod crowding;
 pub mod datagram;
+pub mod delivery;
 pub mod diagnosis;
 mod digits;
 mod dropped;
@@ -149,7 +150,7 @@ use outputs::OutputQueue;
 use pace::Lately;
 use peers::Peers;
 use ready_list::{For, ReadyList};
-use room::Room;
+use room::{Hearing, Room};
 use roster::Roster;
 use service::Service;
 use service::talk::Pairs;
@@ -359,7 +360,9 @@ impl Engine {
     #[inline]
     fn is_heard(&mut self, peer: ConnectionId, bytes: usize) -> bool {
         let shared = &mut self.shared;
-        let Some(member_id) = self.sessions.get(peer).and_then(Session::listening_member_id) else {
+        let Some(member_id) =
+            self.sessions.get(peer).and_then(|session| session.member_id_hearing(Hearing::Lines))
+        else {
             return false;
         };
         shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
@@ -375,7 +378,7 @@ impl Engine {
             }
         }
         let shared = &mut self.shared;
-        let lent = self.sessions.get(peer).and_then(Session::framed_member_id);
+        let lent = self.sessions.get(peer).and_then(|session| session.member_id_hearing(Hearing::Frames));
         let lent = lent.filter(|member_id| shared.frames.are_for(&shared.room, *member_id));
         if let Some(member_id) = lent.filter(|_| bytes == shared.frames.bytes().len()) {
             shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
@@ -429,7 +432,7 @@ impl Engine {
         if let Some(output) = self.poll_urgent() {
             return Some(output);
         }
-        self.outputs.poll_end_of_turn(&self.sessions, &mut self.shared.room)
+        self.outputs.poll_end_of_turn(&mut self.shared.room)
     }
 
     /// When to call [`Input::Tick`] if nothing else happens before.

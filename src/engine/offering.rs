@@ -4,7 +4,7 @@ use super::Engine;
 use super::codec::Encoding;
 use super::message::ConnectionId;
 use super::outgoing::{Outgoing, SLICES_MAX};
-use super::room::{MemberId, Offer, Room};
+use super::room::{Hearing, MemberId, Offer, Room};
 
 impl Engine {
     /// The bytes that may be written to `peer` now.
@@ -15,11 +15,11 @@ impl Engine {
             return outgoing;
         }
         let Some(session) = self.sessions.get(peer) else { return outgoing };
-        if let Some(member_id) = session.listening_member_id() {
+        if let Some(member_id) = session.member_id_hearing(Hearing::Lines) {
             offer_room(&self.shared.room, member_id, &mut outgoing);
             return outgoing;
         }
-        if let Some(member_id) = session.framed_member_id()
+        if let Some(member_id) = session.member_id_hearing(Hearing::Frames)
             && self.shared.frames.are_for(&self.shared.room, member_id)
         {
             outgoing.push(self.shared.frames.bytes());

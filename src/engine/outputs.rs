@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::limits::FLUSHES_PER_TURN;
 use super::message::{ConnectionId, Output, Request};
 use super::ready_list::{For, ReadyList};
-use super::room::Room;
+use super::room::{ListedMember, Room};
 use super::session::Session;
 use super::session_table::SessionTable;
 
@@ -20,7 +20,7 @@ pub(super) struct OutputQueue {
     /// At the end of the turn: requests to the daemon.
     requests: VecDeque<(ConnectionId, Request)>,
     /// At the end of the turn, after these: members of the room with something new to receive.
-    ready_members: VecDeque<ConnectionId>,
+    ready_members: VecDeque<ListedMember>,
     /// How many of these are still due in this turn.
     flushes_left: usize,
 }
@@ -73,24 +73,39 @@ impl OutputQueue {
     }
 
     /// Takes the next request at the end of the turn, once no urgent one is left.
-    pub(super) fn poll_end_of_turn(&mut self, sessions: &SessionTable, room: &mut Room) -> Option<Output> {
+    pub(super) fn poll_end_of_turn(&mut self, room: &mut Room) -> Option<Output> {
         if let Some((peer, request)) = self.requests.pop_front() {
             return Some(Output::Ask(peer, request));
         }
         room.collect_ready(&mut self.ready_members);
         while self.flushes_left > 0
-            && let Some(peer) = self.ready_members.pop_front()
+            && let Some(listed) = self.ready_members.pop_front()
         {
-            if let Some(member_id) = sessions.get(peer).and_then(Session::member_id) {
-                room.clear_ready(member_id);
+            if room.clear_ready(listed) {
                 self.flushes_left -= 1;
-                return Some(Output::Flush(peer));
+                return Some(Output::Flush(listed.peer));
             }
         }
         if self.ready_members.is_empty() {
             room.trim_log();
         }
         None
+    }
+
+    /// The member of the room whose turn it is, if nothing else comes before it.
+    #[inline]
+    pub(super) fn next_member(&mut self, room: &mut Room) -> Option<ListedMember> {
+        room.collect_ready(&mut self.ready_members);
+        let listed = self.ready_members.front()?;
+        let is_next = self.urgent.is_empty() && self.replies.is_empty() && self.requests.is_empty();
+        (is_next && self.flushes_left > 0).then_some(*listed)
+    }
+
+    /// Takes that member off the list.
+    #[inline]
+    pub(super) fn take_member(&mut self) {
+        self.flushes_left -= 1;
+        self.ready_members.pop_front();
     }
 
     /// Whether every member of the room has been offered what there is.
@@ -105,7 +120,7 @@ impl OutputQueue {
 
     /// Members of the room with something to receive, in order.
     pub(super) fn ready_members(&self) -> impl Iterator<Item = &ConnectionId> {
-        self.ready_members.iter()
+        self.ready_members.iter().map(|listed| &listed.peer)
     }
 
     /// The connections of requests that are queued one by one.

@@ -34,8 +34,8 @@ use super::name::{Key, Name};
 use timeline::{Entry, Timeline};
 
 pub use audience::Audience;
-pub use member::MemberId;
 use member::{DirectMessage, Member};
+pub use member::{Hearing, ListedMember, MemberId};
 pub use offer::Offer;
 pub use progress::{SavedLog, SavedProgress};
 #[cfg(feature = "nats")]
@@ -184,6 +184,7 @@ impl Room {
             is_listed: false,
             lossy: false,
             claim: None,
+            hearing: Hearing::default(),
         }));
         self.looks.extend(self.members[member_id.0].name.looks.each());
         self.keys.insert(key, member_id);

@@ -67,6 +67,7 @@ impl Engine {
             None => {}
         }
         session.account(&mut self.shared);
+        session.tell_hearing(&mut self.shared.room);
         let is_flushable = session.is_flushable();
         if is_flushable {
             self.outputs.push_reply(session);
@@ -99,6 +100,7 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(peer) {
             session.hear_room(&mut self.shared);
             session.account(&mut self.shared);
+            session.tell_hearing(&mut self.shared.room);
             let deadline = session.deadline(&self.shared);
             self.timers.arm(peer, &mut session.timer, deadline);
         }

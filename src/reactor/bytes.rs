@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
+use crate::engine::delivery::Delivery;
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{ConnectionId, Input, Timestamp};
 
@@ -160,26 +161,66 @@ impl Reactor {
                 return;
             }
             match slot.send(outgoing.slices()) {
-                Ok(count) => {
-                    let blocked = slot.wire.is_stuck(count == wanted) && slot.writing != Writing::Always;
-                    if blocked {
-                        slot.writing = Writing::Blocked;
-                    }
+                Ok(count) if !slot.wire.is_stuck(count == wanted) => {
                     self.engine.handle(now, Input::Sent { peer, bytes: count });
-                    if blocked {
-                        return self.engine.handle(now, Input::Blocked { peer });
-                    }
                     if count == wanted && !is_part {
                         return; // handling this requests another flush
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    slot.writing = Writing::Blocked;
-                    return self.engine.handle(now, Input::Blocked { peer });
+                written => {
+                    if !self.note_part(now, peer, written) {
+                        return;
+                    }
                 }
-                Err(error) => return self.fail(now, peer, error),
             }
         }
+    }
+
+    /// Writes the room's messages to one member after the other, as long as nothing else comes first.
+    pub(super) fn deliver_room(&mut self, now: Timestamp) {
+        while let Some(Delivery { peer, bytes, receipt }) = self.engine.poll_delivery() {
+            let Some(slot) = self.slots.get_mut(peer) else { continue };
+            if slot.writing == Writing::Blocked {
+                continue;
+            }
+            match slot.send(&[bytes]) {
+                Ok(count) if count == bytes.len() && !slot.wire.is_stuck(true) => {
+                    self.engine.delivered(receipt);
+                }
+                written => {
+                    if self.note_part(now, peer, written) {
+                        self.flush(now, peer);
+                    }
+                    self.report.take(now, &mut self.engine);
+                }
+            }
+        }
+    }
+
+    /// Handles a write of which the kernel has not taken everything. Returns whether it may take more.
+    #[cold]
+    fn note_part(&mut self, now: Timestamp, peer: ConnectionId, written: io::Result<usize>) -> bool {
+        let Some(slot) = self.slots.get_mut(peer) else { return false };
+        let is_blocked = match &written {
+            Ok(_) => slot.writing != Writing::Always,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+            Err(_) => false,
+        };
+        if is_blocked {
+            slot.writing = Writing::Blocked;
+        }
+        match written {
+            Ok(bytes) => self.engine.handle(now, Input::Sent { peer, bytes }),
+            Err(error) if !is_blocked => {
+                self.fail(now, peer, error);
+                return false;
+            }
+            Err(_) => {}
+        }
+        if is_blocked {
+            self.engine.handle(now, Input::Blocked { peer });
+        }
+        !is_blocked
     }
 
     /// Ends the wire, and then our side of the connection or all of it, once the wire's bytes are written.

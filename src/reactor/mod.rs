@@ -370,7 +370,9 @@ impl Reactor {
 
     /// Executes the engine's requests until none is left in this turn.
     fn finish(&mut self, now: Timestamp) {
-        while let Some(output) = self.engine.poll_output() {
+        loop {
+            self.deliver_room(now);
+            let Some(output) = self.engine.poll_output() else { return };
             self.execute(now, output);
         }
     }

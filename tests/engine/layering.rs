@@ -248,6 +248,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/daemon/advice.rs", &["Chat", "Mux", "Page"]),
     ("src/daemon/signals.rs", &["Chat", "Stats"]),
     ("src/engine/datagram/answering.rs", &["Multiply"]),
+    ("src/engine/delivery.rs", &["Chat"]),
     ("src/engine/diagnosis.rs", &["Multiply", "Chat", "Hello", "Stats"]),
     ("src/engine/limits/settings.rs", &["Multiply"]),
     ("src/engine/memory.rs", &["Chat", "Stats"]),

@@ -76,6 +76,7 @@ impl Totals {
             "decided: Line",
             "decided: Raw",
             "blocked",
+            "delivered",
             "not read from",
             "held back",
             "read from again",

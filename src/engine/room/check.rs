@@ -1,7 +1,7 @@
 //! The invariants of the room between any two inputs.
 
 use super::super::message::ConnectionId;
-use super::{MemberId, Room};
+use super::{Hearing, MemberId, Room};
 
 impl Room {
     /// Asserts the invariants; `ready_members`: the list of members that can be offered something.
@@ -35,6 +35,11 @@ impl Room {
     /// Whether the kernel accepts nothing for a member, as far as the room knows.
     pub fn is_blocked(&self, member_id: MemberId) -> bool {
         self.members[member_id.0].blocked
+    }
+
+    /// How its messages go to a member, as far as the room knows.
+    pub fn hearing(&self, member_id: MemberId) -> Hearing {
+        self.members[member_id.0].hearing
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::message::{ConnectionId, Timestamp};
 use super::Room;
-use super::member::MemberId;
+use super::member::{Hearing, ListedMember, MemberId};
 use super::offer::Offer;
 
 impl Room {
@@ -135,22 +135,64 @@ impl Room {
     }
 
     /// Appends to `list` each member that can be offered something new and is not in it yet.
-    pub fn collect_ready(&mut self, list: &mut VecDeque<ConnectionId>) {
-        if !std::mem::take(&mut self.dirty) {
-            return;
+    #[inline]
+    pub fn collect_ready(&mut self, list: &mut VecDeque<ListedMember>) {
+        if std::mem::take(&mut self.dirty) {
+            self.collect_all_ready(list);
         }
-        for (_, member) in &mut self.members {
+    }
+
+    #[inline(never)]
+    fn collect_all_ready(&mut self, list: &mut VecDeque<ListedMember>) {
+        for (index, member) in &mut self.members {
             let behind = member.cursor < self.timeline.log.end || !member.direct_messages.is_empty();
             if behind && !member.blocked && !member.is_listed {
                 member.is_listed = true;
-                list.push_back(member.peer);
+                list.push_back(ListedMember { peer: member.peer, member_id: MemberId(index) });
             }
         }
     }
 
-    /// Notes that the member is being offered everything.
-    pub fn clear_ready(&mut self, member_id: MemberId) {
+    /// Notes that the member is being offered everything. Returns whether it is still there.
+    pub fn clear_ready(&mut self, listed: ListedMember) -> bool {
+        let member = self.members.get_mut(listed.member_id.0).filter(|member| member.peer == listed.peer);
+        member.map(|member| member.is_listed = false).is_some()
+    }
+
+    /// What a listed member is offered, if it is a part of the log alone: from where to where, and in which form it gets that.
+    #[inline]
+    pub fn delivery(&self, listed: ListedMember) -> Option<(u64, u64, Hearing)> {
+        let member = self.members.get(listed.member_id.0)?;
+        let end = self.timeline.log.end;
+        let is_of_log =
+            member.peer == listed.peer && member.direct_messages.is_empty() && member.cursor < end;
+        let is_of_log = is_of_log && !member.blocked;
+        is_of_log.then_some((member.cursor, end, member.hearing))
+    }
+
+    /// Notes that a listed member's [`delivery`](Self::delivery) begins.
+    #[inline]
+    pub fn begin_delivery(&mut self, member_id: MemberId) {
         self.members[member_id.0].is_listed = false;
+    }
+
+    /// Notes that a [`delivery`](Self::delivery) of so many bytes of the log was sent.
+    #[inline]
+    pub fn delivered(&mut self, member_id: MemberId, bytes: usize) {
+        (self.is_unsettled, self.may_trim) = (true, true);
+        self.members[member_id.0].cursor += bytes as u64;
+    }
+
+    /// The log from one position to another, if it lies in one piece, as nearly always.
+    #[inline]
+    pub fn piece(&self, from: u64, to: u64) -> Option<&[u8]> {
+        self.timeline.log.piece(from, to)
+    }
+
+    /// Notes how its messages go to a member.
+    #[inline]
+    pub fn set_hearing(&mut self, member_id: MemberId, hearing: Hearing) {
+        self.members[member_id.0].hearing = hearing;
     }
 
     /// Trims the part of the log that all members were sent. Called when everyone was offered everything, before new messages.

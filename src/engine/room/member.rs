@@ -12,26 +12,51 @@ use super::log::Log;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberId(pub(super) usize);
 
+/// How the room's messages go to a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hearing {
+    /// Through its session's own queue, or behind what waits there.
+    #[default]
+    Queued,
+    /// As they lie in the log.
+    Lines,
+    /// In the frames that are lent to all.
+    Frames,
+}
+
+/// A member that is to be offered something. If it has left or moved since, this is ignored.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedMember {
+    /// Its connection.
+    pub peer: ConnectionId,
+    /// Its number.
+    pub member_id: MemberId,
+}
+
+/// What a delivery reads comes first, so that it takes one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Member {
     pub(super) peer: ConnectionId,
-    pub(super) name: Name,
-    /// The text before its messages.
-    pub(super) prefix: Box<[u8]>,
-    pub(super) joined: u64,
     /// The position in the log up to which it has been sent.
     pub(super) cursor: u64,
     /// Direct messages to it.
     pub(super) direct_messages: VecDeque<DirectMessage>,
-    pub(super) direct_bytes: usize,
-    /// Since when it has been behind, if it gets its messages one by one.
-    pub(super) behind_since: Option<Timestamp>,
+    /// As its session has said last.
+    pub(super) hearing: Hearing,
     /// Whether the kernel accepts nothing for it at the moment.
     pub(super) blocked: bool,
     /// Whether it is already in the list of members to be offered something.
     pub(super) is_listed: bool,
     /// Whether it misses the oldest lines when it is too far behind, and stays.
     pub(super) lossy: bool,
+    pub(super) direct_bytes: usize,
+    /// Since when it has been behind, if it gets its messages one by one.
+    pub(super) behind_since: Option<Timestamp>,
+    pub(super) name: Name,
+    /// The text before its messages.
+    pub(super) prefix: Box<[u8]>,
+    pub(super) joined: u64,
     /// A client with this secret owns its name.
     pub(super) claim: Option<Box<Claim>>,
 }

@@ -33,6 +33,7 @@ impl Session {
                 blocked,
                 "{peer:?} is blocked, here or in the room"
             );
+            assert_eq!(shared.room.hearing(member_id), self.hearing(), "{peer:?}: how it hears the room");
         }
         if self.is_watching() {
             assert!(

@@ -41,7 +41,7 @@ use super::codec::Encoding;
 use super::engine_state::EngineState;
 use super::message::{Binding, ConnectionId, FramingMode, RemoteAddress};
 use super::outbox::Outbox;
-use super::room::MemberId;
+use super::room::{Hearing, MemberId, Room};
 use super::service::Service;
 use super::timer_queue::Timer;
 use dialogue::Dialogue;
@@ -81,19 +81,29 @@ impl Session {
         self.dialogue.member_id()
     }
 
-    /// Its id in the room, if it gets the lines of the room's log unchanged and has no bytes in its own queue or input.
-    pub(super) fn listening_member_id(&self) -> Option<MemberId> {
-        let is_line = self.dialogue.kind == Some(FramingMode::Line);
-        self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
+    /// How the room's messages go to it, if it is a member.
+    #[inline]
+    pub(super) fn hearing(&self) -> Hearing {
+        match self.dialogue.kind {
+            _ if !self.dialogue.outbox.is_empty() || self.intake.is_stalled() => Hearing::Queued,
+            Some(FramingMode::Line) => Hearing::Lines,
+            Some(FramingMode::WebSocket) => Hearing::Frames,
+            _ => Hearing::Queued,
+        }
     }
 
-    /// The same for a member that gets the lines in WebSocket frames.
+    /// Its id in the room, if its messages go to it in this way.
     #[inline]
-    pub(super) fn framed_member_id(&self) -> Option<MemberId> {
-        if self.dialogue.kind != Some(FramingMode::WebSocket) {
-            return None;
+    pub(super) fn member_id_hearing(&self, hearing: Hearing) -> Option<MemberId> {
+        self.member_id().filter(|_| self.hearing() == hearing)
+    }
+
+    /// Tells the room how its messages go to it.
+    #[inline]
+    pub(super) fn tell_hearing(&self, room: &mut Room) {
+        if let Some(member_id) = self.member_id() {
+            room.set_hearing(member_id, self.hearing());
         }
-        self.member_id().filter(|_| self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
     }
 
     /// Copies the frames that are lent to it into its own queue, because they were not sent completely.

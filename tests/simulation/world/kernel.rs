@@ -1,5 +1,6 @@
 //! The reactor and the kernel below it: reads, writes, and executes the engine's requests.
 
+use ipcd::engine::delivery::Delivery;
 use ipcd::engine::message::{ConnectionId, Input, Output, Transport};
 use memchr::memchr;
 
@@ -212,6 +213,39 @@ impl World {
                 }
                 Written::Broken => return self.tell(Input::Lost { peer }),
             }
+        }
+    }
+
+    /// Takes what goes to members of the room as it lies in the log, if this world asks for it.
+    pub(super) fn deliver(&mut self) {
+        while self.delivers
+            && let Some(Delivery { peer, bytes, receipt }) = self.engine.poll_delivery()
+        {
+            let actor = self.actors.get_mut(peer).expect("a delivery for somebody who is gone");
+            assert!(!actor.is_on_packets() && !actor.link.blocked, "{}: it gets its words", actor.who);
+            let wanted = bytes.len();
+            match actor.link.write(&[bytes]) {
+                Written::Bytes(count) => {
+                    let gap = Some(self.gap_min).filter(|_| self.stop.is_none());
+                    actor.note_written(self.now, bytes, count == wanted, gap, &mut self.totals);
+                    if count == wanted {
+                        self.totals.count("delivered");
+                        self.engine.delivered(receipt);
+                        continue;
+                    }
+                    self.tell(Input::Sent { peer, bytes: count });
+                }
+                Written::Blocked => {}
+                Written::Broken => {
+                    self.tell(Input::Lost { peer });
+                    continue;
+                }
+            }
+            self.totals.count("blocked");
+            if let Some(actor) = self.actors.get_mut(peer) {
+                actor.link.blocked = true;
+            }
+            self.tell(Input::Blocked { peer });
         }
     }
 

@@ -45,6 +45,8 @@ pub struct World {
     ready: VecDeque<ConnectionId>,
     /// Whether a peer is answered before the next one is read from, as in the reactor, or at the end of the turn.
     is_prompt: bool,
+    /// Whether the room's messages are taken as deliveries, as in the reactor, or all by flushes.
+    delivers: bool,
     /// The number of the engine's requests in this turn.
     outputs: usize,
     chunk: usize,
@@ -97,6 +99,7 @@ impl World {
             buffer: Vec::new(),
             ready: VecDeque::new(),
             is_prompt: !seed.is_multiple_of(4),
+            delivers: !seed.is_multiple_of(3),
             outputs: 0,
             chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
             crowd: random.pick(&[3, 10, 25, 40]),
@@ -204,7 +207,9 @@ impl World {
             self.answer();
         }
         self.tell(Input::Tick);
-        while let Some(output) = self.engine.poll_output() {
+        loop {
+            self.deliver();
+            let Some(output) = self.engine.poll_output() else { break };
             self.count(output);
             self.obey(output);
         }
