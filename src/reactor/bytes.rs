@@ -1,6 +1,9 @@
 //! Bytes from and to one peer: read within its budget, and written once for a burst.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+
+use mio::unix::SourceFd;
 
 use crate::engine::delivery::Delivery;
 use crate::engine::limits::READ_BYTES_MAX;
@@ -8,7 +11,7 @@ use crate::engine::message::{ConnectionId, Input, Timestamp};
 
 use crate::transport::connection::Received;
 
-use super::slots::{Closing, Reading, Writing};
+use super::slots::{Closing, Reading, Source, Writing};
 use super::wires::hear;
 use super::{CLOSE_TIMEOUT, PACKET_COST, Reactor};
 
@@ -206,9 +209,6 @@ impl Reactor {
             Err(error) if error.kind() == ErrorKind::WouldBlock => true,
             Err(_) => false,
         };
-        if is_blocked {
-            slot.writing = Writing::Blocked;
-        }
         match written {
             Ok(bytes) => self.engine.handle(now, Input::Sent { peer, bytes }),
             Err(error) if !is_blocked => {
@@ -218,9 +218,25 @@ impl Reactor {
             Err(_) => {}
         }
         if is_blocked {
+            self.set_blocked(now, peer);
             self.engine.handle(now, Input::Blocked { peer });
         }
         !is_blocked
+    }
+
+    /// Waits for the kernel to report room for a peer.
+    #[cold]
+    fn set_blocked(&mut self, now: Timestamp, peer: ConnectionId) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        slot.writing = Writing::Blocked;
+        if std::mem::replace(&mut slot.asks_for_room, true) {
+            return;
+        }
+        let Some(source) = slot.room_source() else { return };
+        let (fd, token) = (source.fd.as_raw_fd(), Source::ConnectionId(peer).token());
+        if let Err(error) = self.poll.registry().reregister(&mut SourceFd(&fd), token, source.interest) {
+            self.fail(now, peer, error);
+        }
     }
 
     /// Ends the wire, and then our side of the connection or all of it, once the wire's bytes are written.
@@ -249,10 +265,13 @@ impl Reactor {
                     Closing::Close => return self.close(peer),
                     Closing::None | Closing::ShutdownWrite => return self.fail(now, peer, error),
                 },
-                Ok(_) | Err(_) if slot.wire.is_handshaking() => return,
                 Ok(_) | Err(_) => {
-                    slot.writing = Writing::Blocked;
-                    return self.engine.handle(now, Input::Blocked { peer });
+                    let is_handshaking = slot.wire.is_handshaking();
+                    self.set_blocked(now, peer);
+                    if !is_handshaking {
+                        self.engine.handle(now, Input::Blocked { peer });
+                    }
+                    return;
                 }
             }
         }

@@ -144,6 +144,8 @@ pub(super) struct Slot {
     /// Set if the last read filled the buffer: the burst continues, unless nothing follows.
     pub(super) more: bool,
     pub(super) writing: Writing,
+    /// Whether the kernel was asked to report room: the first time that a write found none.
+    pub(super) asks_for_room: bool,
     /// Whether it is on the ready list.
     pub(super) queued: bool,
     /// Set if a read filled the whole buffer, until a later read finds nothing.
@@ -162,6 +164,11 @@ impl Slot {
     /// The descriptors to wait for.
     pub(super) fn sources(&self) -> impl Iterator<Item = connection::Source<'_>> {
         self.connection.iter().flat_map(Connection::sources).flatten()
+    }
+
+    /// What to wait for besides, once the kernel takes nothing more.
+    pub(super) fn room_source(&self) -> Option<connection::Source<'_>> {
+        self.connection.as_ref().and_then(Connection::room_source)
     }
 
     /// Whether it is one socket.

@@ -178,13 +178,27 @@ impl Connection {
         self.rings().into_iter().flat_map(Rings::descriptors)
     }
 
+    /// The descriptor to wait for from now on, because the kernel takes nothing more; `None`: [`sources`](Self::sources) waits for
+    /// room already. A Unix socket reports room each time its peer reads (EPOLLOUT, epoll(7)), so most never ask.
+    pub fn room_source(&self) -> Option<Source<'_>> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Connection::Bytes(socket) | Connection::Packets(socket) => {
+                Some(Source { fd: socket.as_fd(), interest, is_shared: false })
+            }
+            Connection::Pair(..) | Connection::Queues(..) | Connection::Buffer(_) | Connection::Rings(_) => {
+                None
+            }
+        }
+    }
+
     /// The descriptors to wait for, each once.
     pub fn sources(&self) -> [Option<Source<'_>>; SOURCES_MAX] {
         let source = |fd, interest, is_shared| Some(Source { fd, interest, is_shared });
         let both = Interest::READABLE | Interest::WRITABLE;
         match self {
             Connection::Bytes(socket) | Connection::Packets(socket) => {
-                [source(socket.as_fd(), both, false), None, None]
+                [source(socket.as_fd(), Interest::READABLE, false), None, None]
             }
             Connection::Pair(input, output) | Connection::Queues(input, output) => [
                 source(input.as_fd(), Interest::READABLE, true),
