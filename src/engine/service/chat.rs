@@ -25,7 +25,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_private_behind_name,
     is_shared: true,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(REPLY_BYTES_MAX),
+    replies: Replies::Many(REPLY_BYTES_MAX),
     burst: None,
     keeps: Keeps::OfRoom,
     unread: "",

@@ -74,7 +74,7 @@ pub enum Conduct {
 /// The answer of a plain service to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// One message. It may repeat the peer's text only if that is at most `max_message` bytes.
+    /// One message. It may repeat the client's text, whose length `max_message` bounds.
     pub words: Cow<'static, str>,
     /// Whether the connection is closed afterwards.
     pub closes: bool,
@@ -149,8 +149,8 @@ impl Need {
 pub enum Replies {
     /// One reply, and then it closes: nothing queues up.
     One,
-    /// Lines of at most this many bytes, each for one recv().
-    Pairs(usize),
+    /// Any number of messages. The daemon's own words in one are at most this many bytes; `max_message` bounds a client's text in it.
+    Many(usize),
     /// A report, whose length is unknown before it is written. Clients get it as lines, unless they get packets.
     Report,
     /// Endless events. Clients get them as lines, because others would wait for the end of a burst.
@@ -181,7 +181,7 @@ impl Replies {
     /// Bytes of the longest reply that is queued in one piece.
     pub const fn bytes_max(self) -> usize {
         match self {
-            Replies::Pairs(max) => max,
+            Replies::Many(max) => max,
             Replies::One | Replies::Report | Replies::Events => REPLY_BYTES_MAX,
         }
     }

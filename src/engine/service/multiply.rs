@@ -25,7 +25,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(REPLY_BYTES_MAX),
+    replies: Replies::Many(REPLY_BYTES_MAX),
     burst: Some(run::BURST),
     keeps: Keeps::Nothing,
     unread: "; multiply answers each request with two messages, 'Data received' and the result",

@@ -21,7 +21,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(REPLY_BYTES_MAX),
+    replies: Replies::Many(REPLY_BYTES_MAX),
     burst: None,
     keeps: Keeps::Nothing,
     unread: "",

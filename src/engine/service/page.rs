@@ -26,7 +26,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(ANSWER_BYTES_MAX + HEAD_BYTES),
+    replies: Replies::Many(ANSWER_BYTES_MAX + HEAD_BYTES),
     burst: None,
     keeps: Keeps::Nothing,
     unread: "",

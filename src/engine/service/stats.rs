@@ -25,7 +25,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(STATS_LINE_BYTES_MAX),
+    replies: Replies::Many(STATS_LINE_BYTES_MAX),
     burst: None,
     keeps: Keeps::Nothing,
     unread: "",

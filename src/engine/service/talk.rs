@@ -24,7 +24,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_anything,
     is_shared: true,
     openness: Openness::Everybody,
-    replies: Replies::Pairs(REPLY_BYTES_MAX),
+    replies: Replies::Many(REPLY_BYTES_MAX),
     burst: None,
     keeps: Keeps::ForPartner,
     unread: "",
