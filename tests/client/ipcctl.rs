@@ -240,11 +240,10 @@ fn closed_output_ends_the_client_without_further_events() {
             .args(arguments)
             // It stays open: ipcctl ends for another reason.
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(std::io::pipe().unwrap().1) // its reader is gone from the start
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        drop(child.stdout.take());
         let status = crate::harness::wait_until("it ends", || child.try_wait().unwrap());
         let mut told = String::new();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
