@@ -60,6 +60,7 @@
 
 mod all_sessions;
 pub mod allow;
+mod at_once;
 pub mod capacity;
 mod charset;
 mod check;

@@ -480,13 +480,6 @@ impl Intake {
         self.begun = self.begun.map(|_| now);
     }
 
-    /// Drops an unfinished message; the next bytes begin another. Returns whether it was too long.
-    pub fn give_up(&mut self) -> bool {
-        self.begun = None;
-        self.drop_all();
-        std::mem::take(&mut self.taking) == Taking::RestOfOverlong
-    }
-
     /// Drops all input; nothing more is handled.
     pub fn clear(&mut self) {
         self.drop_all();

@@ -7,6 +7,13 @@ use crate::engine::codec::rest::{self, MessageEnd};
 use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
+    /// Drops an unfinished message; the next bytes begin another. Returns whether it was too long.
+    pub fn give_up(&mut self) -> bool {
+        self.begun = None;
+        self.drop_all();
+        std::mem::take(&mut self.taking) == Taking::RestOfOverlong
+    }
+
     /// Drops all bytes, which belong to an overlong message, as do the following bytes up to its end. If a pause ends it, then one
     /// of `pause`.
     pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, pause: Duration) {

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::limits::Settings;
 use crate::engine::message::{Binding, Input, Output, RemoteAddress, Transport};
 use crate::engine::record::{BindingOf, SavedLog, SavedSession};
+use crate::engine::service::Service;
 
 const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 const OTHER: ConnectionId = ConnectionId { index: 1, generation: 1 };
