@@ -10,7 +10,7 @@ pub mod manager;
 pub mod packets;
 pub mod process;
 pub mod program;
-#[cfg(feature = "tui")]
+#[cfg(any(feature = "tls", feature = "tui"))]
 pub mod pty;
 pub mod queues;
 pub mod shared;

@@ -2,13 +2,12 @@
 
 use std::fs;
 
-use super::{file, ipcctl, say_after_return};
+use super::{file, ipcctl};
 use crate::certificate::made;
-use crate::harness::pty::PtySession;
 use crate::harness::{Daemon, TestDir};
 
 /// Every service of a course, only with TLS, on the ports of one address.
-const SERVICES: &str = r#"
+pub const SERVICES: &str = r#"
 [tls]
 certificate = "{dir}/server-localhost.pem"
 key = "{dir}/server-localhost-key.pem"
@@ -29,7 +28,7 @@ listen = ["tls://{ip}:7000"]
 listen = ["https://{ip}:33443"]
 "#;
 
-fn start(test_dir: TestDir, more: &str) -> Daemon {
+pub fn start(test_dir: TestDir, more: &str) -> Daemon {
     made(test_dir.directory.path(), &["localhost", &test_dir.ip.to_string(), "--client", "ann"]);
     test_dir.write_config(&SERVICES.replace("{more}", more));
     let command = test_dir.command();
@@ -119,31 +118,5 @@ fn daemon_with_a_client_authority_knows_its_clients() {
     let foreign = own.map(|argument| argument.replace("/client-", "/other/client-"));
     let finished = ipcctl(&[&here[..], &foreign].concat(), &["multiply", "5", "10"], "");
     assert!(finished.errors.contains("the server does not accept the client's certificate"), "{finished:?}");
-    daemon.stop();
-}
-
-#[test]
-fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
-    let first = TestDir::new();
-    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let daemon = start(first, "");
-    let ca = tempfile::tempdir().unwrap();
-    // The certificates move to the daemon's directory.
-    for name in fs::read_dir(daemon.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()) {
-        if name.to_string_lossy().ends_with(".pem") {
-            fs::copy(daemon.directory.path().join(&name), second.directory.path().join(&name)).unwrap();
-            fs::copy(daemon.directory.path().join(&name), ca.path().join(&name)).unwrap();
-        }
-    }
-    let to = format!("tls://{}:33000", daemon.ip);
-    let ca = file(ca.path(), "ca.pem");
-    let ann = PtySession::take(&["--to", &to, "--ca", &ca, "chat", "--name", "ann"]);
-    ann.see("you are in the room as ann");
-    daemon.stop();
-    ann.see("next try in ");
-    second.write_config(&SERVICES.replace("{more}", ""));
-    let command = second.command();
-    let daemon = second.start(command);
-    say_after_return(ann);
     daemon.stop();
 }

@@ -2,6 +2,8 @@
 
 mod daemon;
 mod failures;
+#[cfg(feature = "tui")]
+mod screens;
 pub mod server;
 
 use std::fmt::Write as _;
@@ -11,7 +13,7 @@ use std::process::Command;
 use crate::certificate::made;
 use crate::harness::program::{Finished, Program};
 use crate::harness::pty::PtySession;
-use crate::harness::{BESIDE, CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, TestDir, USUAL};
+use crate::harness::{BESIDE, CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, USUAL};
 use server::{Behaviour, Server};
 use tempfile::TempDir;
 
@@ -91,25 +93,6 @@ fn server_that_ends_at_the_clients_end_has_answered_before() {
 }
 
 #[test]
-fn member_on_a_screen_comes_back_over_tls() {
-    let directory = authority();
-    let first = TestDir::new();
-    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let start = |test_dir: TestDir| test_dir.serve(USUAL);
-    let daemon = start(first);
-    let front = Server::before(directory.path(), "server-localhost", daemon.address(CHAT));
-    let [to, place, ca, file] = reach(directory.path(), front.port);
-    let ann = PtySession::take(&[&to, &place, &ca, &file, "chat", "--name", "ann"]);
-    ann.see("you are in the room as ann");
-    daemon.stop();
-    ann.see("Server is shutting down.");
-    ann.see("next try in ");
-    let daemon = start(second);
-    say_after_return(ann);
-    daemon.stop();
-}
-
-#[test]
 fn authorities_of_the_system_are_trusted_without_an_option() {
     let directory = authority();
     let server = Server::start(directory.path(), "server-localhost", Behaviour::Multiply);
@@ -165,15 +148,4 @@ fn insecure_is_said_each_time_and_in_red_on_a_terminal() {
         command.env("NO_COLOR", "1");
     });
     assert!(plain.contains(warning) && !plain.contains("\x1b[1;31m"), "{plain:?}");
-}
-
-/// Checks that ann joins the room again by herself, and lets her send a line and leave.
-fn say_after_return(mut ann: PtySession) {
-    ann.wait_for("in the room twice", |screen| {
-        screen.contents().matches("you are in the room as ann").count() == 2
-    });
-    ann.press("kept\r");
-    ann.see("ann: kept");
-    ann.press("\x04");
-    assert!(ann.end().0.success());
 }
