@@ -60,12 +60,15 @@ mod page {
                 format!("/{}", if name == Path::new("index.html") { Path::new("") } else { name }.display());
             let plain = fs::read(file)?;
             let gzip = compressed(&plain)?;
-            let packed = out.join(format!("{at}.gz"));
-            fs::write(&packed, if gzip.len() < plain.len() { &gzip[..] } else { &[] })?;
+            let packed = format!("{at}.gz");
+            fs::write(out.join(&packed), if gzip.len() < plain.len() { &gzip[..] } else { &[] })?;
             let tag = Sha1::from(&plain).digest();
             let tags = [format!("\"{tag}\""), format!("\"{tag}-gzip\"")];
+            // No path of this source tree: cargo also uses this table for another one that is built into the same directory.
+            let name = name.display();
             table.push_str(&format!(
-                "({path:?}, {tags:?}, include_bytes!({file:?}), include_bytes!({packed:?})),\n"
+                "({path:?}, {tags:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/web/{name}\")), \
+                 include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{packed}\"))),\n"
             ));
         }
         table.push(']');
