@@ -47,7 +47,8 @@ impl Engine {
     fn queue_reply_to(&mut self, now: Timestamp, peer: ConnectionId) {
         let bytes = std::mem::take(&mut self.lent.bytes);
         self.lent.clear();
-        self.with(now, peer, |session, _| session.queue(&bytes));
+        // Not yet relieved of memory: how much of the first reply was sent may only be said next.
+        self.act_on(now, peer, |session, _| session.queue(&bytes));
     }
 }
 

@@ -80,6 +80,17 @@ fn replies_that_are_sent_in_part_are_queued_and_follow() {
 }
 
 #[test]
+fn reply_sent_in_part_stays_whole_when_all_queues_are_full() {
+    let mut engine = Engine::new(Settings { queued_bytes_max: 64, ..Settings::default() });
+    connect(&mut engine, PEER);
+    say(&mut engine, PEER, &b"5 10\n".repeat(9));
+    let sent = engine.outgoing(PEER).slices().concat()[..3].to_vec();
+    engine.handle(NOW, Input::Sent { peer: PEER, bytes: sent.len() });
+    let heard = String::from_utf8([sent, hear(&mut engine, PEER, 3)].concat()).unwrap();
+    assert_eq!(heard, "Data received\nError: too slow\n");
+}
+
+#[test]
 fn replies_are_queued_when_something_else_comes_before_they_are_sent() {
     let mut engine = company();
     say(&mut engine, PEER, b"5 10\n");
