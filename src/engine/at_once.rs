@@ -11,13 +11,13 @@ impl Engine {
     /// were.
     #[inline]
     pub(super) fn answer_at_once(&mut self, now: Timestamp, peer: ConnectionId, bytes: &[u8]) -> bool {
-        if self.lent.of.is_some() || bytes.len() > BURST_BYTES_MAX {
+        if self.lent.owner().is_some() || bytes.len() > BURST_BYTES_MAX {
             return false;
         }
         let Some(session) = self.sessions.get_mut(peer) else { return false };
-        let is_answered = session.answer_at_once(&mut self.shared, now, bytes, &mut self.lent.bytes);
+        let is_answered = session.answer_at_once(&mut self.shared, now, bytes, self.lent.bytes_mut());
         if is_answered {
-            (self.lent.of, self.lent.is_new) = (Some((peer, session.service())), true);
+            self.lent.lend_to(peer, session.service());
         }
         is_answered
     }
@@ -25,8 +25,8 @@ impl Engine {
     /// Whether these sent bytes were the lent replies, all of them: then nothing is left to do.
     #[inline]
     pub(super) fn is_lent_reply(&mut self, peer: ConnectionId, bytes: usize) -> bool {
-        let Some((of, service)) = self.lent.of else { return false };
-        if of != peer || bytes != self.lent.bytes.len() {
+        let Some((of, service)) = self.lent.owner() else { return false };
+        if of != peer || bytes != self.lent.bytes().len() {
             return false;
         }
         self.shared.counters.of_mut(service).bytes_out += bytes as u64;
@@ -37,7 +37,7 @@ impl Engine {
     /// Queues the lent replies in their session, because something else happens before they were sent.
     #[inline]
     pub(super) fn queue_lent_reply(&mut self, now: Timestamp) {
-        if let Some((peer, _)) = self.lent.of {
+        if let Some((peer, _)) = self.lent.owner() {
             self.queue_reply_to(now, peer);
         }
     }
@@ -45,9 +45,8 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn queue_reply_to(&mut self, now: Timestamp, peer: ConnectionId) {
-        let bytes = std::mem::take(&mut self.lent.bytes);
-        self.lent.clear();
-        // Not yet relieved of memory: how much of the first reply was sent may only be said next.
+        let bytes = self.lent.take();
+        // The check of the memory for all queues comes later: the next input may say how much of the first reply was sent.
         self.act_on(now, peer, |session, _| session.queue(&bytes));
     }
 }

@@ -11,13 +11,38 @@ const KEPT_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct LentReply {
     /// Whose they are; `None`: there are none.
-    pub(super) of: Option<(ConnectionId, Service)>,
-    pub(super) bytes: Vec<u8>,
+    of: Option<(ConnectionId, Service)>,
+    bytes: Vec<u8>,
     /// Whether the reactor has yet to be told.
-    pub(super) is_new: bool,
+    is_new: bool,
 }
 
 impl LentReply {
+    /// Whose they are, and of which service; `None`: there are none.
+    #[inline]
+    pub(super) fn owner(&self) -> Option<(ConnectionId, Service)> {
+        self.of
+    }
+
+    /// Where the replies are written, before they are [lent](Self::lend_to).
+    #[inline]
+    pub(super) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Lends what was written to the reactor, for this peer.
+    #[inline]
+    pub(super) fn lend_to(&mut self, peer: ConnectionId, service: Service) {
+        (self.of, self.is_new) = (Some((peer, service)), true);
+    }
+
+    /// Takes the replies back.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.clear();
+        bytes
+    }
+
     /// Whether they are for this peer.
     #[inline]
     pub(super) fn is_to(&self, peer: ConnectionId) -> bool {
@@ -43,8 +68,8 @@ impl LentReply {
         self.of.filter(|_| is_new).map(|(peer, _)| peer)
     }
 
-    #[inline]
     /// They were sent, or are queued.
+    #[inline]
     pub(super) fn clear(&mut self) {
         (self.of, self.is_new) = (None, false);
         self.bytes.clear();
