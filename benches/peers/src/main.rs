@@ -5,6 +5,7 @@ mod flood;
 mod history;
 mod interval;
 mod load;
+mod opinion;
 mod peer;
 mod plot;
 mod poller;
@@ -26,6 +27,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use opinion::Tcpkali;
 use peer::{Environment, Over, Peer};
 use report::Report;
 use server::Cores;
@@ -113,6 +115,9 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let names: Vec<(&str, &str)> =
         workload::ALL.iter().map(|workload| (workload.name, workload.title)).chain(OTHERS).collect();
+    let second =
+        opinion::ALL.iter().map(|asked| (asked.name, "a second opinion: the same, asked by tcpkali"));
+    let names: Vec<_> = names.into_iter().chain(second).collect();
     if arguments.list {
         for (name, title) in names {
             println!("{name:12} {title}");
@@ -162,9 +167,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         eprintln!("{title}");
         report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &environment)?;
     }
+    measure_opinion(&arguments, &mut report, &peers, rounds, time, &environment);
     println!("{}", report.heading());
     for table in [
         report.timed_table(|_| true),
+        report.opinion_table(),
         report.tls_table(),
         report.flood_table(),
         report.ws_table(),
@@ -288,6 +295,36 @@ fn measure_tls(
     Ok(())
 }
 
+/// Asks for the second opinion.
+fn measure_opinion(
+    arguments: &Arguments,
+    report: &mut Report,
+    peers: &[Peer],
+    rounds: usize,
+    time: Duration,
+    environment: &Environment,
+) {
+    let wanted: Vec<_> = opinion::ALL.iter().filter(|asked| arguments.wants(asked.name)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let Some(tcpkali) = Tcpkali::find() else {
+        eprintln!("tcpkali is not installed: there is no second opinion");
+        return;
+    };
+    for asked in wanted {
+        eprintln!("{}, by {}", asked.beside, tcpkali.title);
+        let outcomes = opinion::measure(asked, &tcpkali, peers, rounds, time, environment, arguments.quick);
+        for (peer, outcome) in &outcomes {
+            if let Err(error) = outcome {
+                report.fail(*peer, error);
+            }
+        }
+        report.opinions.push((asked, outcomes));
+    }
+    report.tcpkali = Some(tcpkali.title);
+}
+
 /// Runs the measurement for each peer, and keeps the results.
 fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<T>) -> Vec<(Peer, T)> {
     let mut all = Vec::new();
@@ -309,9 +346,10 @@ fn write(report: &Report, root: &Path) -> Result<()> {
     let few =
         format!("{heading}\n\n{}", report.timed_table(|workload| report::TELLING.contains(&workload.title)));
     let [timed, rest, scaling] = [report.timed_table(|_| true), report.rest_table(), report.scaling_table()];
+    let opinion = report.opinion_table();
     report::rewrite(&root.join("README.md"), &few)?;
     let page = root.join("docs/performance.md");
-    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{rest}\n{scaling}"))?;
+    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{opinion}\n{rest}\n{scaling}"))?;
     report::rewrite_tls(&page, &format!("{heading}\n\n{}\n{}", report.tls_table(), report.flood_table()))?;
     report::rewrite_ws(&page, &format!("{heading}\n\n{}", report.ws_table()))?;
     let plot = root.join("docs/scaling.svg");

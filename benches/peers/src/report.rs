@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::flood::Flood;
 use crate::interval::Estimate;
+use crate::opinion::{self, Asked};
 use crate::peer::{Environment, Over, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
@@ -32,6 +33,9 @@ pub struct Report {
     /// Another revision is measured too.
     compares: bool,
     pub timed: Vec<(&'static Workload, Vec<(Peer, Outcome)>)>,
+    /// The workloads of the other load generator, and its name.
+    pub opinions: Vec<(&'static Asked, Vec<(Peer, Outcome)>)>,
+    pub tcpkali: Option<String>,
     pub idle: Vec<(Peer, Idle)>,
     pub start: Vec<(Peer, Start)>,
     pub calls: Vec<(Peer, Calls)>,
@@ -75,6 +79,8 @@ impl Report {
             how,
             compares: environment.former.is_some(),
             timed: Vec::new(),
+            opinions: Vec::new(),
+            tcpkali: None,
             idle: Vec::new(),
             start: Vec::new(),
             calls: Vec::new(),
@@ -158,18 +164,29 @@ impl Report {
     fn timed(&self, peers: &[Peer], wanted: impl Fn(&Workload) -> bool) -> String {
         let mut table = header("µs of the server's processor time", peers.iter().map(|peer| peer.title()));
         for (workload, outcomes) in self.timed.iter().filter(|(workload, _)| wanted(workload)) {
-            let of = |peer| outcomes.iter().find(|(other, _)| *other == peer).map(|(_, outcome)| outcome);
-            let limit = of(Peer::Limit).and_then(|outcome| outcome.as_ref().ok());
-            let cells = peers.iter().map(|&peer| match of(peer) {
-                None => NOTHING.to_owned(),
-                Some(Err(_)) => "fails".to_owned(),
-                Some(Ok(rounds)) => cell(rounds, limit.filter(|_| peer != Peer::Limit)),
-            });
-            row(&mut table, workload.title, cells);
+            row(&mut table, workload.title, peers.iter().map(|&peer| timed_cell(outcomes, peer)));
             if let Kind::Latency(..) = workload.kind {
-                let cells = peers.iter().map(|&peer| latency(of(peer)));
+                let cells = peers.iter().map(|&peer| latency(outcome_of(outcomes, peer)));
                 row(&mut table, "its latency in µs: p50 / p99 / max", cells);
             }
+        }
+        table
+    }
+
+    /// What the other load generator finds, beside the figures of this one.
+    pub fn opinion_table(&self) -> String {
+        let Some(tcpkali) = &self.tcpkali else { return String::new() };
+        let peers = self.columns(&opinion::PEERS);
+        let titles = peers
+            .iter()
+            .flat_map(|peer| [format!("{}: here", peer.title()), format!("{}: {tcpkali}", peer.title())]);
+        let mut table = header("µs of the server's processor time", titles);
+        for (asked, theirs) in &self.opinions {
+            let ours = self.timed.iter().find(|(workload, _)| workload.name == asked.beside);
+            let nobody = Vec::new();
+            let ours = ours.map_or(&nobody, |(_, outcomes)| outcomes);
+            let cells = peers.iter().flat_map(|&peer| [timed_cell(ours, peer), timed_cell(theirs, peer)]);
+            row(&mut table, asked.title(), cells);
         }
         table
     }
@@ -277,6 +294,20 @@ fn processor_times(rounds: &[Round]) -> Vec<f64> {
     rounds.iter().map(|round| round.cpu).collect()
 }
 
+fn outcome_of(outcomes: &[(Peer, Outcome)], peer: Peer) -> Option<&Outcome> {
+    outcomes.iter().find(|(other, _)| *other == peer).map(|(_, outcome)| outcome)
+}
+
+/// The figures of one server, with the ratio to the limit of the same outcomes.
+fn timed_cell(outcomes: &[(Peer, Outcome)], peer: Peer) -> String {
+    let limit = outcome_of(outcomes, Peer::Limit).and_then(|outcome| outcome.as_ref().ok());
+    match outcome_of(outcomes, peer) {
+        None => NOTHING.to_owned(),
+        Some(Err(_)) => "fails".to_owned(),
+        Some(Ok(rounds)) => cell(rounds, limit.filter(|_| peer != Peer::Limit)),
+    }
+}
+
 fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
     let of = processor_times;
     let cpu = significant(median(of(rounds).into_iter()));
@@ -308,8 +339,8 @@ fn latency(outcome: Option<&Outcome>) -> String {
     format!("{p50:.0} / {:.0} [{:.0}–{:.0}] / {max:.0}", p99.middle, p99.low, p99.high)
 }
 
-pub fn header(first: &str, columns: impl Iterator<Item = &'static str>) -> String {
-    let columns: Vec<_> = columns.collect();
+pub fn header(first: &str, columns: impl Iterator<Item = impl Into<String>>) -> String {
+    let columns: Vec<String> = columns.map(Into::into).collect();
     format!("| {first} | {} |\n|---|{}\n", columns.join(" | "), "--:|".repeat(columns.len()))
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
@@ -60,6 +60,7 @@ fn pin(core: usize) -> Result<()> {
 pub struct Server {
     child: Child,
     clock: ClockId,
+    core: usize,
     pub endpoint: Endpoint,
     /// The server behind a proxy. It does the work, so its processor time counts too.
     behind: Option<Box<Server>>,
@@ -79,7 +80,7 @@ impl Server {
         let program = command.get_program().to_string_lossy().into_owned();
         let child = child.with_context(|| format!("starting {program}"))?;
         let clock = clock_getcpuclockid(Pid::from_raw(child.id() as i32))?;
-        Ok(Server { child, clock, endpoint, behind: None })
+        Ok(Server { child, clock, core: cores.server, endpoint, behind: None })
     }
 
     /// Adds the server behind this proxy.
@@ -136,12 +137,14 @@ impl Server {
         Ok(Duration::from(clock_gettime(self.clock)?) + behind)
     }
 
-    /// How often another process has taken the processor from it or from this process, by the kernel's count. A server with
-    /// several threads or processes on its one processor disturbs itself: then it is left out.
-    pub fn disturbances(&self) -> Result<u64> {
+    /// What other processes have taken until now, by the kernel's account.
+    pub fn taken(&self) -> Result<Taken> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid()))?.count();
+        // A server with several threads or processes on its one processor waits for itself.
         let is_alone = threads == 1 && self.behind.is_none();
-        Ok(taken_away("self")? + if is_alone { taken_away(&self.pid().to_string())? } else { 0 })
+        let server = if is_alone { waited(&self.pid().to_string())? } else { Duration::ZERO };
+        let busy = busy(self.core)?.saturating_sub(self.cpu()?);
+        Ok(Taken { generator: waited("self")?, server, others: busy })
     }
 
     /// A line of its smaps_rollup, in bytes.
@@ -155,14 +158,53 @@ impl Server {
     }
 }
 
-/// The number of involuntary context switches of a process (proc_pid_status(5)).
-fn taken_away(process: &str) -> Result<u64> {
-    let path = format!("/proc/{process}/status");
+/// The time that other processes took, since the processes started.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    /// The load generator could run, and another process had its processor. It never sleeps.
+    generator: Duration,
+    /// The same of the server, without what it takes to wake it.
+    server: Duration,
+    /// Other processes used the server's processor, as far as the kernel's ticks show it.
+    others: Duration,
+}
+
+/// The kernel's own part in the delay after each time that a process slept.
+const WAKING: Duration = Duration::from_micros(20);
+
+/// Ticks of the processors' account: this much may be credited to the wrong process.
+const TICKS: Duration = Duration::from_millis(20);
+
+impl Taken {
+    /// The share of this time that others took, since an earlier account.
+    pub fn share_since(self, earlier: Taken, time: Duration) -> f64 {
+        let others = self.others.saturating_sub(earlier.others);
+        // The account is a sample, so that a tenth of the time may be chance.
+        let others = others.saturating_sub(TICKS + time / 10);
+        let waited =
+            self.generator.saturating_sub(earlier.generator) + self.server.saturating_sub(earlier.server);
+        waited.max(others).as_secs_f64() / time.as_secs_f64()
+    }
+}
+
+/// How long the single thread of a process could run and did not, without the time that waking takes: the second and third
+/// field of its schedstat.
+fn waited(process: &str) -> Result<Duration> {
+    let path = format!("/proc/{process}/schedstat");
     let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-    let count = text.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-    count
-        .and_then(|count| count.trim().parse().ok())
-        .with_context(|| format!("{path}: no involuntary switches"))
+    let fields: Vec<u64> = text.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let &[_, waited, slices] = &fields[..] else { bail!("{path}: not three numbers: {text}") };
+    Ok(Duration::from_nanos(waited).saturating_sub(WAKING * u32::try_from(slices).unwrap_or(u32::MAX)))
+}
+
+/// How long a processor has worked for processes, or was taken from this machine (proc_stat(5): user, nice, system, steal).
+fn busy(core: usize) -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} ")));
+    let fields: Vec<u64> =
+        line.unwrap_or_default().split_whitespace().map_while(|field| field.parse().ok()).collect();
+    ensure!(fields.len() > 7, "/proc/stat: no account of processor {core}");
+    Ok(Duration::from_millis(10) * u32::try_from(fields[..3].iter().sum::<u64>() + fields[7])?)
 }
 
 fn is_early(error: &io::Error) -> bool {

@@ -198,8 +198,8 @@ pub fn measure(
 /// How often a round is measured again that other processes have disturbed.
 const REPEATS: usize = 3;
 
-/// Disturbances a second that are left to the kernel's own work.
-const DISTURBANCES: f64 = 25.0;
+/// The share of a round that other processes may take. On an idle machine they take a tenth of it.
+const TAKEN: f64 = 0.03;
 
 /// Rounds in which other processes took the processors from the server or the load generator.
 #[derive(Default)]
@@ -227,16 +227,16 @@ fn calm_round(
     time: Duration,
     disturbed: &mut Disturbed,
 ) -> Result<Round> {
-    let mut calmest: Option<(u64, Round)> = None;
+    let mut calmest: Option<(f64, Round)> = None;
     disturbed.rounds += 1;
     for attempt in 0..=REPEATS {
-        let (before, start) = (server.disturbances()?, std::time::Instant::now());
+        let (before, start) = (server.taken()?, std::time::Instant::now());
         let round = round(server, load, time)?;
-        let count = server.disturbances()?.saturating_sub(before);
-        if calmest.is_none_or(|(least, _)| count < least) {
-            calmest = Some((count, round));
+        let share = server.taken()?.share_since(before, start.elapsed());
+        if calmest.is_none_or(|(least, _)| share < least) {
+            calmest = Some((share, round));
         }
-        if count as f64 <= (DISTURBANCES * start.elapsed().as_secs_f64()).max(1.0) {
+        if share <= TAKEN {
             return Ok(round);
         }
         match attempt {

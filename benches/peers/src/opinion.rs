@@ -1,0 +1,197 @@
+//! A second opinion: requests sent by a load generator of another project, tcpkali. Its processes share nothing with this program;
+//! only the server's processor time is read here, as in all other workloads.
+
+use std::env;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::endpoint::{Endpoint, TIMEOUT};
+use crate::peer::{Environment, Over, Peer, Service};
+use crate::server::{Server, is_installed};
+use crate::words::{Exchange, Form, exchanges};
+use crate::workload::{self, Outcome, Round};
+
+/// A workload that tcpkali can do: connections that each send the same message at a fixed rate.
+pub struct Asked {
+    pub name: &'static str,
+    /// The workload of this program with the same connections, and the same number of requests in a write.
+    pub beside: &'static str,
+    connections: usize,
+    requests: u64,
+    /// Messages a second on each connection.
+    rate: u64,
+}
+
+impl Asked {
+    /// The title of the workload beside it.
+    pub fn title(&self) -> &'static str {
+        workload::ALL
+            .iter()
+            .find(|workload| workload.name == self.beside)
+            .map_or("", |workload| workload.title)
+    }
+}
+
+pub const ALL: [Asked; 3] = [
+    Asked { name: "second-64x1", beside: "tcp-64x1", connections: 64, requests: 1, rate: 500 },
+    Asked { name: "second-1000x1", beside: "tcp-1000x1", connections: 1000, requests: 1, rate: 30 },
+    Asked { name: "second-64x32", beside: "tcp-64x32", connections: 64, requests: 32, rate: 100 },
+];
+
+pub const PEERS: [Peer; 5] = [Peer::Limit, Peer::Ipcd, Peer::Former, Peer::Redis, Peer::Tokio];
+
+/// Connections that it opens in a second. At a much higher rate, version 1.2.0 did not end.
+const CONNECTS: usize = 2000;
+
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Connections in a run that only checks.
+const QUICK: usize = 64;
+
+/// One run of it.
+#[derive(Clone, Copy)]
+struct Run {
+    connections: usize,
+    /// Messages a second on each.
+    rate: u64,
+    time: Duration,
+}
+
+/// tcpkali, as it is named in the tables.
+#[derive(Clone)]
+pub struct Tcpkali {
+    program: String,
+    pub title: String,
+}
+
+impl Tcpkali {
+    /// The program that `IPCD_TCPKALI` names, or else the installed one.
+    pub fn find() -> Option<Tcpkali> {
+        let program = env::var("IPCD_TCPKALI").unwrap_or_else(|_| "tcpkali".to_owned());
+        if !is_installed(&program) {
+            return None;
+        }
+        let said = Command::new(&program).arg("--version").output().ok()?;
+        let said = [said.stdout, said.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let version = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+        Some(Tcpkali { title: format!("tcpkali {version}"), program })
+    }
+
+    /// Runs it once. Returns the replies that it received whole; it counts bytes, and does not compare them.
+    fn run(&self, server: &Server, exchange: &Exchange, asked: Run) -> Result<u64> {
+        let Endpoint::Tcp(port) = server.endpoint else { unreachable!("a port of TCP") };
+        let mut command = Command::new(&self.program);
+        command.args(["--workers", "1", "--write-combine", "off"]);
+        command.args([
+            "--connect-rate",
+            &CONNECTS.to_string(),
+            "--connections",
+            &asked.connections.to_string(),
+        ]);
+        command.args(["--duration", &asked.time.as_secs_f64().to_string()]);
+        command.args(["--message-rate", &asked.rate.to_string(), "--message"]);
+        command.arg(str::from_utf8(&exchange.request)?).arg(format!("127.0.0.1:{port}"));
+        let said = output_within(command, asked.time + TIMEOUT).with_context(|| self.title.clone())?;
+        let problem = || format!("{}: {said}", self.title);
+        let sent = total(&said, "Total data sent:").with_context(problem)?;
+        let received = total(&said, "Total data received:").with_context(problem)?;
+        let [asked, answered] =
+            [sent / exchange.request.len() as u64, received / exchange.reply.len() as u64];
+        ensure!(answered > 0, "none of {asked} messages was answered");
+        // It also counts the message that is being sent at the end.
+        ensure!(answered <= asked + 1, "{answered} replies to {asked} messages: more than was asked for");
+        Ok(answered)
+    }
+}
+
+/// Standard output of a program that succeeds. It writes less than a pipe holds.
+fn output_within(mut command: Command, time: Duration) -> Result<String> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let deadline = Instant::now() + time;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None if Instant::now() < deadline => sleep(Duration::from_millis(5)),
+            None => {
+                child.kill()?;
+                child.wait()?;
+                bail!("it did not end within {time:?}");
+            }
+        }
+    };
+    let (mut said, mut problems) = (String::new(), String::new());
+    child.stdout.take().context("its output")?.read_to_string(&mut said)?;
+    child.stderr.take().context("its errors")?.read_to_string(&mut problems)?;
+    ensure!(status.success(), "{status}: {}", problems.trim_end());
+    Ok(said)
+}
+
+/// The number of bytes in such a line: "Total data sent:     156.7 KiB (160475 bytes)".
+fn total(said: &str, title: &str) -> Option<u64> {
+    let line = said.lines().find_map(|line| line.strip_prefix(title))?;
+    line.split_once('(')?.1.split_once(' ')?.0.parse().ok()
+}
+
+/// Measures all peers with it, in turn, round by round.
+pub fn measure(
+    asked: &Asked,
+    tcpkali: &Tcpkali,
+    peers: &[Peer],
+    rounds: usize,
+    time: Duration,
+    environment: &Environment,
+    quick: bool,
+) -> Vec<(Peer, Outcome)> {
+    let start = |peer: Peer| -> Result<Server> {
+        let mut server = peer.spawn(Service::Multiply, Over::Tcp, environment)?;
+        server.wait()?;
+        Ok(server)
+    };
+    let mut all: Vec<_> = PEERS
+        .into_iter()
+        .filter(|peer| peers.contains(peer))
+        .map(|peer| (peer, start(peer), Vec::new()))
+        .collect();
+    let connections = if quick { asked.connections.min(QUICK) } else { asked.connections };
+    // The time to connect counts.
+    let time = time.max(SHORTEST) + Duration::from_secs_f64(connections as f64 / CONNECTS as f64);
+    let run = Run { connections, rate: asked.rate, time };
+    for _ in 0..rounds {
+        for (peer, server, done) in &mut all {
+            let Ok(running) = server else { continue };
+            match once(asked.requests, tcpkali, *peer, running, run) {
+                Ok(round) => done.push(round),
+                Err(error) => *server = Err(error),
+            }
+        }
+    }
+    let outcome = |server: Result<Server>, done| server.map(|_| done).map_err(|error| format!("{error:#}"));
+    all.into_iter().map(|(peer, server, done)| (peer, outcome(server, done))).collect()
+}
+
+fn once(requests: u64, tcpkali: &Tcpkali, peer: Peer, server: &Server, run: Run) -> Result<Round> {
+    let exchange = &exchanges(peer, requests, Form::Lines)[0];
+    let before = server.cpu()?;
+    let answered = (tcpkali.run(server, exchange, run)? * requests) as f64;
+    let cpu = (server.cpu()? - before).as_secs_f64();
+    Ok(Round { cpu: cpu * 1e6 / answered, per_second: answered / run.time.as_secs_f64(), latency: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn total_is_the_number_of_bytes_in_its_line() {
+        let said =
+            "Total data sent:     156.7 KiB (160475 bytes)\nTotal data received: 0.6 MiB (609805 bytes)\n";
+        assert_eq!(total(said, "Total data sent:"), Some(160_475));
+        assert_eq!(total(said, "Total data received:"), Some(609_805));
+        assert_eq!(total("", "Total data sent:"), None);
+    }
+}
