@@ -205,7 +205,8 @@ impl Reactor {
     fn note_part(&mut self, now: Timestamp, peer: ConnectionId, written: io::Result<usize>) -> bool {
         let Some(slot) = self.slots.get_mut(peer) else { return false };
         let is_blocked = match &written {
-            Ok(_) => slot.writing != Writing::Always,
+            // A wire may take less than it is offered though the kernel has taken all of that.
+            Ok(_) => slot.wire.is_stuck(false) && slot.writing != Writing::Always,
             Err(error) if error.kind() == ErrorKind::WouldBlock => true,
             Err(_) => false,
         };
@@ -303,9 +304,14 @@ impl Reactor {
             return self.engine.handle(now, Input::Writable { peer });
         }
         match slot.send(outgoing.slices()) {
-            Ok(count) => {
+            // The wire took it, but the kernel did not.
+            Ok(bytes) if slot.wire.is_holding() => {
+                self.engine.handle(now, Input::Sent { peer, bytes });
+                self.engine.handle(now, Input::Blocked { peer });
+            }
+            Ok(bytes) => {
                 slot.writing = Writing::Free;
-                self.engine.handle(now, Input::Sent { peer, bytes: count });
+                self.engine.handle(now, Input::Sent { peer, bytes });
                 self.engine.handle(now, Input::Writable { peer });
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -341,20 +347,29 @@ mod tests {
         has_ended: bool,
     }
 
+    /// Connects to a service.
+    fn join(reactor: &mut Reactor, service: Service, wire: Wire) -> (UnixStream, ConnectionId) {
+        let (ours, socket) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&ours, 4096).unwrap();
+        let peer = reactor.watch(Connection::new(ours.into())).unwrap();
+        reactor.slots.get_mut(peer).unwrap().wire = wire;
+        let transport = Transport::UNIX;
+        let binding = Rc::new(Binding { endpoint: "unix:///s".into(), service, transport, allowed: None });
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        reactor.engine.handle(reactor.now(), Input::Opened { peer, binding: &binding, remote });
+        (socket, peer)
+    }
+
     impl Client {
         fn connect() -> Client {
-            let (ours, socket) = UnixStream::pair().unwrap();
-            ours.set_nonblocking(true).unwrap();
-            socket.set_nonblocking(true).unwrap();
-            rustix::net::sockopt::set_socket_send_buffer_size(&ours, 4096).unwrap();
+            Client::connect_to(Service::Multiply)
+        }
+
+        fn connect_to(service: Service) -> Client {
             let mut reactor = Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).unwrap();
-            let peer = reactor.watch(Connection::new(ours.into())).unwrap();
-            reactor.slots.get_mut(peer).unwrap().wire = Wire::Masked(Box::default());
-            let (service, transport) = (Service::Multiply, Transport::UNIX);
-            let binding =
-                Rc::new(Binding { endpoint: "unix:///s".into(), service, transport, allowed: None });
-            let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-            reactor.engine.handle(reactor.now(), Input::Opened { peer, binding: &binding, remote });
+            let (socket, peer) = join(&mut reactor, service, Wire::Masked(Box::default()));
             Client { reactor, socket, peer, heard: Vec::new(), has_ended: false }
         }
 
@@ -412,6 +427,39 @@ mod tests {
         let mut client = Client::connect();
         client.say(&[QUESTION]);
         client.wait_for("the answer", |client| client.heard == [QUESTION]);
+    }
+
+    #[test]
+    fn wire_that_holds_what_the_kernel_did_not_take_waits_for_room() {
+        let mut client = Client::connect();
+        let (peer, now) = (client.peer, client.reactor.now());
+        let connection = client.reactor.slots.connection(peer).unwrap();
+        while connection.write(&[&[0; 100]]).is_ok() {}
+        client.reactor.set_blocked(now, peer);
+        client.say(&mask(b"5 10\n"));
+        client.reactor.retry(now, peer);
+        let slot = client.reactor.slots.get_mut(peer).unwrap();
+        assert!(slot.wire.is_holding() && slot.writing == Writing::Blocked);
+        let reply = mask(b"Data received\n50.0\n");
+        client.wait_for("the reply", |client| client.heard.ends_with(&reply));
+    }
+
+    #[test]
+    fn wire_that_holds_nothing_is_not_blocked_by_a_long_message() {
+        let mut client = Client::connect_to(Service::Chat);
+        let (mut said, speaker) = join(&mut client.reactor, Service::Chat, Wire::Plain);
+        client.say(&mask(b"Ann\n"));
+        said.write_all(b"Bob\n").unwrap();
+        let text = "m".repeat(200);
+        for number in 0..3 {
+            said.write_all(format!("{number} {text}\n").as_bytes()).unwrap();
+            let delivered = format!("{number} {text}\n");
+            client.wait_for("the message", |client| unmask(&client.heard).0.ends_with(delivered.as_bytes()));
+            let slot = client.reactor.slots.get_mut(client.peer).unwrap();
+            assert_eq!(slot.writing, Writing::Free, "all of message {number} was written");
+            assert!(!slot.asks_for_room);
+        }
+        assert!(client.reactor.slots.get_mut(speaker).is_some());
     }
 
     #[test]
