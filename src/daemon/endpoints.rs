@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::listens::ListenSpec;
+use super::retry::Retries;
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
 use crate::endpoint::ResolvedEndpoint;
@@ -52,7 +53,7 @@ impl Daemon {
     ///
     /// # Errors
     /// One line for each place that could not be opened. Then nothing has changed.
-    pub(super) fn open(&mut self, wanted: &[ListenSpec]) -> Result<(), Vec<String>> {
+    pub(super) fn open(&mut self, wanted: &[ListenSpec], mut retries: Retries) -> Result<(), Vec<String>> {
         let mut opened: Vec<ResolvedEndpoint> = Vec::new();
         let mut moved: Vec<(ResolvedEndpoint, Binding)> = Vec::new();
         let mut errors: Vec<Unopened> = Vec::new();
@@ -73,7 +74,7 @@ impl Daemon {
             if self.reactor.listener(&want.place).is_some() || self.take_handed(want) {
                 continue;
             }
-            match self.open_one(want, wanted, &mut moved) {
+            match self.open_one(want, wanted, &mut moved, &mut retries) {
                 Ok(()) => opened.push(want.place.clone()),
                 Err(error) if error.is_address_missing && want.listen.endpoint.is_localhost() => {
                     missing.push((want, error));
@@ -172,6 +173,7 @@ impl Daemon {
         want: &ListenSpec,
         wanted: &[ListenSpec],
         moved: &mut Vec<(ResolvedEndpoint, Binding)>,
+        retries: &mut Retries,
     ) -> Result<(), Unopened> {
         let mut outcome = open(&want.place, &want.options);
         if outcome.as_ref().is_err_and(|error| error.is_in_use()) {
@@ -184,7 +186,16 @@ impl Daemon {
                 outcome = open(&want.place, &want.options);
             }
         }
-        if outcome.as_ref().is_err_and(|error| error.is_in_use()) && self.give_up_handed(&want.place) {
+        let is_given_up =
+            outcome.as_ref().is_err_and(|error| error.is_in_use()) && self.give_up_handed(&want.place);
+        if is_given_up {
+            outcome = open(&want.place, &want.options);
+        }
+        while let Err(error) = &outcome
+            && (is_given_up || error.owner().is_none())
+            && unit::explain(error, &self.units).is_none()
+            && retries.wait_for(error)
+        {
             outcome = open(&want.place, &want.options);
         }
         let opened = outcome.map_err(|error| match unit::explain(&error, &self.units) {

@@ -33,6 +33,7 @@ mod record;
 mod reload;
 #[cfg(feature = "tls")]
 mod renewal;
+mod retry;
 #[cfg(feature = "nats")]
 mod sharing;
 mod signals;
@@ -69,6 +70,7 @@ pub use file::{DEFAULT_FILE, configuration};
 use handover::TakenOver;
 use limits::settings;
 use listens::{Runtime, wanted};
+use retry::Retries;
 use status::Status;
 use transcript::Transcript;
 use unit::UnitSocket;
@@ -208,7 +210,7 @@ impl Daemon {
         if let Some(user) = user {
             daemon.become_user(user, &wanted)?;
         }
-        daemon.open(&wanted).map_err(Failure::Unavailable)?;
+        daemon.open(&wanted, Retries::at_start()).map_err(Failure::Unavailable)?;
         daemon.bound_receiving(&config.settings, &wanted);
         daemon.transcript = daemon
             .transcript_of(config.transcript.as_deref())

@@ -4,6 +4,7 @@
 use super::certificates;
 use super::limits::settings;
 use super::listens::{ListenSpec, wanted};
+use super::retry::Retries;
 use super::{Daemon, advice, configuration, nats};
 use crate::endpoint::ResolvedEndpoint;
 use crate::host;
@@ -55,7 +56,7 @@ impl Daemon {
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
-        self.open(&wanted)?;
+        self.open(&wanted, Retries::none())?;
         self.bound_receiving(&config.settings, &wanted);
         #[cfg(feature = "tls")]
         self.take(certificates);

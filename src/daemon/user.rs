@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::listens::ListenSpec;
+use super::retry::Retries;
 use super::{Daemon, Failure};
 use crate::host::user::{User, make_directory};
 use crate::os_error::describe;
@@ -14,7 +15,7 @@ impl Daemon {
     pub(super) fn become_user(&mut self, user: &User, wanted: &[ListenSpec]) -> Result<(), Failure> {
         let network: Vec<ListenSpec> =
             wanted.iter().filter(|want| want.place.path().is_none()).cloned().collect();
-        self.open(&network).map_err(Failure::Unavailable)?;
+        self.open(&network, Retries::at_start()).map_err(Failure::Unavailable)?;
         for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {
             make_directory(directory, user).map_err(|error| {
                 Failure::Unavailable(vec![format!(

@@ -133,7 +133,14 @@ impl TestDir {
     }
 
     /// Starts a command that becomes ipcd, and waits until it is ready.
-    pub fn start(self, mut command: Command) -> Daemon {
+    pub fn start(self, command: Command) -> Daemon {
+        let daemon = self.begin(command);
+        daemon.wait_for_log("is ready");
+        daemon
+    }
+
+    /// Starts a command that becomes ipcd.
+    pub fn begin(self, mut command: Command) -> Daemon {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         drop(command); // this closes its descriptors
         let log = Arc::new(Log::default());
@@ -148,9 +155,7 @@ impl TestDir {
             writer.lines.lock().unwrap().1 = true;
             writer.changed.notify_all();
         });
-        let daemon = Daemon { child, directory: self.directory, ip: self.ip, log };
-        daemon.wait_for_log("is ready");
-        daemon
+        Daemon { child, directory: self.directory, ip: self.ip, log }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How ipcd starts, and its errors when it cannot.
 
 mod defaults;
+mod ports;
 mod sockets;
 
 use std::collections::BTreeSet;
