@@ -99,8 +99,10 @@ fn unit_with_another_socket_type_at_the_path_is_named() {
 #[test]
 fn foreign_port_holder_beside_a_unit_is_named() {
     let (test_dir, manager, socket, port) = test_dir();
-    let other = crate::harness::around::Helper::on_tcp("127.0.0.1", port);
-    test_dir.write_config(&with_chat(&format!("tcp://127.0.0.1:{port}")));
+    // Not 127.0.0.1, where a connection of another program may have this port.
+    let ip = TestDir::new().ip;
+    let other = crate::harness::around::Helper::on_tcp(ip, port);
+    test_dir.write_config(&with_chat(&format!("tcp://{ip}:{port}")));
     let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     assert!(said.contains(&format!("address already in use (by {})", other.shown())), "{said}");
 }
