@@ -31,6 +31,7 @@ pub struct Work {
 pub struct Latency {
     pub p50: f64,
     pub p99: f64,
+    pub p999: f64,
     pub max: f64,
 }
 
@@ -39,7 +40,7 @@ impl Latency {
         nanoseconds.sort_unstable();
         let last = nanoseconds.len().checked_sub(1)?;
         let at = |share: f64| f64::from(nanoseconds[(last as f64 * share).round() as usize]) / 1e3;
-        Some(Latency { p50: at(0.5), p99: at(0.99), max: at(1.0) })
+        Some(Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1.0) })
     }
 }
 

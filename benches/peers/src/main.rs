@@ -5,6 +5,7 @@ mod flood;
 mod history;
 mod interval;
 mod load;
+mod manager;
 mod opinion;
 mod peer;
 mod plot;
@@ -15,6 +16,7 @@ mod room;
 mod scaling;
 mod server;
 mod stream;
+mod tail;
 mod words;
 mod workload;
 
@@ -90,6 +92,9 @@ const OTHERS: [(&str, &str); 9] = [
     ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
+const TAIL: (&str, &str) =
+    ("tail", "round trips of one client while the daemon does something large for others");
+
 /// Rounds of `scaling`, which spends most of its time on connecting.
 const SCALING_ROUNDS: usize = 3;
 
@@ -117,7 +122,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         workload::ALL.iter().map(|workload| (workload.name, workload.title)).chain(OTHERS).collect();
     let second =
         opinion::ALL.iter().map(|asked| (asked.name, "a second opinion: the same, asked by tcpkali"));
-    let names: Vec<_> = names.into_iter().chain(second).collect();
+    let names: Vec<_> = names.into_iter().chain(second).chain([TAIL]).collect();
     if arguments.list {
         for (name, title) in names {
             println!("{name:12} {title}");
@@ -168,6 +173,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &environment)?;
     }
     measure_opinion(&arguments, &mut report, &peers, rounds, time, &environment);
+    let (name, title) = TAIL;
+    if arguments.wants(name) && peers.contains(&Peer::Ipcd) {
+        eprintln!("{title}");
+        report.tail = tail::measure(&environment, quick)?;
+    }
     println!("{}", report.heading());
     for table in [
         report.timed_table(|_| true),
@@ -177,6 +187,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.ws_table(),
         report.rest_table(),
         report.scaling_table(),
+        report.tail_table(),
     ] {
         if table.lines().count() > 2 {
             println!("\n{table}");
@@ -346,10 +357,10 @@ fn write(report: &Report, root: &Path) -> Result<()> {
     let few =
         format!("{heading}\n\n{}", report.timed_table(|workload| report::TELLING.contains(&workload.title)));
     let [timed, rest, scaling] = [report.timed_table(|_| true), report.rest_table(), report.scaling_table()];
-    let opinion = report.opinion_table();
+    let [opinion, tail] = [report.opinion_table(), report.tail_table()];
     report::rewrite(&root.join("README.md"), &few)?;
     let page = root.join("docs/performance.md");
-    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{opinion}\n{rest}\n{scaling}"))?;
+    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{opinion}\n{rest}\n{scaling}\n{tail}"))?;
     report::rewrite_tls(&page, &format!("{heading}\n\n{}\n{}", report.tls_table(), report.flood_table()))?;
     report::rewrite_ws(&page, &format!("{heading}\n\n{}", report.ws_table()))?;
     let plot = root.join("docs/scaling.svg");

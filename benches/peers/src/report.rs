@@ -14,6 +14,7 @@ use crate::opinion::{self, Asked};
 use crate::peer::{Environment, Over, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
+use crate::tail;
 use crate::workload::{Disturbed, Kind, Outcome, Round, Workload};
 
 /// The workloads in the short table of README.md.
@@ -44,6 +45,7 @@ pub struct Report {
     pub tls_start: Vec<(Peer, Start)>,
     pub tls_calls: Vec<(Peer, Calls)>,
     pub flood: Option<Flood>,
+    pub tail: Vec<tail::Row>,
     /// Idle connections over WebSocket.
     pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
@@ -88,6 +90,7 @@ impl Report {
             tls_start: Vec::new(),
             tls_calls: Vec::new(),
             flood: None,
+            tail: Vec::new(),
             ws_idle: Vec::new(),
             scaling: Vec::new(),
             disturbed: Disturbed::default(),
@@ -146,6 +149,30 @@ impl Report {
         ] {
             let cells = [latency.p50, latency.p99, latency.max].map(|time| format!("{time:.0}"));
             row(&mut table, &title, cells.into_iter());
+        }
+        table
+    }
+
+    /// What one client notices of large things that happen to others.
+    pub fn tail_table(&self) -> String {
+        let titles = [
+            "p50",
+            "p99",
+            "p99.9",
+            "longest of one event",
+            "ms that an event lasts",
+            "ms of its processor time",
+        ];
+        let mut table = header("ipcd, µs of a round trip during", titles.into_iter());
+        for tail in &self.tail {
+            let whole = |time: f64| format!("{time:.0}");
+            let mut cells = vec![NOTHING.to_owned(); 3];
+            if let Some(trips) = tail.trips {
+                cells = [trips.p50, trips.p99, trips.p999].map(whole).to_vec();
+            }
+            let cpu = tail.cpu.map_or(NOTHING.to_owned(), significant);
+            cells.extend([whole(tail.worst), significant(tail.lasts), cpu]);
+            row(&mut table, &tail.title, cells.into_iter());
         }
         table
     }
@@ -370,7 +397,7 @@ pub fn significant(value: f64) -> String {
 }
 
 /// With thousands separators: 19,600 for 19600.
-fn grouped(value: usize) -> String {
+pub fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
     for (nth, digit) in digits.chars().enumerate() {

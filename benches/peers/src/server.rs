@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
@@ -122,6 +121,10 @@ impl Server {
         }
     }
 
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -213,8 +216,7 @@ fn is_early(error: &io::Error) -> bool {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The child has not been waited for, so the process id is still its own.
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+        let _ = self.child.kill();
         let _ = self.child.wait();
         if let Endpoint::Unix(path) = &self.endpoint {
             let _ = fs::remove_file(path);
