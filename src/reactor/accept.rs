@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use crate::engine::message::{Binding, Input, RemoteAddress, Timestamp};
 use crate::transport::connection::Connection;
+use crate::transport::datagram::MORE_TRIES_MAX;
 
 use super::report::EndpointError;
 use super::slots::{ListenerSlot, Source};
@@ -23,13 +24,14 @@ enum Refusal {
 
 impl Reactor {
     pub(super) fn accept(&mut self, now: Timestamp, listener_slot: usize, budget: usize) {
+        let mut more_tries = MORE_TRIES_MAX;
         for _ in 0..budget {
             let Some(ListenerSlot { listener, binding, .. }) = self.slots.listener_slot(listener_slot) else {
                 return;
             };
             let binding = Rc::clone(binding);
             if listener.is_for_datagrams() {
-                match self.take_datagram(now, listener_slot, &binding) {
+                match self.take_datagram(now, listener_slot, &binding, &mut more_tries) {
                     Ok(()) => continue,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // This may be the error of an earlier datagram (ip(7)), or memory is short. The next datagram may work.

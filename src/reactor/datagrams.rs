@@ -12,12 +12,13 @@ use crate::transport::datagram::{Received, Return};
 use crate::transport::listener::Listener;
 
 impl Reactor {
-    /// Receives one datagram and answers it.
+    /// Receives one datagram and answers it. `more_tries`: see [`Sender::find`](crate::transport::datagram::Sender::find).
     pub(super) fn take_datagram(
         &mut self,
         now: Timestamp,
         listener_slot: usize,
         binding: &Rc<Binding>,
+        more_tries: &mut u32,
     ) -> io::Result<()> {
         let Some(ListenerSlot { listener, ledger, .. }) = self.slots.listener_slot_mut(listener_slot) else {
             return Ok(());
@@ -27,7 +28,7 @@ impl Reactor {
         self.engine.handle(now, Input::Datagram { binding, remote, bytes, truncated, address });
         let mut way = None;
         while let Some(reply) = self.engine.poll_reply() {
-            let way = way.get_or_insert_with(|| sender.find());
+            let way = way.get_or_insert_with(|| sender.find(more_tries));
             let sent = way.as_ref().map_err(|why| *why);
             let sent = sent.and_then(|way| send(listener, ledger, remote, way, &reply));
             self.engine.handle(now, Input::Replied(sent));

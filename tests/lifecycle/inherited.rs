@@ -1,7 +1,7 @@
 //! Sockets that another program holds for ipcd, and that block an endpoint: each is named with its unit and the remedy, and no
 //! message blames ipcd.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -14,12 +14,13 @@ use socket2::{Domain, Socket, Type};
 
 const UNIT: &str = "ipcd.socket";
 
-/// A directory, and a unit's listening socket on a port of this test only, because other tests use wildcard addresses too.
+/// A directory, and a unit's listening socket on a port of this test only, because other tests use wildcard addresses too. Not a
+/// port that the kernel assigns: an outgoing connection may have it on another address.
 fn test_dir() -> (TestDir, Manager, TcpListener, u16) {
     let test_dir = TestDir::new();
     let manager = Manager::new(&test_dir);
-    let socket = TcpListener::bind((test_dir.ip, 0)).unwrap();
-    let port = socket.local_addr().unwrap().port();
+    let port = free_port();
+    let socket = TcpListener::bind((test_dir.ip, port)).unwrap();
     (test_dir, manager, socket, port)
 }
 
@@ -52,9 +53,9 @@ fn unit_with_a_dual_stack_wildcard_is_named_to_an_ipv4_endpoint() {
     let (test_dir, manager, ..) = test_dir();
     let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
     socket.set_only_v6(false).unwrap();
-    socket.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    let port = free_port();
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into()).unwrap();
     socket.listen(1).unwrap();
-    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
     test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
     let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     assert!(said.contains(&format!("(by tcp://[::]:{port} of ipcd.socket, handed over")), "{said}");

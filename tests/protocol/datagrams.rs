@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
+use crate::harness::around::free_port;
 use crate::harness::manager::Manager;
 use crate::harness::packets::Packets;
 use crate::harness::{Daemon, HELLO, MULTIPLY, TestDir, wait_until};
@@ -187,7 +188,7 @@ fn flood_with_unread_replies_delays_nobody() {
 #[test]
 fn reply_leaves_from_the_address_the_request_was_sent_to() {
     for (endpoint, own, other) in [("0.0.0.0", "127.0.0.1", "127.0.0.77"), ("[::]", "[::1]", "[::1]")] {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         if endpoint == "[::]" && UdpSocket::bind("[::1]:0").is_err() {
             continue; // this machine has no IPv6
         }
@@ -246,7 +247,7 @@ fn port_in_use_is_reported_with_its_holder() {
 #[test]
 fn reload_opens_closes_and_replaces_datagram_endpoints() {
     let daemon = Daemon::with(CONFIG);
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let reload = |config: &str| {
         let since = daemon.log().len();
         daemon.write_config(config);

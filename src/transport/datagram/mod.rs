@@ -21,6 +21,7 @@ use super::credentials;
 use super::passing::refuse_descriptors;
 use crate::engine::message::{Dropped, RemoteAddress};
 
+pub use address::MORE_TRIES_MAX;
 use address::Target;
 pub use room::Room;
 
@@ -66,15 +67,16 @@ impl Sender {
         }
     }
 
-    /// Resolves the address for its replies.
+    /// Resolves the address for its replies. `more_tries`: lookups that are left to all datagrams of a turn, at first
+    /// [`MORE_TRIES_MAX`].
     ///
     /// # Errors
     /// Why it gets none.
-    pub fn find(&self) -> Result<Return, Dropped> {
+    pub fn find(&self, more_tries: &mut u32) -> Result<Return, Dropped> {
         Ok(Return(match (&self.address, self.remote) {
             (Some(Address::Network(address)), _) => ReturnPath::Network(*address, self.own),
             (Some(Address::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
-                ReturnPath::Unix(address::find(address, uid, pid)?)
+                ReturnPath::Unix(address::find(address, uid, pid, more_tries)?)
             }
             // A user that the kernel cannot identify owns nothing.
             (Some(Address::Unix(_)), _) => return Err(Dropped::NotItsOwn),
