@@ -6,6 +6,7 @@ mod harness;
 mod allow;
 mod bounds;
 mod descriptors;
+mod idle;
 mod injection;
 mod limits;
 mod memory;

@@ -1,5 +1,6 @@
 //! Compares ipcd with alternatives to it. `benches/run` builds everything and starts this program.
 
+mod crowd;
 mod endpoint;
 mod flood;
 mod history;
@@ -92,8 +93,11 @@ const OTHERS: [(&str, &str); 9] = [
     ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
-const TAIL: (&str, &str) =
-    ("tail", "round trips of one client while the daemon does something large for others");
+/// Workloads of ipcd alone.
+const ALONE: [(&str, &str); 2] = [
+    ("tail", "round trips of one client while the daemon does something large for others"),
+    ("wake-ups", "how often the daemon is woken with nobody connected, and with 10,000 silent members"),
+];
 
 /// Rounds of `scaling`, which spends most of its time on connecting.
 const SCALING_ROUNDS: usize = 3;
@@ -122,7 +126,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         workload::ALL.iter().map(|workload| (workload.name, workload.title)).chain(OTHERS).collect();
     let second =
         opinion::ALL.iter().map(|asked| (asked.name, "a second opinion: the same, asked by tcpkali"));
-    let names: Vec<_> = names.into_iter().chain(second).chain([TAIL]).collect();
+    let names: Vec<_> = names.into_iter().chain(second).chain(ALONE).collect();
     if arguments.list {
         for (name, title) in names {
             println!("{name:12} {title}");
@@ -173,11 +177,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &environment)?;
     }
     measure_opinion(&arguments, &mut report, &peers, rounds, time, &environment);
-    let (name, title) = TAIL;
-    if arguments.wants(name) && peers.contains(&Peer::Ipcd) {
-        eprintln!("{title}");
-        report.tail = tail::measure(&environment, quick)?;
-    }
+    measure_ipcd(&arguments, &mut report, &peers, &environment)?;
     println!("{}", report.heading());
     for table in [
         report.timed_table(|_| true),
@@ -302,6 +302,30 @@ fn measure_tls(
     if arguments.wants(tls_flood.0) && peers.contains(&Peer::Ipcd) {
         eprintln!("{}", tls_flood.1);
         report.flood = Some(flood::measure(Peer::Ipcd, environment, rounds, quick)?);
+    }
+    Ok(())
+}
+
+/// What is measured of ipcd alone.
+fn measure_ipcd(
+    arguments: &Arguments,
+    report: &mut Report,
+    peers: &[Peer],
+    environment: &Environment,
+) -> Result<()> {
+    let wanted = |(name, title): (&str, &str)| {
+        let is_wanted = arguments.wants(name) && peers.contains(&Peer::Ipcd);
+        if is_wanted {
+            eprintln!("{title}");
+        }
+        is_wanted
+    };
+    let [tail, wake_ups] = ALONE;
+    if wanted(tail) {
+        report.tail = tail::measure(environment, arguments.quick).context("tail")?;
+    }
+    if wanted(wake_ups) {
+        report.wake_ups = Some(rest::wake_ups(environment, arguments.quick).context("wake-ups")?);
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub struct Report {
     pub tls_calls: Vec<(Peer, Calls)>,
     pub flood: Option<Flood>,
     pub tail: Vec<tail::Row>,
+    pub wake_ups: Option<rest::Silence>,
     /// Idle connections over WebSocket.
     pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
@@ -91,6 +92,7 @@ impl Report {
             tls_calls: Vec::new(),
             flood: None,
             tail: Vec::new(),
+            wake_ups: None,
             ws_idle: Vec::new(),
             scaling: Vec::new(),
             disturbed: Disturbed::default(),
@@ -225,6 +227,17 @@ impl Report {
         if !self.idle.is_empty() {
             let title = format!("ms of processor time in {} s with all idle", self.silence.as_secs_f64());
             line(&mut table, &title, &rest::PEERS, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
+            let title = "times that it was woken meanwhile";
+            line(&mut table, title, &rest::PEERS, &self.idle, |idle| idle.woken.to_string());
+        }
+        if let Some(rest::Silence { time, members, woken: [alone, full] }) = self.wake_ups {
+            let time = time.as_secs_f64();
+            for (title, woken) in [
+                (format!("times that it is woken in {time} s with nobody connected"), alone),
+                (format!("the same with {} silent members in the room", grouped(members)), full),
+            ] {
+                line(&mut table, &title, &rest::PEERS, &[(Peer::Ipcd, woken)], ToString::to_string);
+            }
         }
         table
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::crowd::fill_room;
 use crate::endpoint::TIMEOUT;
 use crate::load::{Load, Requests, Short, compare};
 use crate::peer::{Environment, Over, Peer, Service};
@@ -26,6 +27,34 @@ const AFTER: Duration = Duration::from_secs(1);
 /// The shortest time in which system calls are counted.
 const COUNTED: Duration = Duration::from_millis(300);
 
+/// How often ipcd is woken in this time with nobody connected, and with silent members in the room.
+#[derive(Clone, Copy)]
+pub struct Silence {
+    pub time: Duration,
+    pub members: usize,
+    pub woken: [u64; 2],
+}
+
+pub fn wake_ups(environment: &Environment, quick: bool) -> Result<Silence> {
+    let (time, members) =
+        if quick { (Duration::from_millis(200), 100) } else { (Duration::from_secs(60), 10_000) };
+    let start = |service| -> Result<Server> {
+        let mut server = Peer::Ipcd.spawn(service, Over::Tcp, environment)?;
+        server.wait()?;
+        Ok(server)
+    };
+    let servers = [start(Service::Multiply)?, start(Service::Chat)?];
+    let crowd = fill_room(&servers[1].endpoint, members)?;
+    sleep(AFTER);
+    let sleeps = || servers.each_ref().map(Server::sleeps);
+    let [alone, full] = sleeps();
+    let before = [alone?, full?];
+    sleep(time);
+    let [alone, full] = sleeps();
+    drop(crowd);
+    Ok(Silence { time, members, woken: [alone? - before[0], full? - before[1]] })
+}
+
 /// Servers that answer one request with one reply, or keep a connection open.
 pub const PEERS: [Peer; 6] =
     [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
@@ -40,6 +69,8 @@ pub struct Idle {
     pub kept: f64,
     /// Processor time, in ms, while no client sent anything.
     pub cpu_ms: f64,
+    /// How often it was woken meanwhile.
+    pub woken: u64,
 }
 
 /// The duration of that measurement.
@@ -63,15 +94,16 @@ pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> R
     let full = server.memory("Rss")?;
     // Lets the TCP acknowledgements of the last replies pass.
     sleep(AFTER / 10);
-    let cpu = server.cpu()?;
+    let (cpu, slept) = (server.cpu()?, server.sleeps()?);
     sleep(silence(quick));
     let cpu_ms = (server.cpu()? - cpu).as_secs_f64() * 1e3;
+    let woken = server.sleeps()? - slept;
     drop(clients);
     sleep(AFTER);
     let growth = full.saturating_sub(before) as f64;
     let left = server.memory("Rss")?.saturating_sub(before) as f64;
     let kept = if growth > 0.0 { left / growth } else { 0.0 };
-    Ok(Idle { connections, each: growth / connections as f64, kept, cpu_ms })
+    Ok(Idle { connections, each: growth / connections as f64, kept, cpu_ms, woken })
 }
 
 #[derive(Clone, Copy)]

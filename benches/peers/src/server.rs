@@ -140,6 +140,17 @@ impl Server {
         Ok(Duration::from(clock_gettime(self.clock)?) + behind)
     }
 
+    /// How often its threads have gone to sleep: each time follows something that woke them.
+    pub fn sleeps(&self) -> Result<u64> {
+        let mut sleeps = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sleeps += count.context("no count of voluntary switches")?.trim().parse::<u64>()?;
+        }
+        Ok(sleeps)
+    }
+
     /// What other processes have taken until now, by the kernel's account.
     pub fn taken(&self) -> Result<Taken> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid()))?.count();

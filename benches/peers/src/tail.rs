@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::crowd::{self, Listener};
 use crate::endpoint::{Endpoint, TIMEOUT};
 use crate::load::{Latency, Requests, compare, nanoseconds};
 use crate::manager::Manager;
@@ -122,49 +123,6 @@ impl Client {
             }
             ensure!(Instant::now() < deadline, "it did not end within {TIMEOUT:?}");
         }
-    }
-}
-
-/// Another client, of which only the end of what it hears counts.
-struct Listener {
-    stream: Stream,
-    heard: Vec<u8>,
-}
-
-impl Listener {
-    fn connect(place: &Endpoint, said: &str) -> Result<Listener> {
-        let mut stream = place.connect()?;
-        stream.write_all(said.as_bytes())?;
-        stream.set_nonblocking(true)?;
-        Ok(Listener { stream, heard: Vec::new() })
-    }
-
-    fn say(&mut self, said: &str) -> Result<()> {
-        self.heard.clear();
-        Ok(self.stream.write_all(said.as_bytes())?)
-    }
-
-    /// Reads what is there, and looks whether the last line contains this.
-    fn has_heard(&mut self, last: &str) -> Result<bool> {
-        let mut buffer = [0; 64 * 1024];
-        match self.stream.read(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            count => match count? {
-                0 => bail!("the server closed a connection: {}", self.heard.escape_ascii()),
-                count => self.heard.extend_from_slice(&buffer[..count]),
-            },
-        }
-        let Some(lines) = self.heard.strip_suffix(b"\n") else { return Ok(false) };
-        let line = lines.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-        Ok(last.is_empty() || line.windows(last.len()).any(|part| part == last.as_bytes()))
-    }
-
-    fn wait(&mut self, last: &str) -> Result<()> {
-        let deadline = Instant::now() + TIMEOUT;
-        while !self.has_heard(last)? {
-            ensure!(Instant::now() < deadline, "no line with {last:?}: {}", self.heard.escape_ascii());
-        }
-        Ok(())
     }
 }
 
@@ -322,24 +280,9 @@ fn restart(scene: &mut Scene, sizes: &Sizes) -> Result<()> {
 /// With a full room.
 fn room(scene: &mut Scene, sizes: &Sizes) -> Result<()> {
     let place = scene.places[1].clone();
-    let mut members = Vec::with_capacity(sizes.members);
-    for nth in 1..sizes.members {
-        members.push(Listener::connect(&place, &format!("m{nth:04}\n"))?);
-    }
-    for member in &mut members {
-        member.wait("")?;
-    }
-    let mut curious = Listener::connect(&place, "curious\n")?;
+    let mut members = crowd::fill_room(&place, sizes.members)?;
+    let curious = members.last_mut().context("somebody")?;
     let everybody = format!("({})", sizes.members);
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        curious.say("/who\n")?;
-        curious.wait("(")?;
-        if curious.has_heard(&everybody)? {
-            break;
-        }
-        ensure!(Instant::now() < deadline, "not everybody came within {TIMEOUT:?}");
-    }
     let title = format!("/who in a room of {}", grouped(sizes.members));
     scene.event(title, sizes.events, |client| {
         curious.say("/who\n")?;
