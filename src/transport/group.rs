@@ -4,6 +4,9 @@ use nix::unistd::{Gid, Group};
 use rustix::process::{getegid, geteuid, getgroups};
 
 pub(super) fn find_group(name: &str) -> Option<u32> {
+    if name.is_empty() {
+        return None; // a service of names, which nsswitch.conf(5) may list, takes as long to find that out as the rest of the start
+    }
     Some(Group::from_name(name).ok()??.gid.as_raw())
 }
 
