@@ -2,15 +2,22 @@
 //! shorter, with a tag for each of the two. Nothing that is compressed lies in the repository. Without the feature `page` there is
 //! nothing to pack.
 //!
+//! The table of letters that look alike is packed too.
+//!
 //! Relocations are packed too, where the C library can read that.
 
 use std::env;
 use std::io;
 use std::process::Command;
 
+#[path = "build/prototypes.rs"]
+mod prototypes;
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     pack_relocations();
+    prototypes::write()?;
     #[cfg(feature = "page")]
     page::pack()?;
     Ok(())
@@ -20,12 +27,16 @@ fn main() -> io::Result<()> {
 /// glibc reads from 2.36 on. Only for this machine: of another one, nothing is known here.
 fn pack_relocations() {
     const FIRST: (u32, u32) = (2, 36);
-    let is_ours = env::var_os("HOST") == env::var_os("TARGET");
-    let is_glibc = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
-        && env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu");
-    if is_ours && is_glibc && glibc().is_some_and(|version| version >= FIRST) {
+    if is_for_glibc_here() && glibc().is_some_and(|version| version >= FIRST) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+}
+
+/// Whether the program is for this machine, or one like it, and for glibc.
+fn is_for_glibc_here() -> bool {
+    env::var_os("HOST") == env::var_os("TARGET")
+        && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+        && env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu")
 }
 
 /// The version of this machine's C library.

@@ -5,12 +5,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
 use icu_casemap::CaseMapper;
-use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_script::Script;
 use unicode_security::mixed_script::AugmentedScriptSet;
-use unicode_security::skeleton;
 
 use super::words::{RESERVED, RESERVED_WITHIN};
+
+include!(concat!(env!("OUT_DIR"), "/prototypes.rs"));
 
 /// The look of a name: its UTS 39 skeleton as written (`AIice` with a capital I is `Alice`) and in small letters (`MIKE` is `mike`
 /// and so `rnike`). Both are case-folded again, with one space for each gap, because people compare names like this. Two names that
@@ -44,9 +47,23 @@ impl Looks {
 fn seen(text: &str) -> [String; 2] {
     let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // turns full-width letters into letters and keeps their case
     [nfkc.into_owned(), fold(text).into()].map(|text| {
-        let seen = fold(&skeleton(&text).collect::<String>());
+        let seen = fold(&skeleton(&text));
         seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     })
+}
+
+/// A text with each character replaced by what it looks like (UTS 39, section 4, "skeleton").
+fn skeleton(text: &str) -> String {
+    let nfd = DecomposingNormalizerBorrowed::new_nfd();
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let mut skeleton = String::with_capacity(text.len());
+    for character in nfd.normalize(text).chars().filter(|&character| !ignorable.contains(character)) {
+        match CHARACTERS.binary_search(&character.into()) {
+            Ok(at) => skeleton.push_str(&TEXTS[BEGINS[at].into()..BEGINS[at + 1].into()]),
+            Err(_) => skeleton.push(character),
+        }
+    }
+    nfd.normalize(&skeleton).into_owned()
 }
 
 /// Whether the text can be mistaken for words of the room.
@@ -97,6 +114,16 @@ mod tests {
     fn alike(one: &str, other: &str) -> bool {
         let (one, other) = (Name::new(one).expect(one).looks, Name::new(other).expect(other).looks);
         one.0.iter().zip(&other.0).any(|(one, other)| one == other)
+    }
+
+    #[test]
+    fn every_character_looks_as_the_crate_of_uts_39_says() {
+        let is_same = |text: &str| super::skeleton(text).chars().eq(unicode_security::skeleton(text));
+        for character in '\0'..=char::MAX {
+            assert!(is_same(&character.to_string()), "{character:?}");
+            // Marks around it are put in order.
+            assert!(is_same(&format!("a\u{301}{character}\u{323}\u{301}")), "{character:?}");
+        }
     }
 
     #[test]
