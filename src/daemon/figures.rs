@@ -5,22 +5,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{Daemon, page};
 use crate::engine::figures::Figures;
 use crate::host;
-use crate::host::raw::allocator;
-
-/// Connections below which their memory is not worth the time to return it.
-const MANY: usize = 64;
 
 impl Daemon {
-    /// Returns free memory when three quarters of many connections have gone.
-    pub(super) fn return_memory(&mut self) {
-        let count = self.reactor.engine().len();
-        self.peak = self.peak.max(count);
-        if self.peak >= MANY && count <= self.peak / 4 {
-            self.peak = count;
-            allocator::return_free_pages();
-        }
-    }
-
     /// Gives the engine the figures that a status report is waiting for.
     pub(super) fn tell_figures(&mut self) {
         if self.reactor.engine().wants_figures() {

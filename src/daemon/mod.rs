@@ -17,6 +17,7 @@ mod handover;
 mod key_file;
 mod limits;
 mod listens;
+mod memory;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(not(feature = "nats"))]
@@ -45,6 +46,7 @@ mod unit;
 mod user;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -156,6 +158,8 @@ struct Daemon {
     fed: Timestamp,
     /// The most connections since free memory was last returned.
     peak: usize,
+    /// When nothing has happened for a moment, and how long that is, until what only the start needed has been returned.
+    quiet: Option<(Timestamp, Duration)>,
 }
 
 impl Daemon {
@@ -195,6 +199,7 @@ impl Daemon {
             recipients: Vec::new(),
             fed: reactor.now(),
             peak: 0,
+            quiet: None,
             status: Status::begun(reactor.now()),
             config: config.clone(),
             #[cfg(feature = "nats")]
@@ -236,6 +241,7 @@ impl Daemon {
         }
         daemon.tell_status();
         daemon.manager.ready(&daemon.status.line);
+        daemon.await_quiet();
         Ok(daemon)
     }
 
@@ -256,12 +262,14 @@ impl Daemon {
     fn serve(&mut self) -> Result<(), Failure> {
         let mut stopping = false;
         while !(stopping && self.reactor.engine().is_done()) {
-            let turn = self.reactor.turn(self.next_report());
+            let latest = [self.next_report(), self.quiet_at()].into_iter().flatten().min();
+            let turn = self.reactor.turn(latest);
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {}", describe(&error))))?;
             self.write_transcript();
             self.send_signals();
             self.tell_figures();
             self.return_memory();
+            self.return_pages_of_start();
             for signal in turn.signals {
                 match self.action_of(signal, stopping) {
                     SignalAction::Nothing => {}

@@ -6,6 +6,7 @@ pub mod interfaces;
 pub mod log;
 pub mod log_file;
 pub mod manager;
+pub mod mappings;
 pub mod namespace;
 pub mod raw;
 pub mod stderr;

@@ -111,7 +111,7 @@ impl Fixture {
         wait_until("only the healthy client is there", || {
             (daemon.descriptors() == descriptors).then_some(())
         });
-        let resident = daemon.resident_bytes();
+        let resident = daemon.own_bytes();
         Fixture {
             daemon,
             healthy: Some(healthy),
@@ -151,7 +151,7 @@ impl Fixture {
 
     /// Resident memory beyond that at the beginning, in bytes.
     pub fn grown(&self) -> usize {
-        self.daemon.resident_bytes().saturating_sub(self.resident)
+        self.daemon.own_bytes().saturating_sub(self.resident)
     }
 
     /// Checks that the healthy client has had no error, reports its waits, and waits until everything else is gone.

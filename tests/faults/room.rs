@@ -117,7 +117,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
         (0..count).map(|number| Client::member(&fixture, &format!("m{number}"))).collect();
     let mut speaker = Client::member(&fixture, "speaker");
     wait_for_members(&mut speaker, 2 * count + 1);
-    let before = fixture.resident_bytes();
+    let before = fixture.own_bytes();
     let over = AtomicBool::new(false);
     let heard_up_to: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
     let (mut waits, mut said, mut grown) = ([Vec::new(), Vec::new()], 0, 0);
@@ -139,7 +139,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
             said += 1;
             let is_near = |heard: &AtomicUsize| said <= heard.load(Ordering::Relaxed) + AHEAD;
             wait_until("those who read keep up", || heard_up_to.iter().all(is_near).then_some(()));
-            grown = grown.max(fixture.resident_bytes().saturating_sub(before));
+            grown = grown.max(fixture.own_bytes().saturating_sub(before));
             // This is the speed of the speaker: a conversation, not a flood.
             sleep(Duration::from_millis(4));
             left

@@ -38,7 +38,7 @@ fn check(daemon: &Daemon, before: usize) {
         client.say("5 10\n");
         client.hear("Data received\n50.0\n");
     }
-    let grown = daemon.resident_bytes().saturating_sub(before);
+    let grown = daemon.own_bytes().saturating_sub(before);
     assert!(grown < 16 * MIB, "{grown} bytes");
 }
 
@@ -46,7 +46,7 @@ fn check(daemon: &Daemon, before: usize) {
 fn server_that_sends_endlessly_and_reads_nothing_is_dropped() {
     let pings = "PING\r\n".repeat(10_000);
     let (daemon, thread) = serve(move |mut stream| while stream.write_all(pings.as_bytes()).is_ok() {});
-    let before = daemon.resident_bytes();
+    let before = daemon.own_bytes();
     daemon.wait_for_log("the server does not read its input");
     check(&daemon, before);
     thread.join().unwrap();
@@ -66,7 +66,7 @@ fn server_that_delivers_endlessly_delays_no_client() {
                 let _ = sent.try_send(bytes);
             }
         });
-        let before = daemon.resident_bytes();
+        let before = daemon.own_bytes();
         let more_than = |bytes: usize, sending: &mut std::sync::mpsc::Receiver<usize>| {
             wait_until("it goes on sending", || sending.recv().ok().filter(|sent| *sent > bytes))
         };

@@ -87,7 +87,7 @@ fn endless_line_gets_an_error_and_no_memory() {
     let bytes: usize = effort(64 << 20, 1 << 30);
     let fixture = Fixture::with(USUAL);
     let mut client = fixture.tcp(MULTIPLY);
-    let before = fixture.resident_bytes();
+    let before = fixture.own_bytes();
     client.say("1 1\n");
     client.hear("Data received\n1.0\n");
     let mut most = 0;
@@ -97,7 +97,7 @@ fn endless_line_gets_an_error_and_no_memory() {
     while sent < bytes {
         client.say(&chunk);
         sent += chunk.len();
-        most = most.max(fixture.resident_bytes().saturating_sub(before));
+        most = most.max(fixture.own_bytes().saturating_sub(before));
     }
     client.hear("Error: message longer than 4096 bytes\n");
     client.say("\n5 10\n");

@@ -261,11 +261,12 @@ impl Daemon {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
-    /// Resident memory, in bytes.
-    pub fn resident_bytes(&self) -> usize {
+    /// Its own memory, in bytes: without the pages of its files, which the kernel maps and drops.
+    pub fn own_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+        let lines =
+            status.lines().filter(|line| line.starts_with("RssAnon:") || line.starts_with("RssShmem:"));
+        lines.map(|line| line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024).sum()
     }
 
     /// Processor time used so far, in clock ticks of 10 ms.

@@ -471,9 +471,9 @@ fn idle_websocket_takes_at_most_384_bytes() {
         client
     };
     drop(ask()); // memory that is needed only once is not a connection's
-    let before = daemon.resident_bytes();
+    let before = daemon.own_bytes();
     let clients: Vec<Client> = (0..MANY).map(|_| ask()).collect();
-    let each = (daemon.resident_bytes() - before) / MANY;
+    let each = (daemon.own_bytes() - before) / MANY;
     eprintln!("{each} bytes each");
     assert!(each <= IDLE_BYTES_MAX, "{each} bytes each");
     drop(clients);

@@ -185,7 +185,7 @@ fn unread_lists_delay_nobody_and_cost_little() {
     silent.iter_mut().for_each(|client| client.say("latest\n".repeat(500)));
     Probe::new(&daemon).wait();
     asker.report("{\"host\":\"pc0\"}");
-    let bytes = daemon.resident_bytes(); // 30 times 500 lists would be 15 GB
+    let bytes = daemon.own_bytes(); // 30 times 500 lists would be 15 GB
     assert!(bytes < 100 << 20, "{bytes}");
     assert_eq!(asker.latest().len(), MACHINES_MAX);
     daemon.stop();

@@ -185,7 +185,7 @@ fn unread_partner_is_not_read_from_and_loses_nothing() {
         (now > 0 && unchanged > 100).then_some(())
     });
     assert!(written.load(Ordering::Relaxed) < count, "64 MiB were taken that nobody reads");
-    assert!(daemon.resident_bytes() < 32 << 20, "{} bytes", daemon.resident_bytes());
+    assert!(daemon.own_bytes() < 32 << 20, "{} bytes", daemon.own_bytes());
     let mut probe = daemon.tcp(HELLO);
     probe.say("hi\n");
     probe.hear("Hello from server\n");

@@ -329,7 +329,7 @@ fn nonreader_is_not_read_from_and_gets_all_replies_later() {
                 Err(error) => panic!("after {sent} bytes: {error}; log:\n{}", daemon.log().join("\n")),
             }
         }
-        assert!(daemon.resident_bytes() < 64 << 20);
+        assert!(daemon.own_bytes() < 64 << 20);
         set_nonblocking(&client, false);
         let expected: Vec<u8> =
             (0..number).flat_map(|n| format!("Data received\n{n}.0\n").into_bytes()).collect();

@@ -10,4 +10,5 @@ mod idle;
 mod injection;
 mod limits;
 mod memory;
+mod rest;
 mod soak;

@@ -292,7 +292,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     // On a busy machine it takes a while to answer everything at the end.
     let daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"50s\"\n{USUAL}"));
     let soak = Soak { daemon, over: AtomicBool::new(false), requests: AtomicU64::new(0) };
-    let (descriptors, memory) = (soak.daemon.descriptors(), soak.daemon.resident_bytes());
+    let (descriptors, memory) = (soak.daemon.descriptors(), soak.daemon.own_bytes());
 
     let all_in = Barrier::new(MEMBERS);
     let transcripts = Mutex::new(Vec::new());
@@ -335,7 +335,7 @@ fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
 
     let daemon = soak.daemon;
     wait_until("every descriptor is back", || (daemon.descriptors() == descriptors).then_some(()));
-    let kept = daemon.resident_bytes().saturating_sub(memory);
+    let kept = daemon.own_bytes().saturating_sub(memory);
     eprintln!(
         "{} requests, {} messages in the room, up to {most} connections; the healthy client waited {worst:?} at most; {} KiB more than before",
         soak.requests.into_inner(),

@@ -25,16 +25,16 @@ fn idle_connections_take_little_memory_and_return_it() {
     drop((0..10).map(|_| ask()).collect::<Vec<_>>());
     let mut probe = Probe::new(&daemon);
     probe.wait();
-    let before = daemon.resident_bytes();
+    let before = daemon.own_bytes();
     let mut clients: Vec<TlsClient> = (0..MANY).map(|_| ask()).collect();
-    let growth = daemon.resident_bytes() - before;
+    let growth = daemon.own_bytes() - before;
     assert!(growth <= MANY * IDLE_BYTES_MAX, "{} bytes each", growth / MANY);
     // The tables keep the entries of all connections before the last one, but nothing else of them.
     let last = clients.pop();
     drop(clients);
     // The tables of so few connections keep a fifth. If nothing were freed, it would be nearly all.
     wait_until("the memory is given back", || {
-        (daemon.resident_bytes().saturating_sub(before) <= growth / 2).then_some(())
+        (daemon.own_bytes().saturating_sub(before) <= growth / 2).then_some(())
     });
     drop((probe, last));
     daemon.stop();

@@ -173,7 +173,7 @@ fn members_that_send_too_much_while_cut_off_lose_nothing() {
         }
         ann
     });
-    let resident = daemons[0].resident_bytes();
+    let resident = daemons[0].own_bytes();
     let socket = format!("unix://{}", daemons[0].socket().display());
     let queued = || {
         let arguments = ["--to", &socket, "status", "--json"];
@@ -190,7 +190,7 @@ fn members_that_send_too_much_while_cut_off_lose_nothing() {
     }
     assert_eq!(queued(), full);
     assert!(full < 1024 * 1024 + 128 * 1024 && !saying.is_finished(), "{full} bytes");
-    let grown = daemons[0].resident_bytes().saturating_sub(resident);
+    let grown = daemons[0].own_bytes().saturating_sub(resident);
     assert!(grown < 16 * 1024 * 1024, "{grown} bytes");
     server.start();
     let ann = saying.join().unwrap();
