@@ -145,7 +145,7 @@ struct Daemon {
     /// The configuration of the shared room, if there is one.
     #[cfg(feature = "nats")]
     shared: Option<nats::SharedConfig>,
-    reactor: Reactor,
+    reactor: Box<Reactor>,
     /// Listening sockets that were handed over and do not have an endpoint yet.
     handed: Vec<(ResolvedEndpoint, Listener)>,
     /// Sockets that the service manager handed over and holds, including those without an endpoint now.
@@ -162,12 +162,20 @@ struct Daemon {
     quiet: Option<(Timestamp, Duration)>,
 }
 
+/// A reactor without endpoints. What it needs of the stack while it is made, nothing else needs, and pages of the stack stay.
+#[inline(never)]
+fn idle_reactor(now: Timestamp) -> Result<Box<Reactor>, Failure> {
+    Reactor::new(Engine::new(Settings::default()), now)
+        .map(Box::new)
+        .map_err(|error| Failure::Runtime(format!("cannot start: {}", describe(&error))))
+}
+
 impl Daemon {
     fn start(
         run: Run,
         user: Option<&User>,
         inherited: Result<Vec<Inherited>, String>,
-    ) -> Result<Daemon, Failure> {
+    ) -> Result<Box<Daemon>, Failure> {
         let terminal = Terminal::find();
         let config = configuration(run.config.as_deref())?;
         #[cfg(feature = "tls")]
@@ -184,9 +192,8 @@ impl Daemon {
         host::foreign::descriptors().iter().for_each(|line| log::warn!("{line}"));
         let taken_over = TakenOver::of(inherited);
         taken_over.warnings.iter().for_each(|line| log::warn!("{line}"));
-        let reactor = Reactor::new(Engine::new(Settings::default()), taken_over.record.now)
-            .map_err(|error| Failure::Runtime(format!("cannot start: {}", describe(&error))))?;
-        let mut daemon = Daemon {
+        let reactor = idle_reactor(taken_over.record.now)?;
+        let mut daemon = Box::new(Daemon {
             named: run.config,
             log_file: run.detached.map(|files| files.log_file),
             terminal,
@@ -208,7 +215,7 @@ impl Daemon {
             handed: taken_over.listeners,
             units: taken_over.units,
             manager,
-        };
+        });
         #[cfg(feature = "tls")]
         daemon.take(certificates);
         let wanted = wanted(&config, &daemon.runtime).map_err(|line| Failure::Unavailable(vec![line]))?;
