@@ -2,6 +2,7 @@
 
 mod crowd;
 mod endpoint;
+mod fit;
 mod flood;
 mod history;
 mod interval;
@@ -94,7 +95,8 @@ const OTHERS: [(&str, &str); 9] = [
 ];
 
 /// Workloads of ipcd alone.
-const ALONE: [(&str, &str); 2] = [
+const ALONE: [(&str, &str); 3] = [
+    ("crowd", "a room of 10,000 members: when the last one has each message"),
     ("tail", "round trips of one client while the daemon does something large for others"),
     ("wake-ups", "how often the daemon is woken with nobody connected, and with 10,000 silent members"),
 ];
@@ -187,6 +189,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.ws_table(),
         report.rest_table(),
         report.scaling_table(),
+        report.fit_table(),
+        report.crowd_table(),
         report.tail_table(),
     ] {
         if table.lines().count() > 2 {
@@ -320,7 +324,10 @@ fn measure_ipcd(
         }
         is_wanted
     };
-    let [tail, wake_ups] = ALONE;
+    let [crowd, tail, wake_ups] = ALONE;
+    if wanted(crowd) {
+        report.big_room = Some(crowd::measure(environment, arguments.quick).context("crowd")?);
+    }
     if wanted(tail) {
         report.tail = tail::measure(environment, arguments.quick).context("tail")?;
     }
@@ -381,10 +388,14 @@ fn write(report: &Report, root: &Path) -> Result<()> {
     let few =
         format!("{heading}\n\n{}", report.timed_table(|workload| report::TELLING.contains(&workload.title)));
     let [timed, rest, scaling] = [report.timed_table(|_| true), report.rest_table(), report.scaling_table()];
-    let [opinion, tail] = [report.opinion_table(), report.tail_table()];
+    let [opinion, fit] = [report.opinion_table(), report.fit_table()];
+    let [crowd, tail] = [report.crowd_table(), report.tail_table()];
     report::rewrite(&root.join("README.md"), &few)?;
     let page = root.join("docs/performance.md");
-    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{opinion}\n{rest}\n{scaling}\n{tail}"))?;
+    report::rewrite(
+        &page,
+        &format!("{heading}\n\n{timed}\n{opinion}\n{rest}\n{scaling}\n{fit}\n{crowd}\n{tail}"),
+    )?;
     report::rewrite_tls(&page, &format!("{heading}\n\n{}\n{}", report.tls_table(), report.flood_table()))?;
     report::rewrite_ws(&page, &format!("{heading}\n\n{}", report.ws_table()))?;
     let plot = root.join("docs/scaling.svg");

@@ -179,7 +179,12 @@ fn once(requests: u64, tcpkali: &Tcpkali, peer: Peer, server: &Server, run: Run)
     let before = server.cpu()?;
     let answered = (tcpkali.run(server, exchange, run)? * requests) as f64;
     let cpu = (server.cpu()? - before).as_secs_f64();
-    Ok(Round { cpu: cpu * 1e6 / answered, per_second: answered / run.time.as_secs_f64(), latency: None })
+    Ok(Round {
+        cpu: cpu * 1e6 / answered,
+        per_second: answered / run.time.as_secs_f64(),
+        latency: None,
+        resident: None,
+    })
 }
 
 #[cfg(test)]

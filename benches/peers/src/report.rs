@@ -1,5 +1,7 @@
 //! The tables of results.
 
+mod alone;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::crowd::BigRoom;
 use crate::flood::Flood;
 use crate::interval::Estimate;
 use crate::opinion::{self, Asked};
@@ -47,6 +50,7 @@ pub struct Report {
     pub flood: Option<Flood>,
     pub tail: Vec<tail::Row>,
     pub wake_ups: Option<rest::Silence>,
+    pub big_room: Option<BigRoom>,
     /// Idle connections over WebSocket.
     pub ws_idle: Vec<(Peer, Idle)>,
     pub scaling: Vec<(Peer, Curve)>,
@@ -93,6 +97,7 @@ impl Report {
             flood: None,
             tail: Vec::new(),
             wake_ups: None,
+            big_room: None,
             ws_idle: Vec::new(),
             scaling: Vec::new(),
             disturbed: Disturbed::default(),
@@ -136,47 +141,6 @@ impl Report {
     /// These servers; another revision only if it is measured.
     fn columns(&self, peers: &[Peer]) -> Vec<Peer> {
         peers.iter().copied().filter(|peer| *peer != Peer::Former || self.compares).collect()
-    }
-
-    /// The effect of handshakes on a client without TLS.
-    pub fn flood_table(&self) -> String {
-        let Some(flood) = &self.flood else { return String::new() };
-        let titles = ["p50", "p99", "max"];
-        let mut table = header("ipcd, µs of a round trip in the clear", titles.into_iter());
-        let count = grouped(flood.handshakes);
-        for (title, latency) in [
-            ("with nobody else".to_owned(), flood.quiet),
-            (format!("while {count} handshakes begin at once"), flood.hellos),
-            (format!("while {count} handshakes end at once, each with a request"), flood.finished),
-        ] {
-            let cells = [latency.p50, latency.p99, latency.max].map(|time| format!("{time:.0}"));
-            row(&mut table, &title, cells.into_iter());
-        }
-        table
-    }
-
-    /// What one client notices of large things that happen to others.
-    pub fn tail_table(&self) -> String {
-        let titles = [
-            "p50",
-            "p99",
-            "p99.9",
-            "longest of one event",
-            "ms that an event lasts",
-            "ms of its processor time",
-        ];
-        let mut table = header("ipcd, µs of a round trip during", titles.into_iter());
-        for tail in &self.tail {
-            let whole = |time: f64| format!("{time:.0}");
-            let mut cells = vec![NOTHING.to_owned(); 3];
-            if let Some(trips) = tail.trips {
-                cells = [trips.p50, trips.p99, trips.p999].map(whole).to_vec();
-            }
-            let cpu = tail.cpu.map_or(NOTHING.to_owned(), significant);
-            cells.extend([whole(tail.worst), significant(tail.lasts), cpu]);
-            row(&mut table, &tail.title, cells.into_iter());
-        }
-        table
     }
 
     /// Each workload's ratio to the limit.

@@ -45,7 +45,8 @@ pub fn wake_ups(environment: &Environment, quick: bool) -> Result<Silence> {
     };
     let servers = [start(Service::Multiply)?, start(Service::Chat)?];
     let crowd = fill_room(&servers[1].endpoint, members)?;
-    sleep(AFTER);
+    // The time in which a member has to give its name ends once for each, a minute after it came.
+    sleep(if quick { AFTER } else { Duration::from_secs(65) });
     let sleeps = || servers.each_ref().map(Server::sleeps);
     let [alone, full] = sleeps();
     let before = [alone?, full?];

@@ -157,6 +157,8 @@ pub struct Round {
     pub cpu: f64,
     pub per_second: f64,
     pub latency: Option<crate::load::Latency>,
+    /// The server's resident memory with these connections, in bytes.
+    pub resident: Option<u64>,
 }
 
 /// Measures all named peers, in turn, round by round.
@@ -254,5 +256,5 @@ pub fn round(server: &Server, load: &mut dyn Load, time: Duration) -> Result<Rou
     let work = load.run(time)?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), (server.cpu()? - cpu).as_secs_f64());
     let units = work.units as f64;
-    Ok(Round { cpu: cpu * 1e6 / units, per_second: units / wall, latency: work.latency })
+    Ok(Round { cpu: cpu * 1e6 / units, per_second: units / wall, latency: work.latency, resident: None })
 }
