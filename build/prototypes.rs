@@ -28,7 +28,7 @@ pub fn write() -> io::Result<()> {
     fs::write(
         out.join("prototypes.rs"),
         format!(
-            "const CHARACTERS: [u32; {count}] = [{keys}];\nconst BEGINS: [u16; {count} + 1] = [{begins}{end}];\nconst TEXTS: &str = {texts:?};\n"
+            "static CHARACTERS: [u32; {count}] = [{keys}];\nstatic BEGINS: [u16; {count} + 1] = [{begins}{end}];\nconst TEXTS: &str = {texts:?};\n"
         ),
     )
 }
