@@ -87,8 +87,8 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
         Some(meant) => format!("{}: did you mean {meant}?", quoted(text)),
         None => format!("{}: {error}", quoted(text)),
     })?;
-    if let Some(why) = unnamed(service, &endpoint) {
-        return Err(format!("{}: {why}", quoted(text)));
+    if let Some(reason) = unnamed(service, &endpoint) {
+        return Err(format!("{}: {reason}", quoted(text)));
     }
     if !service.fits(endpoint.scheme().transport) {
         return Err(misfit(service, &endpoint));
@@ -152,8 +152,8 @@ fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
         Endpoint::Buffer(place) => Layout::of(place)?.object[1..].to_owned(),
         _ => return None,
     };
-    let why = Name::new(&name).err().filter(|_| service == Service::Chat)?;
-    Some(format!("the last part of it is its name in the chat, and {}; choose another", why.rule()))
+    let reason = Name::new(&name).err().filter(|_| service == Service::Chat)?;
+    Some(format!("the last part of it is its name in the chat, and {}; choose another", reason.rule()))
 }
 
 /// Why a service cannot be offered there, and what can.

@@ -101,9 +101,9 @@ fn walk(document: DeTable<'_>, builder: &mut Builder) {
             };
             let span = value.span();
             if let Table::Service(service) = table
-                && let Some(why) = without_effect(known.name, service)
+                && let Some(reason) = without_effect(known.name, service)
             {
-                let text = format!("{} has no effect under [{service}]: {why}; leave it out", known.name);
+                let text = format!("{} has no effect under [{service}]: {reason}; leave it out", known.name);
                 builder.idle.push(Diagnostic { at: key.span().start, text });
             }
             if let Err(right) = (known.read)(builder, table, value) {

@@ -146,7 +146,7 @@ mod tests {
             match expected {
                 Ok(shown) => assert_eq!(read.as_deref(), Ok(shown), "{text}"),
                 Err(start) => {
-                    assert!(read.as_ref().is_err_and(|why| why.starts_with(start)), "{text}: {read:?}")
+                    assert!(read.as_ref().is_err_and(|reason| reason.starts_with(start)), "{text}: {read:?}")
                 }
             }
         }

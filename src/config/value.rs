@@ -24,87 +24,87 @@ pub(super) struct Bounds<T> {
     min: T,
     max: T,
     text: &'static str,
-    why: &'static str,
+    reason: &'static str,
 }
 
 pub(super) const CONNECTIONS: Bounds<usize> = Bounds {
     min: 1,
     max: 1_000_000,
     text: "1 to 1000000",
-    why: "the kernel lets one process hold about a million of them",
+    reason: "the kernel lets one process hold about a million of them",
 };
 
 pub(super) const SERVICE_CONNECTIONS: Bounds<usize> = Bounds {
     min: 0,
     max: 1_000_000,
     text: "1 to 1000000, or 0 for no separate bound",
-    why: "the kernel lets one process hold about a million of them",
+    reason: "the kernel lets one process hold about a million of them",
 };
 
 pub(super) const CONNECTIONS_PER_ADDRESS: Bounds<usize> = Bounds {
     min: 0,
     max: 1_000_000,
     text: "1 to 1000000, or 0 for no bound",
-    why: "the kernel lets one process hold about a million of them",
+    reason: "the kernel lets one process hold about a million of them",
 };
 
 pub(super) const MESSAGE_BYTES: Bounds<usize> = Bounds {
     min: 1,
     max: MESSAGE_BYTES_CEILING,
     text: "1 byte to 16MiB",
-    why: "a message is held in memory whole",
+    reason: "a message is held in memory whole",
 };
 
 pub(super) const QUEUED_BYTES: Bounds<usize> = Bounds {
     min: 1024 * 1024,
     max: 1024 * 1024 * 1024 * 1024,
     text: "1MiB to 1TiB",
-    why: "a few clients alone can fill less",
+    reason: "a few clients alone can fill less",
 };
 
 pub(super) const BACKLOG_BYTES: Bounds<usize> = Bounds {
     min: 4 * 1024,
     max: 1024 * 1024 * 1024,
     text: "4KiB to 1GiB",
-    why: "less would hold only a few replies, and one client could fill more",
+    reason: "less would hold only a few replies, and one client could fill more",
 };
 
 pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
     min: 1,
     max: 65535,
     text: "1 to 65535",
-    why: "the kernel's queue needs at least one place; net.core.somaxconn limits it too",
+    reason: "the kernel's queue needs at least one place; net.core.somaxconn limits it too",
 };
 
 pub(super) const MESSAGES_PER_SECOND: Bounds<usize> = Bounds {
     min: 0,
     max: PER_SECOND_MAX as usize,
     text: "1 to 10000, or 0 for no bound",
-    why: "a higher bound would be no bound",
+    reason: "a higher bound would be no bound",
 };
 
 pub(super) const REFUSED_LINGERING: Bounds<usize> = Bounds {
     min: 0,
     max: 65536,
     text: "0 to 65536",
-    why: "each holds a descriptor; with 0 every refused connection gets its error and is closed at once",
+    reason: "each holds a descriptor; with 0 every refused connection gets its error and is closed at once",
 };
 
 pub(super) const MACHINES: Bounds<usize> = Bounds {
     min: 1,
     max: 10_000,
     text: "1 to 10000",
-    why: "the last report of each is held in memory, up to 16KiB",
+    reason: "the last report of each is held in memory, up to 16KiB",
 };
 
 pub(super) const WATCHERS: Bounds<usize> =
-    Bounds { min: 1, max: 64, text: "1 to 64", why: "every event is formatted for each watcher" };
+    Bounds { min: 1, max: 64, text: "1 to 64", reason: "every event is formatted for each watcher" };
 
 pub(super) const ANSWERS_PER_SECOND: Bounds<usize> = Bounds {
     min: 0,
     max: 100_000,
     text: "1 to 100000, or 0 for no bound",
-    why: "the time for one answer is a whole number of microseconds",
+    reason: "the time for one answer is a whole number of microseconds",
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,46 +113,46 @@ pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
     max: DAY.saturating_mul(365),
     text: "1ms to 365days",
-    why: "a timeout of zero would close every connection at once",
+    reason: "a timeout of zero would close every connection at once",
 };
 
 pub(super) const FIRST_MESSAGE_TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::ZERO,
     max: DAY.saturating_mul(365),
     text: "1ms to 365days, or 0s for none",
-    why: "without it, idle_timeout limits silence",
+    reason: "without it, idle_timeout limits silence",
 };
 
 pub(super) const LINGER_TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
     max: Duration::from_secs(60 * 60),
     text: "1ms to 1h",
-    why: "until the client closes, its place is taken",
+    reason: "until the client closes, its place is taken",
 };
 
 pub(super) const SHUTDOWN_GRACE: Bounds<Duration> = Bounds {
     min: Duration::ZERO,
     max: DAY.saturating_mul(365),
     text: "0s to 365days",
-    why: "a stop must end",
+    reason: "a stop must end",
 };
 
 pub(super) const RAW_GAP: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
     max: Duration::from_secs(10),
     text: "1ms to 10s",
-    why: "every result to a raw client waits that long",
+    reason: "every result to a raw client waits that long",
 };
 
 pub(super) const HISTORY: Bounds<usize> =
-    Bounds { min: 0, max: HISTORY_CEILING, text: "0 to 10000", why: "a new member gets it all at once" };
+    Bounds { min: 0, max: HISTORY_CEILING, text: "0 to 10000", reason: "a new member gets it all at once" };
 
 impl<T: PartialOrd> Bounds<T> {
     pub(super) fn check(&self, value: T) -> Result<T, String> {
         if self.min <= value && value <= self.max {
             Ok(value)
         } else {
-            Err(format!("it must be {} ({})", self.text, self.why))
+            Err(format!("it must be {} ({})", self.text, self.reason))
         }
     }
 }

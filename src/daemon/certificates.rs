@@ -70,14 +70,16 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
         },
     };
     let acceptor = Acceptor::new(material).map_err(|rejected| {
-        let (path, why) = match rejected {
-            Rejected::Certificate(index, why) => (paths.get(index).map(|(certificate, _)| certificate), why),
-            Rejected::Key(index, why) => (paths.get(index).map(|(_, key)| key), why),
-            Rejected::ClientCa(why) => (client_ca.as_ref().map(|file| &file.path), why),
-            Rejected::ClientCrl(why) => (client_crl.as_ref().map(|file| &file.path), why),
+        let (path, reason) = match rejected {
+            Rejected::Certificate(index, reason) => {
+                (paths.get(index).map(|(certificate, _)| certificate), reason)
+            }
+            Rejected::Key(index, reason) => (paths.get(index).map(|(_, key)| key), reason),
+            Rejected::ClientCa(reason) => (client_ca.as_ref().map(|file| &file.path), reason),
+            Rejected::ClientCrl(reason) => (client_crl.as_ref().map(|file| &file.path), reason),
         };
         let path = path.map_or_else(String::new, |path| path.display().to_string());
-        failure(config, [format!("{path}: {why}")])
+        failure(config, [format!("{path}: {reason}")])
     })?;
     let shown = acceptor.certificates().iter().zip(&paths);
     let spans = shown.map(|(certificates, (path, _))| Span {

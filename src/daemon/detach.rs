@@ -112,8 +112,8 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
             let terminal = ReadyPipe { writer, made, log_file, open_log, pid_file: PidFile(lock) };
             match written {
                 Ok(()) => Ok(ForkSide::Daemon(terminal)),
-                Err(why) => {
-                    let failure = Failure::Runtime(why);
+                Err(reason) => {
+                    let failure = Failure::Runtime(reason);
                     terminal.tell(&failure);
                     Ok(ForkSide::Parent(failure.status())) // the waiting parent has printed the error
                 }

@@ -372,9 +372,9 @@ impl Daemon {
                 Ok(())
             }
             Err(error) => {
-                let why = describe(&error);
-                log::error!("handing over failed, nothing has changed: {why}");
-                Err(format!("handing over failed: {why}"))
+                let reason = describe(&error);
+                log::error!("handing over failed, nothing has changed: {reason}");
+                Err(format!("handing over failed: {reason}"))
             }
         }
     }

@@ -53,7 +53,8 @@ pub(super) fn read(config: &Config) -> Result<Option<Shared>, Failure> {
     let credentials = match &nats.credentials {
         None => Ok(Credentials::None),
         Some(path) => load("credentials", path, true).and_then(|file| {
-            let read = credentials(&file.bytes).map_err(|why| format!("{}: {why}", file.path.display()));
+            let read =
+                credentials(&file.bytes).map_err(|reason| format!("{}: {reason}", file.path.display()));
             files.push(file.bytes);
             read
         }),
@@ -61,9 +62,9 @@ pub(super) fn read(config: &Config) -> Result<Option<Shared>, Failure> {
     let ca = nats.ca.as_ref().map(|path| load("ca", path, false)).transpose();
     #[cfg(feature = "tls")]
     let connector = ca.and_then(|file| {
-        let made = Connector::new(file.as_ref().map(|file| &file.bytes[..])).map_err(|why| match &file {
-            Some(file) => format!("{}: {why}", file.path.display()),
-            None => why,
+        let made = Connector::new(file.as_ref().map(|file| &file.bytes[..])).map_err(|reason| match &file {
+            Some(file) => format!("{}: {reason}", file.path.display()),
+            None => reason,
         });
         files.extend(file.map(|file| file.bytes));
         made
@@ -173,8 +174,8 @@ mod tests {
             "token = \"s3cret\"\nuser = \"s3cret\"",
             &seed[1..],
         ] {
-            let why = credentials(text.as_bytes()).unwrap_err();
-            assert!(why.contains("it must be token") && !why.contains("s3cret"), "{text}: {why}");
+            let reason = credentials(text.as_bytes()).unwrap_err();
+            assert!(reason.contains("it must be token") && !reason.contains("s3cret"), "{text}: {reason}");
         }
         assert!(credentials(seed.replace("SUAC", "SUAD").as_bytes()).unwrap_err().contains("checksum"));
     }

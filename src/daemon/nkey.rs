@@ -146,7 +146,7 @@ mod tests {
         let good = seed(USER << 3, [7; 32]);
         let mut changed = good.clone();
         changed.replace_range(20..21, if &good[20..21] == "A" { "B" } else { "A" });
-        for (text, why) in [
+        for (text, reason) in [
             (changed.as_str(), "checksum"),
             (&good.to_lowercase(), "not the seed of an nkey"),
             (&good[..40], "checksum"),
@@ -156,7 +156,7 @@ mod tests {
             (&UserKey::of_seed(&good).ok().unwrap().public, "another key"),
         ] {
             let told = UserKey::of_seed(text).err().unwrap();
-            assert!(told.contains(why), "{text}: {told}");
+            assert!(told.contains(reason), "{text}: {told}");
         }
     }
 

@@ -23,9 +23,9 @@ impl Transcript {
     /// # Errors
     /// It cannot be opened, or is not a regular file.
     pub(super) fn open(path: &Path) -> Result<Transcript, String> {
-        let failed = |why: &str| {
+        let failed = |reason: &str| {
             format!(
-                "{}: cannot be written to: {why}; choose a file where ipcd may write as transcript under [chat]",
+                "{}: cannot be written to: {reason}; choose a file where ipcd may write as transcript under [chat]",
                 path.display()
             )
         };

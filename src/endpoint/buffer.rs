@@ -52,7 +52,7 @@ pub(super) fn parse(rest: &str) -> Result<PathBuf, String> {
 }
 
 fn name(what: &str, text: &str) -> Result<String, String> {
-    let wrong = |why: &str| Err(format!("{why}, for example shm:///board{MARK}"));
+    let wrong = |reason: &str| Err(format!("{reason}, for example shm:///board{MARK}"));
     match text.strip_prefix('/') {
         None | Some("" | "." | "..") => {
             wrong(&format!("the name of {what} begins with a slash, and more follows"))

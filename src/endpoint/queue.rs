@@ -7,7 +7,7 @@ const QUEUE_NAME_BYTES_MAX: usize = 250;
 
 /// Checks the name of a message queue.
 pub(super) fn parse(name: &str) -> Result<PathBuf, String> {
-    let wrong = |why: &str| Err(format!("{why}, for example mq:///multiply"));
+    let wrong = |reason: &str| Err(format!("{reason}, for example mq:///multiply"));
     match name.strip_prefix('/') {
         None | Some("") => wrong("the name of a message queue begins with a slash"),
         Some(rest) if rest.contains('/') => wrong("the name of a message queue has no second slash"),

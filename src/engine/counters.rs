@@ -105,13 +105,13 @@ impl ServiceCounters {
     }
 
     /// Counts drops for a reason.
-    pub fn count_dropped(&mut self, why: Dropped, count: u64) {
-        self.dropped[why as usize] += count;
+    pub fn count_dropped(&mut self, reason: Dropped, count: u64) {
+        self.dropped[reason as usize] += count;
     }
 
     /// The number of drops for one reason.
-    pub fn dropped_of(&self, why: Dropped) -> u64 {
-        self.dropped[why as usize]
+    pub fn dropped_of(&self, reason: Dropped) -> u64 {
+        self.dropped[reason as usize]
     }
 
     /// The number of drops for all reasons.
@@ -234,10 +234,10 @@ mod tests {
     #[test]
     fn each_drop_reason_is_counted_separately() {
         let mut counters = ServiceCounters::default();
-        for (at, why) in Dropped::ALL.into_iter().enumerate() {
-            assert_eq!(why as usize, at);
-            counters.count_dropped(why, 2);
-            assert_eq!((counters.dropped_of(why), counters.dropped()), (2, 2 * (at as u64 + 1)));
+        for (at, reason) in Dropped::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+            counters.count_dropped(reason, 2);
+            assert_eq!((counters.dropped_of(reason), counters.dropped()), (2, 2 * (at as u64 + 1)));
         }
     }
 }

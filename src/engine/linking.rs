@@ -112,7 +112,7 @@ impl<'a> Sharing<'a> {
                 State::Up => "whole",
                 State::CutOff => "cut off",
             },
-            reason: report.why.as_ref().map(Reason::to_string),
+            reason: report.reason.as_ref().map(Reason::to_string),
             server: report.server,
             server_name: report.server_name.map(|name| quote(name.as_bytes())),
             server_version: report.version.map(|version| quote(version.as_bytes())),
@@ -236,7 +236,7 @@ impl SharingMut<'_> {
             LinkInput::Bytes(bytes) => uplink.received(link, bytes, now),
             LinkInput::Sent(count) => return uplink.sent(link, count),
             LinkInput::Lost("") => uplink.disconnected(link, Reason::Closed, now),
-            LinkInput::Lost(why) => uplink.disconnected(link, Reason::Network(why.to_owned()), now),
+            LinkInput::Lost(reason) => uplink.disconnected(link, Reason::Network(reason.to_owned()), now),
         }
         self.engine.take_link_events(now);
     }

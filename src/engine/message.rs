@@ -108,7 +108,7 @@ pub enum Input<'a> {
         /// The connection.
         peer: ConnectionId,
         /// The broken rule, and what would be right.
-        why: &'a str,
+        reason: &'a str,
     },
     /// Something has become known about the encryption of this connection.
     Encryption {
@@ -260,7 +260,7 @@ pub enum EventKind {
         /// The path of the receiving Unix socket; empty: the address identifies the receiver.
         to: String,
         /// Why.
-        why: Dropped,
+        reason: Dropped,
     },
     /// Its datagram was refused: its user or address may not use the endpoint.
     Refused(CloseReason),

@@ -302,8 +302,8 @@ impl Engine {
                 self.with(now, peer, |session, shared| session.lose(shared));
                 self.remove(peer, Output::Close(peer));
             }
-            Input::Broken { peer, why } => {
-                self.with(now, peer, |session, shared| session.handle_broken(shared, now, why));
+            Input::Broken { peer, reason } => {
+                self.with(now, peer, |session, shared| session.handle_broken(shared, now, reason));
             }
             Input::Encryption { peer, event } => {
                 self.with(now, peer, |session, shared| session.handle_encryption(shared, now, event));

@@ -101,7 +101,7 @@ impl Engine {
     fn proclaim(&mut self, by: ConnectionId, text: &str) -> Result<String, String> {
         let audience = self.shared.room.audience();
         let line = format!("{}{text}", words::TEACHER);
-        self.shared.room.proclaim(&line).map_err(|why| words::refused(&why))?;
+        self.shared.room.proclaim(&line).map_err(|reason| words::refused(&reason))?;
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
         let members = |count: usize| match count {
             1 => "one member".to_owned(),

@@ -166,13 +166,13 @@ pub fn missed(count: u64) -> String {
 }
 
 /// The error, without [`ERROR`], for a message that was not accepted by the log of a shared room.
-pub fn refused(why: &str) -> String {
-    format!("your message was not accepted: {why}")
+pub fn refused(reason: &str) -> String {
+    format!("your message was not accepted: {reason}")
 }
 
 /// The error, without [`ERROR`], for a private message that was not delivered on another machine.
-pub fn undelivered(to: &str, why: &str) -> String {
-    format!("your message to {to} did not arrive: {why}")
+pub fn undelivered(to: &str, reason: &str) -> String {
+    format!("your message to {to} did not arrive: {reason}")
 }
 
 /// Why a message that was not accepted cannot be in the log of a shared room.

@@ -98,9 +98,9 @@ mod tests {
 
     #[test]
     fn root_and_missing_user_are_refused() {
-        for (name, why) in [("root", "that is root"), ("no such\u{1b} user", "no such user")] {
+        for (name, reason) in [("root", "that is root"), ("no such\u{1b} user", "no such user")] {
             let error = User::find(name).unwrap_err();
-            assert!(error.contains(why) && !error.contains('\u{1b}'), "{error}");
+            assert!(error.contains(reason) && !error.contains('\u{1b}'), "{error}");
         }
     }
 }

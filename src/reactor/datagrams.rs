@@ -29,7 +29,7 @@ impl Reactor {
         let mut way = None;
         while let Some(reply) = self.engine.poll_reply() {
             let way = way.get_or_insert_with(|| sender.find(more_tries));
-            let sent = way.as_ref().map_err(|why| *why);
+            let sent = way.as_ref().map_err(|reason| *reason);
             let sent = sent.and_then(|way| send(listener, ledger, remote, way, &reply));
             self.engine.handle(now, Input::Replied(sent));
         }

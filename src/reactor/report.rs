@@ -114,7 +114,7 @@ impl EventLog {
             EventKind::Opened => line(Line::Opened, format_args!("connected")),
             EventKind::Secured(how) => line(Line::Secured, format_args!("encrypted with {how}")),
             EventKind::Identified(name) => line(Line::Opened, format_args!("is {name}, by its certificate")),
-            EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
+            EventKind::Unsecured(reason) => line(Line::Unsecured, format_args!("TLS failed: {reason}")),
             EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
             EventKind::Decided(FramingMode::Packet) => {} // the endpoint's kind says so
             EventKind::Decided(kind) => {
@@ -130,12 +130,14 @@ impl EventLog {
             EventKind::SaidPrivately(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
             EventKind::Joined(name) => line(Line::Joined, format_args!("{}", Phrase("joined", name))),
             EventKind::Met(partner) => line(Line::Joined, format_args!("{}", Phrase("met", partner))),
-            EventKind::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
-            EventKind::Undelivered { to, why } if to.is_empty() => {
-                line(Line::Dropped, format_args!("answer dropped: {why}"));
+            EventKind::Dropped(reason) => {
+                line(Line::Dropped, format_args!("datagram not answered: {reason}"))
             }
-            EventKind::Undelivered { to, why } => {
-                line(Line::Dropped, format_args!("answer to '{to}' dropped: {why}"));
+            EventKind::Undelivered { to, reason } if to.is_empty() => {
+                line(Line::Dropped, format_args!("answer dropped: {reason}"));
+            }
+            EventKind::Undelivered { to, reason } => {
+                line(Line::Dropped, format_args!("answer to '{to}' dropped: {reason}"));
             }
             EventKind::Refused(reason) => line(Line::Refused, format_args!("{reason}")),
             EventKind::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),

@@ -90,7 +90,7 @@ impl Reactor {
 
     /// Ends a peer that has broken a rule of its memory, with an error.
     pub(super) fn break_off(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
-        let why = error.to_string();
-        self.engine.handle(now, Input::Broken { peer, why: &why });
+        let reason = error.to_string();
+        self.engine.handle(now, Input::Broken { peer, reason: &reason });
     }
 }

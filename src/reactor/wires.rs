@@ -38,7 +38,7 @@ pub(super) fn hear(
         Heard::Secured { how, name } => EncryptionEvent::Begun { how, name },
         Heard::Truncated => EncryptionEvent::Truncated,
         Heard::PlainText => EncryptionEvent::Missing,
-        Heard::Failed(why) => EncryptionEvent::Failed(why),
+        Heard::Failed(reason) => EncryptionEvent::Failed(reason),
     };
     engine.handle(now, Input::Encryption { peer, event });
 }

@@ -57,12 +57,12 @@ impl Wire {
 
     /// Handles that the handshake has taken too long.
     #[cfg_attr(not(feature = "tls"), expect(unused_variables, unused_mut))]
-    pub fn give_up_handshake(&mut self, why: &str, mut hear: impl FnMut(Heard<'_>)) {
+    pub fn give_up_handshake(&mut self, reason: &str, mut hear: impl FnMut(Heard<'_>)) {
         match self {
             Wire::Plain => {}
             #[cfg(feature = "tls")]
             Wire::Tls(tls) => {
-                if tls.give_up(why, &mut hear) == tls::Outcome::PlainText {
+                if tls.give_up(reason, &mut hear) == tls::Outcome::PlainText {
                     *self = Wire::Plain;
                     hear(Heard::PlainText);
                 }

@@ -38,7 +38,7 @@ enum State {
     /// Connected or connecting, with the deadline for an expected answer.
     Open { until: Option<Instant> },
     /// Lost: the reason, and the time of the next try; `None`: when the user asks for it.
-    Lost { why: String, next: Option<Instant> },
+    Lost { reason: String, next: Option<Instant> },
 }
 
 /// The result of a deadline.
@@ -96,7 +96,7 @@ impl Reconnecting {
     /// Why it is not connected, and when the next try is, while waiting for it.
     pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {
-            State::Lost { why, .. } => Some(format!("{why}; {}", self.next_try()?)),
+            State::Lost { reason, .. } => Some(format!("{reason}; {}", self.next_try()?)),
             State::Open { .. } => None,
         }
     }
@@ -159,22 +159,22 @@ impl Reconnecting {
     }
 
     /// The connection is lost; returns whether this is news.
-    pub(crate) fn lose(&mut self, why: String) -> bool {
+    pub(crate) fn lose(&mut self, reason: String) -> bool {
         self.conversation.hang_up();
         // The endpoint is shown elsewhere.
         let endpoint = format!("{}: ", self.conversation.endpoint);
-        let why = why.strip_prefix(&endpoint).map(str::to_owned).unwrap_or(why);
+        let reason = reason.strip_prefix(&endpoint).map(str::to_owned).unwrap_or(reason);
         // A connection over the network is refused later.
-        let why = if why == "connection refused" { NO_DAEMON.to_owned() } else { why };
-        self.state = State::Lost { why, next: Some(Instant::now() + self.pause) };
+        let reason = if reason == "connection refused" { NO_DAEMON.to_owned() } else { reason };
+        self.state = State::Lost { reason, next: Some(Instant::now() + self.pause) };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         !std::mem::replace(&mut self.is_loss_told, true)
     }
 
     /// The other side wants the connection to end: there is no further try until the user asks for one.
-    pub(crate) fn stop_trying(&mut self, why: String) {
+    pub(crate) fn stop_trying(&mut self, reason: String) {
         self.conversation.hang_up();
-        self.state = State::Lost { why, next: None };
+        self.state = State::Lost { reason, next: None };
         self.is_loss_told = true;
     }
 

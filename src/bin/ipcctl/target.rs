@@ -240,9 +240,10 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
             Ok(each)
         }
         Ok(outcome) => {
-            let why = outcome.err().map_or_else(|| "it has no addresses".to_owned(), |error| reason(&error));
+            let reason =
+                outcome.err().map_or_else(|| "it has no addresses".to_owned(), |error| reason(&error));
             Err(CliError::Unreachable(format!(
-                "{name}: {why}; check the name, or give the address, for example tcp://192.168.1.7:{port}"
+                "{name}: {reason}; check the name, or give the address, for example tcp://192.168.1.7:{port}"
             )))
         }
         Err(RecvTimeoutError::Timeout) => Err(CliError::TimedOut(format!(

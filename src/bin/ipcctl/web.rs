@@ -114,8 +114,8 @@ impl WebSocket {
         match self.state {
             State::Open => self.read_frames(into)?,
             State::Refused if has_ended => {
-                let why = String::from_utf8_lossy(&self.raw);
-                into.extend_from_slice(format!("Error: {}\n", why.trim().replace('\n', " ")).as_bytes());
+                let reason = String::from_utf8_lossy(&self.raw);
+                into.extend_from_slice(format!("Error: {}\n", reason.trim().replace('\n', " ")).as_bytes());
                 self.raw.clear();
             }
             State::Opening if has_ended => return Err(strange("it closed without an answer to HTTP")),

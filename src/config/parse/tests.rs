@@ -170,9 +170,9 @@ fn limits_apply_to_all_services_and_a_services_own_table_wins() {
 #[test]
 fn first_message_timeout_is_refused_without_a_first_message() {
     let text = format!("{LISTEN}first_message_timeout = \"1s\"\n[chat]\nfirst_message_timeout = \"1s\"\n");
-    let why = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
+    let reason = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
     for (error, position) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {
-        assert!(error.strip_prefix(position).is_some_and(|rest| rest.starts_with(why)), "{error}");
+        assert!(error.strip_prefix(position).is_some_and(|rest| rest.starts_with(reason)), "{error}");
     }
     let text =
         format!("{LISTEN}[limits]\nfirst_message_timeout = \"9s\"\n[mux]\nfirst_message_timeout = \"0s\"\n");
@@ -183,20 +183,20 @@ fn first_message_timeout_is_refused_without_a_first_message() {
 
 #[test]
 fn backlog_below_one_message_is_refused_where_it_was_set() {
-    let why = "of 1048576 bytes is too small for messages of 2097152; it must be at least max_message";
+    let reason = "of 1048576 bytes is too small for messages of 2097152; it must be at least max_message";
     let limits = format!("{LISTEN}[limits]\nmax_message = \"2MiB\"\n");
-    assert_eq!(errors(&limits), [format!("f:4:15: a backlog {why}")]);
+    assert_eq!(errors(&limits), [format!("f:4:15: a backlog {reason}")]);
     let chat =
         format!("{LISTEN}[limits]\nbacklog = \"3MiB\"\nmax_message = \"2MiB\"\n[chat]\nbacklog = \"1MiB\"\n");
-    assert_eq!(errors(&chat), [format!("f:7:11: a backlog {why}")]);
+    assert_eq!(errors(&chat), [format!("f:7:11: a backlog {reason}")]);
     config(&format!("{limits}backlog = \"2MiB\"\n"));
 }
 
 #[test]
 fn total_queue_bound_below_four_messages_is_refused() {
     let text = format!("{LISTEN}[limits]\nmax_queued = \"1MiB\"\n[chat]\nmax_message = 262145\n");
-    let why = "max_queued of 1048576 bytes is too small for messages of 262145; it must be at least four times max_message";
-    assert_eq!(errors(&text), [format!("f:6:15: {why}")]);
+    let reason = "max_queued of 1048576 bytes is too small for messages of 262145; it must be at least four times max_message";
+    assert_eq!(errors(&text), [format!("f:6:15: {reason}")]);
     assert_eq!(config(&text.replace("262145", "262144")).settings.queued_bytes_max, 1 << 20);
 }
 

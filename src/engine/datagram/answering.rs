@@ -45,7 +45,7 @@ impl Engine {
         }
         let to = match self.receiver_of(datagram) {
             Ok(address) => quote(address),
-            Err(why) => return self.drop_datagram(datagram, why),
+            Err(reason) => return self.drop_datagram(datagram, reason),
         };
         let (replies, error) = self.answer_datagram(service, message, truncated);
         if let Some(kind) = error {
@@ -82,10 +82,10 @@ impl Engine {
         }
     }
 
-    fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
+    fn drop_datagram(&mut self, datagram: &Datagram<'_>, reason: Dropped) {
         let Datagram { binding, remote, .. } = *datagram;
-        self.shared.counters.of_mut(binding.service).count_dropped(why, 1);
-        let (binding, what) = (Rc::clone(binding), EventKind::Dropped(why));
+        self.shared.counters.of_mut(binding.service).count_dropped(reason, 1);
+        let (binding, what) = (Rc::clone(binding), EventKind::Dropped(reason));
         self.shared.note(Event { peer: None, binding, remote, what });
     }
 
@@ -176,11 +176,11 @@ impl Engine {
                 }
                 None
             }
-            Err(why) => {
+            Err(reason) => {
                 // The rest is dropped too: a result without its acknowledgement would be taken for the acknowledgement.
-                counters.count_dropped(why, 1 + answer.replies.len() as u64);
+                counters.count_dropped(reason, 1 + answer.replies.len() as u64);
                 answer.replies.clear();
-                Some(EventKind::Undelivered { to: std::mem::take(&mut answer.to), why })
+                Some(EventKind::Undelivered { to: std::mem::take(&mut answer.to), reason })
             }
         };
         if let Some(what) = what {
@@ -297,7 +297,7 @@ mod tests {
             let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).map(|event| event.what).collect();
             (sent, events, engine.counters().of(Service::Multiply).dropped_of(Dropped::NoRoom))
         };
-        let lost = |why| EventKind::Undelivered { to: "/tmp/a\\u{1b}".into(), why };
+        let lost = |reason| EventKind::Undelivered { to: "/tmp/a\\u{1b}".into(), reason };
         assert_eq!(ask(&[Ok(()), Ok(())], b"5 10"), (2, vec![], 0));
         assert_eq!(ask(&[Err(Dropped::NoRoom)], b"5 10"), (0, vec![lost(Dropped::NoRoom)], 2));
         assert_eq!(ask(&[Ok(()), Err(Dropped::NoRoom)], b"5 10"), (1, vec![lost(Dropped::NoRoom)], 3));

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn ambiguous_requests_are_refused() {
         let host = "Host: x\r\n";
-        for (line, fields, why) in [
+        for (line, fields, reason) in [
             ("GET / HTTP/1.1", "", "the Host field is missing"),
             ("GET / HTTP/1.1", "Host: x\r\nHost: x\r\n", "two Host"),
             ("GET / HTTP/1.1", "Host: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n", "two Content-Length"),
@@ -218,7 +218,7 @@ mod tests {
             ("CONNECT x:1 HTTP/1.1", host, "not a path"),
         ] {
             match read(&format!("{line}\r\n{fields}\r\n")) {
-                Err(Unreadable::Bad(told)) => assert!(told.contains(why), "{line} {fields}: {told}"),
+                Err(Unreadable::Bad(told)) => assert!(told.contains(reason), "{line} {fields}: {told}"),
                 other => panic!("{line} {fields}: {other:?}"),
             }
         }

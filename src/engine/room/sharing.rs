@@ -217,8 +217,8 @@ impl Room {
             Entry::Joined(name) => (None, shared.propose(uplink::Entry::Joined(name))),
             Entry::Left(name) => (None, shared.propose(uplink::Entry::Left(name))),
             Entry::Announced(line) => {
-                if let Some(why) = shared.propose(uplink::Entry::Announced(line)) {
-                    return Err(why);
+                if let Some(reason) = shared.propose(uplink::Entry::Announced(line)) {
+                    return Err(reason);
                 }
                 (None, None)
             }
@@ -233,17 +233,17 @@ impl Room {
                 (refused.is_some().then(|| Key::new(name)), refused)
             }
         };
-        if let (Some(author), Some(why)) = (author, refused) {
-            self.tell_refusal(&author, &why);
+        if let (Some(author), Some(reason)) = (author, refused) {
+            self.tell_refusal(&author, &reason);
         }
         self.note_fullness();
         Ok(true)
     }
 
     /// Tells a member here that the log did not accept its message.
-    fn tell_refusal(&mut self, author: &Key, why: &str) {
+    fn tell_refusal(&mut self, author: &Key, reason: &str) {
         if let Some(member_id) = self.keys.get(author).copied() {
-            self.send_to(member_id, &format!("{}{}", words::ERROR, words::refused(why)));
+            self.send_to(member_id, &format!("{}{}", words::ERROR, words::refused(reason)));
         }
     }
 
@@ -329,16 +329,16 @@ impl Room {
                 self.announce(words::HISTORY_LOST);
                 Consequence::Nothing
             }
-            Event::Refused { entry, why } => {
+            Event::Refused { entry, reason } => {
                 let author = match entry {
                     uplink::Entry::Said { name, .. } | uplink::Entry::Acted { name, .. } => {
                         Some(Key::new(name))
                     }
                     uplink::Entry::Joined(_) | uplink::Entry::Left(_) | uplink::Entry::Announced(_) => None,
                 };
-                let why = why.to_string();
+                let reason = reason.to_string();
                 if let Some(author) = author {
-                    self.tell_refusal(&author, &why);
+                    self.tell_refusal(&author, &reason);
                 }
                 Consequence::Nothing
             }

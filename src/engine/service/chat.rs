@@ -99,7 +99,7 @@ pub fn handle_name(
         (name, rest) = (Name::new(&text[..end]), &text[end..]);
     }
     match name {
-        Err(why) => Outcome::Erred(why.to_string()),
+        Err(reason) => Outcome::Erred(reason.to_string()),
         Ok(name) if room.is_taken(&name.key) => Outcome::Erred(words::taken(&name.shown)),
         Ok(name) if room.has(&name) => Outcome::Erred(words::alike(&name.shown)),
         Ok(name) => match room.enter(peer, name, rest, None) {
@@ -155,7 +155,7 @@ fn show_key(
 ) -> Result<Outcome, String> {
     let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
     let claim = Claim::new(remote, secret).ok_or(KEY_USAGE)?;
-    let name = Name::new(name).map_err(|why| why.to_string())?;
+    let name = Name::new(name).map_err(|reason| reason.to_string())?;
     match room.member_id_of(&name.key) {
         Some(member_id) if room.claim(member_id).is_some_and(|own| own.is_same(&claim)) => {
             let (from, begun) = room.take_over(member_id, peer);

@@ -132,12 +132,12 @@ struct Refusal {
     status: Status,
     /// A further field, with CR LF.
     field: &'static str,
-    why: String,
+    reason: String,
 }
 
 impl Refusal {
-    fn new(status: Status, why: impl Into<String>) -> Refusal {
-        Refusal { status, field: "", why: why.into() }
+    fn new(status: Status, reason: impl Into<String>) -> Refusal {
+        Refusal { status, field: "", reason: reason.into() }
     }
 }
 
@@ -148,10 +148,10 @@ pub fn answer(site: &Site, head: &[u8], remote: Remote) -> Reply {
         Err(refusal) => refusal,
     };
     let mut bytes = Vec::new();
-    let body = format!("{}\n", refusal.why);
+    let body = format!("{}\n", refusal.reason);
     let response = Response { fields: refusal.field.to_owned(), ..Response::text(refusal.status, &body) };
     Response { is_head: is_for_head(head), ..response }.write(&mut bytes);
-    Reply::Answer { bytes, keeps_open: false, error: Some(refusal.why) }
+    Reply::Answer { bytes, keeps_open: false, error: Some(refusal.reason) }
 }
 
 /// Whether a request, as far as it has arrived, is a HEAD: its answer never has a body.
@@ -163,17 +163,17 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     let request = match Request::read(head) {
         Ok(request) => request,
         Err(Unreadable::Version) => {
-            let why = "send HTTP/1.1; other versions are not supported here";
-            return Err(Refusal::new(Status::VersionNotSupported, why));
+            let reason = "send HTTP/1.1; other versions are not supported here";
+            return Err(Refusal::new(Status::VersionNotSupported, reason));
         }
-        Err(Unreadable::Bad(why)) => return Err(Refusal::new(Status::BadRequest, why)),
+        Err(Unreadable::Bad(reason)) => return Err(Refusal::new(Status::BadRequest, reason)),
     };
     if let Some(host) = request.host.filter(|host| !site.is_host(host)) {
         let host = quote(host.as_bytes());
-        let why = format!(
+        let reason = format!(
             "this server is not called {host}; use an address, localhost, or a name from hosts under [page] in the configuration"
         );
-        return Err(Refusal::new(Status::Misdirected, why));
+        return Err(Refusal::new(Status::Misdirected, reason));
     }
     if request.has_body {
         return Err(Refusal::new(Status::ContentTooLarge, "requests with a body are not supported here"));
@@ -185,7 +185,7 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
     let place = at_path(site, request.path);
     let protocol = place.filter(|place| *place == (Service::Multiply, Terms::Usual)).map(|_| HINTS);
     let opening = upgrade::open(&request, protocol).map_err(|unopened| match unopened {
-        Unopened::Bad(why) => Refusal::new(Status::BadRequest, why),
+        Unopened::Bad(reason) => Refusal::new(Status::BadRequest, reason),
         Unopened::Version => Refusal {
             field: "Sec-WebSocket-Version: 13\r\n",
             ..Refusal::new(
@@ -202,19 +202,19 @@ fn serve(site: &Site, head: &[u8], remote: Remote) -> Result<Reply, Refusal> {
         }
         (None, Some(_)) => {
             let (path, name) = (request.path, &request.path[1..]);
-            let why = format!(
+            let reason = format!(
                 "{name} is a WebSocket: open it in a program, for example new WebSocket(\"ws://{host}{path}\")"
             );
             let field = "Upgrade: websocket\r\n";
-            Err(Refusal { field, ..Refusal::new(Status::UpgradeRequired, why) })
+            Err(Refusal { field, ..Refusal::new(Status::UpgradeRequired, reason) })
         }
         (Some(_), None) => {
             let path = quote(request.path.as_bytes());
-            let why = format!(
+            let reason = format!(
                 "there is no WebSocket at {path}; each service has one at its name, for example new WebSocket(\"ws://{host}/multiply\"): {}",
                 offered()
             );
-            Err(Refusal::new(Status::NotFound, why))
+            Err(Refusal::new(Status::NotFound, reason))
         }
         (None, None) if request.path == "/metrics" && site.has_metrics => {
             tell_metrics(site, &request, remote)
@@ -246,17 +246,17 @@ fn open(
     let origin = request.value("origin");
     match site.origin(origin, request.host) {
         Origin::Opaque if terms == Terms::Guarded || !FOR_ANY_PAGE.contains(&service) => {
-            let why = format!(
+            let reason = format!(
                 "a page that was opened as a file may only use multiply, greeting and hello; for {service}, serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
             );
-            Err(Refusal::new(Status::Forbidden, why))
+            Err(Refusal::new(Status::Forbidden, reason))
         }
         Origin::Foreign => {
             let origin = quote(origin.unwrap_or_default().as_bytes());
-            let why = format!(
+            let reason = format!(
                 "pages of {origin} may not speak to this daemon, unless origins under [page] in the configuration names it"
             );
-            Err(Refusal::new(Status::Forbidden, why))
+            Err(Refusal::new(Status::Forbidden, reason))
         }
         Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service, terms }),
     }
@@ -315,8 +315,8 @@ fn show(site: &Site, request: &Request<'_>) -> Reply {
         (_, Some(file)) => show_file(request, file),
         ("/healthz", None) => plain(Status::Ok, "ok\n", None),
         (path, None) => {
-            let why = unknown(path, !site.files.is_empty());
-            plain(Status::NotFound, &format!("{why}\n"), Some(why))
+            let reason = unknown(path, !site.files.is_empty());
+            plain(Status::NotFound, &format!("{reason}\n"), Some(reason))
         }
     }
 }

@@ -255,7 +255,7 @@ pub fn write_head(
             refused: counts.refused,
             too_slow: counts.too_slow,
             dropped: counts.dropped(),
-            dropped_by_reason: Dropped::ALL.map(|why| (why.name(), counts.dropped_of(why))).into(),
+            dropped_by_reason: Dropped::ALL.map(|reason| (reason.name(), counts.dropped_of(reason))).into(),
         })
         .collect();
     let (members, room_bytes) = room;

@@ -254,7 +254,7 @@ impl TraceEvent {
             TraceEvent::Happened(EventKind::Opened) => return ("opened", None),
             TraceEvent::Happened(EventKind::Secured(how)) => ("secured", how.into()),
             TraceEvent::Happened(EventKind::Identified(name)) => ("identified", name.into()),
-            TraceEvent::Happened(EventKind::Unsecured(why)) => ("unsecured", why.into()),
+            TraceEvent::Happened(EventKind::Unsecured(reason)) => ("unsecured", reason.into()),
             TraceEvent::Happened(EventKind::Truncated) => ("unsecured", TRUNCATED.into()),
             TraceEvent::Happened(EventKind::Decided(FramingMode::Packet)) => ("framing", "packet".into()),
             TraceEvent::Happened(EventKind::Decided(kind)) => ("framing", kind.name().into()),
@@ -268,12 +268,12 @@ impl TraceEvent {
             }
             TraceEvent::Happened(EventKind::Joined(name)) => ("joined", name.into()),
             TraceEvent::Happened(EventKind::Met(partner)) => ("met", partner.to_string().into()),
-            TraceEvent::Happened(EventKind::Dropped(why)) => ("dropped", why.to_string().into()),
-            TraceEvent::Happened(EventKind::Undelivered { to, why }) if to.is_empty() => {
-                ("dropped", format!("the answer: {why}").into())
+            TraceEvent::Happened(EventKind::Dropped(reason)) => ("dropped", reason.to_string().into()),
+            TraceEvent::Happened(EventKind::Undelivered { to, reason }) if to.is_empty() => {
+                ("dropped", format!("the answer: {reason}").into())
             }
-            TraceEvent::Happened(EventKind::Undelivered { to, why }) => {
-                ("dropped", format!("the answer to '{to}': {why}").into())
+            TraceEvent::Happened(EventKind::Undelivered { to, reason }) => {
+                ("dropped", format!("the answer to '{to}': {reason}").into())
             }
             TraceEvent::Happened(EventKind::Refused(reason)) => ("refused", reason.to_string().into()),
             TraceEvent::Happened(EventKind::Closed(reason)) => {

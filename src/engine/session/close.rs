@@ -23,9 +23,14 @@ impl Session {
     /// Handles a broken rule of its transport: it gets an error, and its input is ignored.
     #[cold]
     #[inline(never)]
-    pub(in crate::engine) fn handle_broken(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
+    pub(in crate::engine) fn handle_broken(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        reason: &str,
+    ) {
         if self.is_serving() {
-            self.dialogue.fail(shared, now, CloseReason::PeerBrokeMemory, why.to_owned());
+            self.dialogue.fail(shared, now, CloseReason::PeerBrokeMemory, reason.to_owned());
         }
     }
 

@@ -21,7 +21,7 @@ impl Session {
             EncryptionEvent::Begun { how, name } => self.begin_encryption(shared, now, how, name),
             EncryptionEvent::Truncated => self.note(shared, EventKind::Truncated),
             EncryptionEvent::Missing => self.refuse_plain_text(shared, now),
-            EncryptionEvent::Failed(why) => self.fail_encryption(shared, now, why),
+            EncryptionEvent::Failed(reason) => self.fail_encryption(shared, now, reason),
         }
     }
 
@@ -59,8 +59,8 @@ impl Session {
     }
 
     /// Handles failed encryption: nothing more can be sent, and the session ends.
-    fn fail_encryption(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
-        self.dialogue.note(shared, EventKind::Unsecured(why.to_owned()));
+    fn fail_encryption(&mut self, shared: &mut EngineState, now: Timestamp, reason: &str) {
+        self.dialogue.note(shared, EventKind::Unsecured(reason.to_owned()));
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::PeerUnsecured, None);
         }

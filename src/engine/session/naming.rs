@@ -63,8 +63,8 @@ impl Dialogue {
 impl Session {
     /// Asks it for another name, because after a restart its name is not allowed any more, or taken.
     pub(in crate::engine) fn lose_name(&mut self, shared: &mut EngineState, name: &str) {
-        let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
-        self.dialogue.err(shared, ErrorKind::Name, why);
+        let reason = Name::new(name).err().map_or_else(|| words::taken(name), |reason| reason.to_string());
+        self.dialogue.err(shared, ErrorKind::Name, reason);
     }
 }
 

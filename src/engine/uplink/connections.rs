@@ -60,14 +60,14 @@ impl Uplink {
     pub fn secured(&mut self, id: LinkId, now: Timestamp) {
         let Some(at) = self.links.iter().position(|link| link.id == id) else { return };
         let outcome = self.links[at].secured(&self.settings.credentials, &self.settings.client, now);
-        if let Err(why) = outcome {
-            self.end(id, why, now);
+        if let Err(reason) = outcome {
+            self.end(id, reason, now);
         }
     }
 
     /// Notes that a connection was lost, or could not be made.
-    pub fn disconnected(&mut self, id: LinkId, why: Reason, now: Timestamp) {
-        self.end(id, why, now);
+    pub fn disconnected(&mut self, id: LinkId, reason: Reason, now: Timestamp) {
+        self.end(id, reason, now);
         self.closed(id);
         self.settle(now);
     }
@@ -95,41 +95,41 @@ impl Uplink {
     }
 
     /// Ends a connection, which the reactor then closes.
-    pub(super) fn end(&mut self, id: LinkId, why: Reason, now: Timestamp) {
+    pub(super) fn end(&mut self, id: LinkId, reason: Reason, now: Timestamp) {
         let has_carried = self.active == Some(id) && self.health.is_proved();
         let Some(link) = self.link(id).filter(|link| link.phase != Phase::Ended) else { return };
         let was_ready = link.is_ready();
         let has_lasted = was_ready && (has_carried || now.since(link.since) >= super::bounds::STABLE);
         link.phase = Phase::Ended;
         let server = link.server.clone();
-        if matches!(why, Reason::Unauthorized(_)) {
+        if matches!(reason, Reason::Unauthorized(_)) {
             self.servers.refused(server.clone(), now);
         }
         if has_lasted {
             self.servers.lasted();
         }
         self.servers.failed(&mut self.random, now);
-        self.report_failure(&server, &why, was_ready);
+        self.report_failure(&server, &reason, was_ready);
         if self.active == Some(id) {
             self.active = None;
             self.reader.stop();
             self.health.doubt();
             self.whispers.cut_off(&mut self.events);
         }
-        self.health.link = Some(why);
+        self.health.link = Some(reason);
     }
 
     /// Reports a failure of a server once, until the server is connected again.
-    fn report_failure(&mut self, server: &Server, why: &Reason, was_ready: bool) {
+    fn report_failure(&mut self, server: &Server, reason: &Reason, was_ready: bool) {
         let name = server.to_string();
-        if !was_ready && self.failures.get(&name) == Some(why) {
+        if !was_ready && self.failures.get(&name) == Some(reason) {
             return;
         }
         if self.failures.len() >= FAILURES_MAX {
             self.failures.clear();
         }
-        self.failures.insert(name.clone(), why.clone());
-        self.events.log(LogEvent::Disconnected { server: name, why: why.clone() });
+        self.failures.insert(name.clone(), reason.clone());
+        self.events.log(LogEvent::Disconnected { server: name, reason: reason.clone() });
     }
 
     /// Uses a connection for the room, now that it is ready. The previous one, whose server is about to close, ends.

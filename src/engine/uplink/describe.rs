@@ -69,7 +69,7 @@ pub fn item(within: Within, item: Item<'_>) -> Option<String> {
 pub fn answer(number: u64, answer: Result<u64, &Reason>) -> String {
     match answer {
         Ok(sequence) => format!("acknowledged: batch {number} is message {sequence}"),
-        Err(why) => format!("not acknowledged: batch {number}: {why}"),
+        Err(reason) => format!("not acknowledged: batch {number}: {reason}"),
     }
 }
 

@@ -86,7 +86,7 @@ pub enum Event<'a> {
         /// The entry.
         entry: Entry<'a>,
         /// The reason.
-        why: &'a Reason,
+        reason: &'a Reason,
     },
     /// A member elsewhere sends a private message to one of ours: answer with [`Uplink::answer`](super::Uplink::answer).
     Whisper(Whisper<'a>),
@@ -184,7 +184,7 @@ pub enum LogEvent {
         /// The server.
         server: String,
         /// The reason.
-        why: Reason,
+        reason: Reason,
     },
     /// The server is about to close, and we connect to another one.
     LameDuck {
@@ -219,7 +219,7 @@ pub enum LogEvent {
         /// Its entries.
         entries: usize,
         /// The reason.
-        why: Reason,
+        reason: Reason,
     },
     /// An instance has appeared.
     InstanceCame(InstanceId),
@@ -245,7 +245,7 @@ impl fmt::Display for LogEvent {
                 let (name, version) = (quote(name.as_bytes()), quote(version.as_bytes()));
                 write!(f, "connected to {server} (nats-server {version}, {name}{how})")
             }
-            LogEvent::Disconnected { server, why } => write!(f, "no connection to {server}: {why}"),
+            LogEvent::Disconnected { server, reason } => write!(f, "no connection to {server}: {reason}"),
             LogEvent::LameDuck { server } => {
                 write!(f, "{server} is about to close; connecting to another server")
             }
@@ -254,7 +254,7 @@ impl fmt::Display for LogEvent {
                 write!(f, "the stream {stream} is used although it differs: {}", quote(what.as_bytes()))
             }
             LogEvent::Up { sequence } => write!(f, "the room is whole, read up to message {sequence}"),
-            LogEvent::Down(why) => write!(f, "the room is cut off: {why}"),
+            LogEvent::Down(reason) => write!(f, "the room is cut off: {reason}"),
             LogEvent::Missed(count) => {
                 write!(
                     f,
@@ -262,7 +262,7 @@ impl fmt::Display for LogEvent {
                 )
             }
             LogEvent::HistoryLost => f.write_str("the stream was replaced: the room's history is lost"),
-            LogEvent::Refused { entries, why } => write!(f, "{entries} messages were refused: {why}"),
+            LogEvent::Refused { entries, reason } => write!(f, "{entries} messages were refused: {reason}"),
             LogEvent::InstanceCame(instance) => write!(f, "instance {instance} has joined the room"),
             LogEvent::InstanceGone(instance) => write!(f, "instance {instance} is gone"),
             LogEvent::Renamed { instance } => {

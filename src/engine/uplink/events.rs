@@ -22,7 +22,7 @@ enum Kind {
 #[derive(Debug)]
 enum Stored {
     Entry { place: Place, kind: Kind, name: Part, text: Part },
-    Refused { kind: Kind, name: Part, text: Part, why: Reason },
+    Refused { kind: Kind, name: Part, text: Part, reason: Reason },
     NameTaken(Part),
     Gone { instance: InstanceId, is_own: bool },
     Up,
@@ -83,9 +83,9 @@ impl Events {
         self.queue.push_back(Stored::Entry { place, kind, name, text });
     }
 
-    pub fn refused(&mut self, entry: Entry<'_>, why: Reason) {
+    pub fn refused(&mut self, entry: Entry<'_>, reason: Reason) {
         let (kind, name, text) = self.keep_entry(entry);
-        self.queue.push_back(Stored::Refused { kind, name, text, why });
+        self.queue.push_back(Stored::Refused { kind, name, text, reason });
     }
 
     pub fn name_taken(&mut self, name: &str) {
@@ -103,9 +103,9 @@ impl Events {
         self.log(LogEvent::Up { sequence });
     }
 
-    pub fn down(&mut self, why: &Reason) {
-        self.queue.push_back(Stored::Down(why.clone()));
-        self.log(LogEvent::Down(why.clone()));
+    pub fn down(&mut self, reason: &Reason) {
+        self.queue.push_back(Stored::Down(reason.clone()));
+        self.log(LogEvent::Down(reason.clone()));
     }
 
     pub fn missed(&mut self, count: u64) {
@@ -164,13 +164,13 @@ fn event<'a>(stored: &'a Stored, texts: &'a str) -> Event<'a> {
         Stored::Entry { place, kind, name, text } => {
             Event::Entry { place: *place, entry: entry(*kind, part(*name), part(*text)) }
         }
-        Stored::Refused { kind, name, text, why } => {
-            Event::Refused { entry: entry(*kind, part(*name), part(*text)), why }
+        Stored::Refused { kind, name, text, reason } => {
+            Event::Refused { entry: entry(*kind, part(*name), part(*text)), reason }
         }
         Stored::NameTaken(name) => Event::NameTaken { name: part(*name) },
         Stored::Gone { instance, is_own } => Event::Gone { instance: *instance, is_own: *is_own },
         Stored::Up => Event::Up,
-        Stored::Down(why) => Event::Down(why),
+        Stored::Down(reason) => Event::Down(reason),
         Stored::Missed(count) => Event::Missed(*count),
         Stored::HistoryLost => Event::HistoryLost,
         Stored::Whisper { ticket, from, to, text } => {

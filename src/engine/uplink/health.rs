@@ -59,7 +59,7 @@ impl Health {
     }
 
     /// The reason why the room is not whole.
-    pub fn why(&self, signs: Signs) -> Reason {
+    pub fn reason(&self, signs: Signs) -> Reason {
         if !signs.is_connected {
             return self.link.clone().unwrap_or(Reason::NotConnected);
         }
@@ -74,7 +74,7 @@ impl Health {
         let is_late = self.late_at(signs).is_some_and(|at| at <= now);
         if is_late && (self.is_up || !self.has_reported_down) {
             (self.is_up, self.has_reported_down, self.is_proved) = (false, true, false);
-            events.down(&self.why(signs));
+            events.down(&self.reason(signs));
         } else if is_sound && !is_late && !self.is_up {
             (self.is_up, self.has_reported_down) = (true, false);
             events.up(sequence);
@@ -116,7 +116,7 @@ mod tests {
             while let Some(event) = events.next() {
                 match event {
                     Event::Up => told.push((seconds, "up".to_owned())),
-                    Event::Down(why) => told.push((seconds, format!("{why:?}"))),
+                    Event::Down(reason) => told.push((seconds, format!("{reason:?}"))),
                     _ => {}
                 }
             }

@@ -292,12 +292,12 @@ mod tests {
         let mut now = Timestamp::at(1000);
         assert!(link.ponged(now) && link.is_ready());
         assert_eq!(link.round_trip, Some(Duration::from_millis(1)));
-        let mut why = Ok(());
-        while why.is_ok() {
+        let mut reason = Ok(());
+        while reason.is_ok() {
             now = link.deadline().unwrap();
-            why = link.tick(now);
+            reason = link.tick(now);
         }
-        assert_eq!((why, now.since(Timestamp::at(1000)).as_secs()), (Err(Reason::NoPong), 6));
+        assert_eq!((reason, now.since(Timestamp::at(1000)).as_secs()), (Err(Reason::NoPong), 6));
     }
 
     #[test]

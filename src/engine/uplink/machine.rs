@@ -318,7 +318,7 @@ impl Uplink {
         let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Report {
             state,
-            why: (state != State::Up).then(|| self.health.why(signs)),
+            reason: (state != State::Up).then(|| self.health.reason(signs)),
             instance: self.ledger.own,
             server: link.map(|link| link.server.to_string()),
             server_name: link.and_then(|link| non_empty(&link.info.server_name)),

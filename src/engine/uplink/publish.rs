@@ -400,7 +400,7 @@ impl Publisher {
         let refused = flight.chunk.count - again.count;
         self.refused += refused;
         if refused > 0 {
-            events.log(LogEvent::Refused { entries: refused as usize, why: why.clone() });
+            events.log(LogEvent::Refused { entries: refused as usize, reason: why.clone() });
         }
         if again.count > 0 {
             self.chunks.push_front(again);

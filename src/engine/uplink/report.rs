@@ -26,7 +26,7 @@ pub struct Report {
     /// The phase.
     pub state: State,
     /// Why it is not up.
-    pub why: Option<Reason>,
+    pub reason: Option<Reason>,
     /// This instance.
     pub instance: InstanceId,
     /// The server, from the configuration or from another server.

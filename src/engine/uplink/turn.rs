@@ -32,19 +32,19 @@ impl Uplink {
     pub fn tick(&mut self, now: Timestamp) {
         let mut ended = Vec::new();
         for link in &mut self.links {
-            if let Err(why) = link.tick(now) {
-                ended.push((link.id, why));
+            if let Err(reason) = link.tick(now) {
+                ended.push((link.id, reason));
             }
         }
-        for (id, why) in ended {
-            self.end(id, why, now);
+        for (id, reason) in ended {
+            self.end(id, reason, now);
         }
         self.whispers.tick(now, &mut self.events);
         if let Some(at) = self.active_at()
-            && let Some(why) = self.reader.is_due(now)
+            && let Some(reason) = self.reader.is_due(now)
         {
-            if why.is_some() {
-                self.health.room = why;
+            if reason.is_some() {
+                self.health.room = reason;
             }
             let link = &mut self.links[at];
             self.reader.start(link.id, &self.subjects, link.out(), now);

@@ -39,8 +39,8 @@ impl From<io::Error> for Ending {
     }
 }
 
-fn fault<T>(why: impl Into<String>) -> Result<T, Ending> {
-    Err(Ending::Fault(why.into()))
+fn fault<T>(reason: impl Into<String>) -> Result<T, Ending> {
+    Err(Ending::Fault(reason.into()))
 }
 
 /// Why no process can go on at the moment.
@@ -106,10 +106,10 @@ pub fn run(place: &str, timeout: Duration) -> io::Result<()> {
     let layout = Layout::of(Path::new(place)).ok_or(io::ErrorKind::InvalidInput)?;
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let copy = socket.try_clone()?;
-    if let Err(Ending::Fault(why)) =
+    if let Err(Ending::Fault(reason)) =
         OpenBuffer::begin(socket, layout, timeout).and_then(|buffer| buffer.work())
     {
-        let packet = [&[FAULT], why.as_bytes()].concat();
+        let packet = [&[FAULT], reason.as_bytes()].concat();
         let _ = send(&copy, &packet, SendFlags::NOSIGNAL);
     }
     Ok(())

@@ -65,7 +65,7 @@ impl Consumer {
             let mut parts = [IoSliceMut::new(&mut kind), IoSliceMut::new(buffer)];
             recvmsg(&self.socket, &mut parts, &mut RecvAncillaryBuffer::default(), RecvFlags::empty())
         })?;
-        let why = match (message.bytes.checked_sub(1), kind[0]) {
+        let reason = match (message.bytes.checked_sub(1), kind[0]) {
             (Some(count), MESSAGE) => {
                 // This fails if the consumer is gone, which changes nothing for this message.
                 let _ = send(&self.socket, ACKNOWLEDGEMENT, SendFlags::NOSIGNAL);
@@ -84,7 +84,7 @@ impl Consumer {
             }
         };
         self.is_broken.set(true);
-        Err(io::Error::other(format!("{why}; {CREATED_AGAIN}")))
+        Err(io::Error::other(format!("{reason}; {CREATED_AGAIN}")))
     }
 }
 

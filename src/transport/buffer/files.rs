@@ -92,11 +92,11 @@ pub(super) fn take_over(layout: &Layout) -> Result<(Object, Option<String>), Ope
         if is_usable(layout, &fd)? {
             return Ok((Object { fd, stat, is_new: false }, None));
         }
-        let why = format!(
+        let reason = format!(
             "{} or one of its semaphores is missing, or has another size or invalid indices; all are created again",
             path.display()
         );
-        return Ok((make(layout)?, Some(why)));
+        return Ok((make(layout)?, Some(reason)));
     }
     Err(OpenErrorKind::Locked { owner: None })
 }

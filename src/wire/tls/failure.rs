@@ -57,7 +57,7 @@ pub(super) fn alert_of(error: &Error) -> Option<u8> {
 
 /// The failure; `alert`: the alert that was sent, if it is known.
 pub(super) fn sentence(error: &Error, alert: Option<u8>) -> String {
-    let why = match error {
+    let reason = match error {
         Error::AlertReceived(alert) => {
             let does_not_trust = matches!(
                 alert,
@@ -114,8 +114,8 @@ pub(super) fn sentence(error: &Error, alert: Option<u8>) -> String {
         _ => "an error of this side".to_owned(),
     };
     match alert {
-        Some(alert) => format!("{why} (alert {})", name(AlertDescription::from(alert))),
-        None => why,
+        Some(alert) => format!("{reason} (alert {})", name(AlertDescription::from(alert))),
+        None => reason,
     }
 }
 

@@ -222,8 +222,8 @@ impl Tls {
         }
         let is_answered = self.held.len() > before;
         let sealed = || failure::alert_of(error).filter(|_| is_answered);
-        let why = failure::sentence(error, self.alert().or_else(sealed));
-        self.fail(&why, hear);
+        let reason = failure::sentence(error, self.alert().or_else(sealed));
+        self.fail(&reason, hear);
     }
 
     /// Whether this side's output is not encrypted yet.
@@ -259,18 +259,18 @@ impl Tls {
     }
 
     /// Gives up the handshake. Returns whether the other side has sent nothing at all.
-    pub(super) fn give_up(&mut self, why: &str, hear: impl FnMut(Heard<'_>)) -> Outcome {
+    pub(super) fn give_up(&mut self, reason: &str, hear: impl FnMut(Heard<'_>)) -> Outcome {
         match self.phase {
             Phase::Silent => return Outcome::PlainText,
-            Phase::Handshake => self.fail(why, hear),
+            Phase::Handshake => self.fail(reason, hear),
             Phase::Open | Phase::Ended | Phase::Failed => {}
         }
         Outcome::Records
     }
 
-    fn fail(&mut self, why: &str, mut hear: impl FnMut(Heard<'_>)) {
+    fn fail(&mut self, reason: &str, mut hear: impl FnMut(Heard<'_>)) {
         self.phase = Phase::Failed;
-        hear(Heard::Failed(why));
+        hear(Heard::Failed(reason));
     }
 
     /// The alert that is to be written, if it can be read, which is before there are keys.

@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         files.push(NewFile { path: key.clone(), text: issued.key, is_secret: true });
         Pair { name: name.to_owned(), certificate, key, ends: issued.ends }
     };
-    let failed = |why: String| CliError::Failed(format!("{}: {why}", directory.join(AUTHORITY).display()));
+    let failed =
+        |reason: String| CliError::Failed(format!("{}: {reason}", directory.join(AUTHORITY).display()));
     let (authority, new_authority) = match stored(&directory, now)? {
         Some(authority) => (authority, None),
         None if names.is_empty() => {
@@ -99,6 +100,6 @@ fn stored(directory: &Path, now: SystemTime) -> Result<Option<Authority>, CliErr
         (None, Some(_)) => Err(alone(&key_path, &path)),
         (Some(certificate), Some(key)) => Authority::from_pem(&certificate, &key, now)
             .map(Some)
-            .map_err(|why| CliError::Failed(format!("{}: {why}", path.display()))),
+            .map_err(|reason| CliError::Failed(format!("{}: {reason}", path.display()))),
     }
 }

@@ -413,14 +413,14 @@ impl Room {
     }
 
     /// The connection is lost; returns whether to continue.
-    fn lose(&mut self, why: String) -> bool {
+    fn lose(&mut self, reason: String) -> bool {
         self.end_history();
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Live(mut reconnecting) if self.protocol.is_echoed() => {
-                let is_news = reconnecting.lose(why.clone());
+                let is_news = reconnecting.lose(reason.clone());
                 self.phase = Phase::Live(reconnecting);
                 if is_news {
-                    self.note(&format!("{why}; trying again until the daemon is back"));
+                    self.note(&format!("{reason}; trying again until the daemon is back"));
                 }
                 true
             }

@@ -130,7 +130,7 @@ impl Room {
         let name = self.protocol.name();
         let state = match &self.phase {
             Phase::Live(reconnecting) => match reconnecting.waiting() {
-                Some(why) => format!("not connected: {why}"),
+                Some(reason) => format!("not connected: {reason}"),
                 None if self.protocol.is_in() => reconnecting.endpoint().to_string(),
                 None => format!("joining {}", reconnecting.endpoint()),
             },

@@ -298,9 +298,9 @@ impl WatchScreen {
         Ok(())
     }
 
-    fn lose(&mut self, why: &str) {
-        if self.reconnecting.lose(why.to_owned()) {
-            self.note(WatchLineKind::Note, format!("-- {why}; trying again until the daemon is back"));
+    fn lose(&mut self, reason: &str) {
+        if self.reconnecting.lose(reason.to_owned()) {
+            self.note(WatchLineKind::Note, format!("-- {reason}; trying again until the daemon is back"));
         }
     }
 
@@ -386,8 +386,8 @@ impl WatchScreen {
             1 => format!("1 {what}"),
             _ => format!("{count} {what}s"),
         };
-        let why = match (self.reconnecting.waiting(), self.reconnecting.is_in()) {
-            (Some(why), _) => Some(format!("not connected: {why}")),
+        let reason = match (self.reconnecting.waiting(), self.reconnecting.is_in()) {
+            (Some(reason), _) => Some(format!("not connected: {reason}")),
             (None, false) => Some("not connected: trying".to_owned()),
             (None, true) => None,
         };
@@ -396,7 +396,7 @@ impl WatchScreen {
             Some(" watch".to_owned()),
             self.is_paused.then(|| "paused".to_owned()),
             (below > 0).then(|| format!("{below} more below")),
-            why,
+            reason,
             Some(self.shown.clone()),
             Some(format!("{}, {}", count(self.events, "event"), count(self.hints, "hint"))),
             (self.missed > 0).then(|| format!("missed {}", count(self.missed, "event"))),

@@ -41,7 +41,7 @@ impl Log {
                     told.push(format!("{name}: {text}"))
                 }
                 Event::Missed(count) => told.push(format!("missed {count}")),
-                Event::Refused { why, .. } => told.push(format!("refused: {why}")),
+                Event::Refused { reason, .. } => told.push(format!("refused: {reason}")),
                 Event::NameTaken { name } => told.push(format!("{name} is taken")),
                 Event::Gone { .. } => told.push("gone".into()),
                 _ => {}

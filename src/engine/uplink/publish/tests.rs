@@ -31,7 +31,7 @@ fn answer(publisher: &mut Publisher, events: &mut Events, json: &str, millis: u6
 fn refused(events: &mut Events) -> Vec<String> {
     let mut refused = Vec::new();
     while let Some(event) = events.next() {
-        if let Event::Refused { why, .. } = event {
+        if let Event::Refused { reason: why, .. } = event {
             refused.push(why.to_string());
         }
     }
