@@ -1,21 +1,21 @@
 //! The chat room: one shared log of everything said, and a cursor into it for each member. Fan-out copies nothing, a slow member is
 //! a cursor that lags, and the memory bound is one number. Knows peers by number, and no socket.
 
-#[cfg(not(feature = "nats"))]
-mod alone;
 mod audience;
 mod check;
 mod delivery;
 mod history;
 mod log;
 mod member;
+#[cfg(not(feature = "nats"))]
+mod no_sharing;
 mod offer;
 mod progress;
 mod saved;
 #[cfg(feature = "nats")]
 mod shared;
 #[cfg(not(feature = "nats"))]
-#[path = "room/unshared.rs"]
+#[path = "room/no_shared.rs"]
 mod shared;
 #[cfg(feature = "nats")]
 mod sharing;
