@@ -16,7 +16,7 @@ pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
 /// The address of an endpoint: `N` on the network, or a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum At<N> {
+pub enum Address<N> {
     /// `tcp://ADDRESS:PORT`
     Tcp(N),
     /// `tls://ADDRESS:PORT`: TLS on TCP.
@@ -46,10 +46,10 @@ pub enum At<N> {
 }
 
 /// One endpoint, as written in a configuration, with `%t` not yet replaced.
-pub type Endpoint = At<HostPort>;
+pub type Endpoint = Address<HostPort>;
 
 /// One endpoint to open, with an address or absolute path.
-pub type ResolvedEndpoint = At<SocketAddr>;
+pub type ResolvedEndpoint = Address<SocketAddr>;
 
 /// A host and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,76 +114,79 @@ impl Scheme {
 }
 
 static TCP: Scheme =
-    Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(At::Tcp) };
+    Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(Address::Tcp) };
 static TLS: Scheme =
-    Scheme { name: "tls", transport: Transport::TLS, parse: |rest| encrypted(rest).map(At::Tls) };
+    Scheme { name: "tls", transport: Transport::TLS, parse: |rest| encrypted(rest).map(Address::Tls) };
 static HTTP: Scheme =
-    Scheme { name: "http", transport: Transport::HTTP, parse: |rest| web(rest, network).map(At::Http) };
-static HTTPS: Scheme =
-    Scheme { name: "https", transport: Transport::HTTPS, parse: |rest| web(rest, encrypted).map(At::Https) };
+    Scheme { name: "http", transport: Transport::HTTP, parse: |rest| web(rest, network).map(Address::Http) };
+static HTTPS: Scheme = Scheme {
+    name: "https",
+    transport: Transport::HTTPS,
+    parse: |rest| web(rest, encrypted).map(Address::Https),
+};
 static HTTP_UNIX: Scheme = Scheme {
     name: "http+unix",
     transport: Transport::HTTP_UNIX,
-    parse: |rest| socket_path(rest).map(At::HttpUnix),
+    parse: |rest| socket_path(rest).map(Address::HttpUnix),
 };
 static UDP: Scheme =
-    Scheme { name: "udp", transport: Transport::UDP, parse: |rest| network(rest).map(At::Udp) };
+    Scheme { name: "udp", transport: Transport::UDP, parse: |rest| network(rest).map(Address::Udp) };
 static UNIX: Scheme =
-    Scheme { name: "unix", transport: Transport::UNIX, parse: |rest| socket_path(rest).map(At::Unix) };
+    Scheme { name: "unix", transport: Transport::UNIX, parse: |rest| socket_path(rest).map(Address::Unix) };
 static UNIXSEQ: Scheme = Scheme {
     name: "unixseq",
     transport: Transport::UNIXSEQ,
-    parse: |rest| socket_path(rest).map(At::UnixSeq),
+    parse: |rest| socket_path(rest).map(Address::UnixSeq),
 };
 static UNIXGRAM: Scheme = Scheme {
     name: "unixgram",
     transport: Transport::UNIXGRAM,
-    parse: |rest| socket_path(rest).map(At::UnixGram),
+    parse: |rest| socket_path(rest).map(Address::UnixGram),
 };
 static FIFO: Scheme =
-    Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
+    Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(Address::Fifo) };
 static MQ: Scheme =
-    Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue::parse(rest).map(At::Mq) };
+    Scheme { name: "mq", transport: Transport::MQ, parse: |rest| queue::parse(rest).map(Address::Mq) };
 static SHM: Scheme = Scheme { name: "shm", transport: Transport::SHM, parse: |rest| memory(rest) };
 /// The second kind with this name.
 static BUFFER: Scheme = Scheme { name: "shm", transport: Transport::BUFFER, parse: |rest| memory(rest) };
 
-impl<N> At<N> {
+impl<N> Address<N> {
     /// Its kind.
     pub fn scheme(&self) -> &'static Scheme {
         match self {
-            At::Tcp(_) => &TCP,
-            At::Tls(_) => &TLS,
-            At::Http(_) => &HTTP,
-            At::Https(_) => &HTTPS,
-            At::HttpUnix(_) => &HTTP_UNIX,
-            At::Udp(_) => &UDP,
-            At::Unix(_) => &UNIX,
-            At::UnixSeq(_) => &UNIXSEQ,
-            At::UnixGram(_) => &UNIXGRAM,
-            At::Fifo(_) => &FIFO,
-            At::Mq(_) => &MQ,
-            At::Shm(_) => &SHM,
-            At::Buffer(_) => &BUFFER,
+            Address::Tcp(_) => &TCP,
+            Address::Tls(_) => &TLS,
+            Address::Http(_) => &HTTP,
+            Address::Https(_) => &HTTPS,
+            Address::HttpUnix(_) => &HTTP_UNIX,
+            Address::Udp(_) => &UDP,
+            Address::Unix(_) => &UNIX,
+            Address::UnixSeq(_) => &UNIXSEQ,
+            Address::UnixGram(_) => &UNIXGRAM,
+            Address::Fifo(_) => &FIFO,
+            Address::Mq(_) => &MQ,
+            Address::Shm(_) => &SHM,
+            Address::Buffer(_) => &BUFFER,
         }
     }
 
     /// Its network address; `None`: it is in the file system.
     pub fn network(&self) -> Option<&N> {
         match self {
-            At::Tcp(network)
-            | At::Tls(network)
-            | At::Udp(network)
-            | At::Http(network)
-            | At::Https(network) => Some(network),
-            At::Unix(_)
-            | At::UnixSeq(_)
-            | At::UnixGram(_)
-            | At::Fifo(_)
-            | At::Mq(_)
-            | At::Shm(_)
-            | At::Buffer(_)
-            | At::HttpUnix(_) => None,
+            Address::Tcp(network)
+            | Address::Tls(network)
+            | Address::Udp(network)
+            | Address::Http(network)
+            | Address::Https(network) => Some(network),
+            Address::Unix(_)
+            | Address::UnixSeq(_)
+            | Address::UnixGram(_)
+            | Address::Fifo(_)
+            | Address::Mq(_)
+            | Address::Shm(_)
+            | Address::Buffer(_)
+            | Address::HttpUnix(_) => None,
         }
     }
 
@@ -191,34 +194,36 @@ impl<N> At<N> {
     /// which begins with a slash too.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            At::Tcp(_) | At::Tls(_) | At::Udp(_) | At::Http(_) | At::Https(_) => None,
-            At::Unix(path)
-            | At::UnixSeq(path)
-            | At::UnixGram(path)
-            | At::Fifo(path)
-            | At::Mq(path)
-            | At::Shm(path)
-            | At::Buffer(path)
-            | At::HttpUnix(path) => Some(path),
+            Address::Tcp(_) | Address::Tls(_) | Address::Udp(_) | Address::Http(_) | Address::Https(_) => {
+                None
+            }
+            Address::Unix(path)
+            | Address::UnixSeq(path)
+            | Address::UnixGram(path)
+            | Address::Fifo(path)
+            | Address::Mq(path)
+            | Address::Shm(path)
+            | Address::Buffer(path)
+            | Address::HttpUnix(path) => Some(path),
         }
     }
 
     /// An endpoint of the same kind at another address: `network` maps a network address, `path` a path.
-    pub fn map<M>(&self, network: impl FnOnce(&N) -> M, path: impl FnOnce(&Path) -> PathBuf) -> At<M> {
+    pub fn map<M>(&self, network: impl FnOnce(&N) -> M, path: impl FnOnce(&Path) -> PathBuf) -> Address<M> {
         match self {
-            At::Tcp(at) => At::Tcp(network(at)),
-            At::Tls(at) => At::Tls(network(at)),
-            At::Http(at) => At::Http(network(at)),
-            At::Https(at) => At::Https(network(at)),
-            At::HttpUnix(at) => At::HttpUnix(path(at)),
-            At::Udp(at) => At::Udp(network(at)),
-            At::Unix(at) => At::Unix(path(at)),
-            At::UnixSeq(at) => At::UnixSeq(path(at)),
-            At::UnixGram(at) => At::UnixGram(path(at)),
-            At::Fifo(at) => At::Fifo(path(at)),
-            At::Mq(at) => At::Mq(path(at)),
-            At::Shm(at) => At::Shm(path(at)),
-            At::Buffer(at) => At::Buffer(path(at)),
+            Address::Tcp(at) => Address::Tcp(network(at)),
+            Address::Tls(at) => Address::Tls(network(at)),
+            Address::Http(at) => Address::Http(network(at)),
+            Address::Https(at) => Address::Https(network(at)),
+            Address::HttpUnix(at) => Address::HttpUnix(path(at)),
+            Address::Udp(at) => Address::Udp(network(at)),
+            Address::Unix(at) => Address::Unix(path(at)),
+            Address::UnixSeq(at) => Address::UnixSeq(path(at)),
+            Address::UnixGram(at) => Address::UnixGram(path(at)),
+            Address::Fifo(at) => Address::Fifo(path(at)),
+            Address::Mq(at) => Address::Mq(path(at)),
+            Address::Shm(at) => Address::Shm(path(at)),
+            Address::Buffer(at) => Address::Buffer(path(at)),
         }
     }
 }
@@ -227,8 +232,10 @@ impl ResolvedEndpoint {
     /// The endpoint of the bare socket, which is all that another process knows of it.
     pub fn bare(&self) -> ResolvedEndpoint {
         match self {
-            At::Tls(address) | At::Http(address) | At::Https(address) => At::Tcp(*address),
-            At::HttpUnix(path) | At::Shm(path) => At::Unix(path.clone()),
+            Address::Tls(address) | Address::Http(address) | Address::Https(address) => {
+                Address::Tcp(*address)
+            }
+            Address::HttpUnix(path) | Address::Shm(path) => Address::Unix(path.clone()),
             other => other.clone(),
         }
     }
@@ -386,12 +393,12 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
 /// Both kinds of shared memory.
 fn memory(rest: &str) -> Result<Endpoint, String> {
     match buffer::is_meant(rest) {
-        true => buffer::parse(rest).map(At::Buffer),
-        false => socket_path(rest).map(At::Shm),
+        true => buffer::parse(rest).map(Address::Buffer),
+        false => socket_path(rest).map(Address::Shm),
     }
 }
 
-impl<N: fmt::Display> fmt::Display for At<N> {
+impl<N: fmt::Display> fmt::Display for Address<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme().name;
         match (self.network(), self.path()) {
