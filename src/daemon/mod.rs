@@ -222,7 +222,7 @@ impl Daemon {
         if let Some(user) = user {
             daemon.become_user(user, &wanted)?;
         }
-        daemon.open(&wanted, Retries::at_start()).map_err(Failure::Unavailable)?;
+        daemon.open(&wanted, Retries::AtStart).map_err(Failure::Unavailable)?;
         daemon.bound_receiving(&config.settings, &wanted);
         daemon.transcript = daemon
             .transcript_of(config.transcript.as_deref())

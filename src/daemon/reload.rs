@@ -56,7 +56,7 @@ impl Daemon {
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
-        self.open(&wanted, Retries::none())?;
+        self.open(&wanted, Retries::None)?;
         self.bound_receiving(&config.settings, &wanted);
         #[cfg(feature = "tls")]
         self.take(certificates);

@@ -2,40 +2,41 @@
 //! execve(2) yet has a copy, or a copy is on its way through a Unix socket. A start waits for that.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::transport::open::OpenError;
 
-/// Attempts at a start, in sum for all endpoints: a second.
-const AT_START: u32 = 20;
+/// How long a start waits, in sum for all endpoints. An attempt also looks for the holder, which takes time on a large machine.
+const AT_START: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The attempts to open a port that are left.
-pub(super) struct Retries(u32);
+/// The time that is left for attempts to open a port.
+pub(super) enum Retries {
+    /// At a reload, which must not keep clients waiting.
+    None,
+    /// At a start, where no client waits, before the first attempt.
+    AtStart,
+    Until(Instant),
+}
 
 impl Retries {
-    /// At a start, where no client waits.
-    pub(super) fn at_start() -> Retries {
-        Retries(AT_START)
-    }
-
-    /// At a reload, which must not keep clients waiting.
-    pub(super) fn none() -> Retries {
-        Retries(0)
-    }
-
     /// Waits before another attempt after this error; returns false if there shall be none.
     pub(super) fn wait_for(&mut self, error: &OpenError) -> bool {
-        if self.0 == 0 || !error.is_in_use() || error.place.network().is_none() {
+        if !error.is_in_use() || error.place.network().is_none() {
             return false;
         }
-        if self.0 == AT_START {
-            log::info!(
-                "{}: address already in use, though no process is seen that holds it; trying again for a second",
-                error.place
-            );
+        match *self {
+            Retries::None => return false,
+            Retries::Until(end) if Instant::now() >= end => return false,
+            Retries::Until(_) => {}
+            Retries::AtStart => {
+                log::info!(
+                    "{}: address already in use, though no process is seen that holds it; trying again for a second",
+                    error.place
+                );
+                *self = Retries::Until(Instant::now() + AT_START);
+            }
         }
-        self.0 -= 1;
         sleep(INTERVAL);
         true
     }

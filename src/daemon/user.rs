@@ -15,7 +15,7 @@ impl Daemon {
     pub(super) fn become_user(&mut self, user: &User, wanted: &[ListenSpec]) -> Result<(), Failure> {
         let network: Vec<ListenSpec> =
             wanted.iter().filter(|want| want.place.path().is_none()).cloned().collect();
-        self.open(&network, Retries::at_start()).map_err(Failure::Unavailable)?;
+        self.open(&network, Retries::AtStart).map_err(Failure::Unavailable)?;
         for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {
             make_directory(directory, user).map_err(|error| {
                 Failure::Unavailable(vec![format!(
