@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use crate::endpoint::Endpoint;
 use crate::load::{Load, Requests, Short};
 use crate::peer::{Environment, Over, Peer, Service};
+use crate::report::median;
 use crate::room::Chat;
 use crate::server::Server;
 use crate::words::exchanges;
@@ -211,13 +212,20 @@ pub struct Disturbed {
     pub repeated: usize,
     /// Kept, because they were disturbed each time.
     pub kept: usize,
+    /// The share that other processes took of each round that was kept.
+    shares: Vec<f64>,
 }
 
 impl Disturbed {
     pub fn as_words(&self) -> String {
-        let Disturbed { rounds, repeated, kept } = self;
+        let Disturbed { rounds, repeated, kept, shares } = self;
+        if shares.is_empty() {
+            return "no round was watched for other processes".to_owned();
+        }
+        let share = 100.0 * median(shares.iter().copied());
         format!(
-            "{rounds} rounds, of which other processes disturbed {repeated}, which were repeated, {kept} in vain"
+            "{rounds} rounds, of which other processes disturbed {repeated}, which were repeated, {kept} in vain; \
+             of the median round they took {share:.1} %"
         )
     }
 }
@@ -239,6 +247,7 @@ fn calm_round(
             calmest = Some((share, round));
         }
         if share <= TAKEN {
+            disturbed.shares.push(share);
             return Ok(round);
         }
         match attempt {
@@ -247,7 +256,9 @@ fn calm_round(
             _ => {}
         }
     }
-    calmest.map(|(_, round)| round).context("at least one round")
+    let (share, round) = calmest.context("at least one round")?;
+    disturbed.shares.push(share);
+    Ok(round)
 }
 
 /// Runs one peer for one round.
