@@ -139,14 +139,19 @@ fn members_keep_their_names_when_the_daemon_returns() {
     ann.see_typed("kept", 4);
 
     let daemon = start(second);
+    say_after_return(ann, "\r");
+    daemon.stop();
+}
+
+/// Checks that ann joins the room again by herself; with these keys she says `kept`, and leaves.
+pub(crate) fn say_after_return(mut ann: PtySession, keys: &str) {
     ann.wait_for("in the room twice", |screen| {
         screen.contents().matches("you are in the room as ann").count() == 2
     });
-    ann.press("\r");
+    ann.press(keys);
     ann.see("ann: kept");
     ann.press("\x04");
     assert!(ann.end().0.success());
-    daemon.stop();
 }
 
 #[test]

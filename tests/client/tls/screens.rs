@@ -7,6 +7,7 @@ use super::server::Server;
 use super::{authority, file, reach};
 use crate::harness::pty::PtySession;
 use crate::harness::{CHAT, TestDir, USUAL};
+use crate::terminal::say_after_return;
 
 #[test]
 fn member_on_a_screen_comes_back_over_tls() {
@@ -23,7 +24,7 @@ fn member_on_a_screen_comes_back_over_tls() {
     ann.see("Server is shutting down.");
     ann.see("next try in ");
     let daemon = start(second);
-    say_after_return(ann);
+    say_after_return(ann, "kept\r");
     daemon.stop();
 }
 
@@ -49,17 +50,6 @@ fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
     second.write_config(&SERVICES.replace("{more}", ""));
     let command = second.command();
     let daemon = second.start(command);
-    say_after_return(ann);
+    say_after_return(ann, "kept\r");
     daemon.stop();
-}
-
-/// Checks that ann joins the room again by herself, and lets her send a line and leave.
-fn say_after_return(mut ann: PtySession) {
-    ann.wait_for("in the room twice", |screen| {
-        screen.contents().matches("you are in the room as ann").count() == 2
-    });
-    ann.press("kept\r");
-    ann.see("ann: kept");
-    ann.press("\x04");
-    assert!(ann.end().0.success());
 }
