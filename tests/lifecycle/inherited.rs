@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::harness::around::{failure, free_port, is_root};
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, TestDir, USUAL};
+use crate::harness::{Client, Daemon, TestDir, USUAL, wait_until};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
@@ -20,7 +20,8 @@ fn test_dir() -> (TestDir, Manager, TcpListener, u16) {
     let test_dir = TestDir::new();
     let manager = Manager::new(&test_dir);
     let port = free_port();
-    let socket = TcpListener::bind((test_dir.ip, port)).unwrap();
+    // A child that another test starts may have a copy of the socket that found the port free, until it calls execve(2).
+    let socket = wait_until("the port is free", || TcpListener::bind((test_dir.ip, port)).ok());
     (test_dir, manager, socket, port)
 }
 
