@@ -100,7 +100,9 @@ impl Log {
         }
         if position == self.end {
             self.base = self.end;
-            self.chunks.truncate(1);
+            while self.chunks.len() > 1 {
+                self.chunks.pop_back();
+            }
             if let Some(chunk) = self.chunks.front_mut() {
                 chunk.clear();
             }

@@ -99,7 +99,7 @@ impl Timeline {
         };
         match is_news {
             true => self.write(parts, is_remembered, is_heard),
-            false if is_remembered => self.remember(parts),
+            false if is_remembered => self.append(parts, true, false),
             false => {}
         }
     }
