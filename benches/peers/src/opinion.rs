@@ -86,7 +86,8 @@ impl Tcpkali {
         Some(Tcpkali { title: format!("tcpkali {version}"), program })
     }
 
-    /// Runs it once. Returns the replies that it received whole, and the server's processor time; it counts bytes, and does not compare them.
+    /// Runs it once. Returns the replies that it received whole, and the server's processor time. It counts bytes, and does not compare
+    /// them.
     fn run(&self, server: &Server, exchange: &Exchange, run: Run) -> Result<(u64, Duration)> {
         let Endpoint::Tcp(port) = server.endpoint else { unreachable!("a port of TCP") };
         let mut command = Command::new(&self.program);
