@@ -68,12 +68,11 @@ fn daemon_without_a_tls_endpoint_reads_and_keeps_nothing_for_tls() {
     // There are no such files.
     let with_files = plain(configured(USUAL_TLS));
     let (without, with_endpoints) = (plain(configured("")), plain(test_dir("").0));
-    let [plain, named, on_tls] = [&without, &with_files, &with_endpoints].map(own_bytes);
-    assert!(named <= plain + SAME || is_sanitized(), "{named} bytes with [tls], {plain} without");
-    assert!(
-        on_tls > named || is_sanitized(),
-        "{on_tls} bytes with endpoints, {named} without: this measures nothing"
-    );
+    // Each returns what only its start needed, a moment after it.
+    wait_until("only TLS endpoints cost memory", || {
+        let [plain, named, on_tls] = [&without, &with_files, &with_endpoints].map(own_bytes);
+        (is_sanitized() || named <= plain + SAME && on_tls > named).then_some(())
+    });
     for daemon in [without, with_files, with_endpoints] {
         daemon.stop();
     }

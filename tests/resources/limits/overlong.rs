@@ -74,7 +74,7 @@ fn half_close_within_the_rest_still_gets_all_answers() {
 #[test]
 fn endless_overlong_message_is_closed_at_the_deadline() {
     // This pause ends a raw client's message, and is longer than any pause that a busy machine causes.
-    let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"500ms\"");
+    let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"900ms\"");
     for (first, heard, end) in [
         ("5 10\n", "Data received\n50.0\n", "\n"),
         ("5 10\0", "Data received\x0050.0\0", "\0"),
