@@ -40,11 +40,13 @@ fn pack_relocations() {
 fn link_unwinder() {
     const ARCHIVE: &str = "libgcc_eh.a";
     let linker = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
-    let is_sanitized = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("sanitizer"));
+    // Of a linker that only rustc knows, nothing is known here.
+    let is_unusual = env::var("CARGO_ENCODED_RUSTFLAGS")
+        .is_ok_and(|flags| flags.contains("sanitizer") || flags.contains("linker="));
     let is_there =
         |said: Vec<u8>| str::from_utf8(&said).is_ok_and(|path| Path::new(path.trim()).is_absolute());
     let said = Command::new(linker).arg(format!("-print-file-name={ARCHIVE}")).output();
-    if is_for_glibc_here() && !is_sanitized && said.is_ok_and(|said| is_there(said.stdout)) {
+    if is_for_glibc_here() && !is_unusual && said.is_ok_and(|said| is_there(said.stdout)) {
         println!("cargo::rustc-link-lib=static:-bundle,+verbatim={ARCHIVE}");
     }
 }

@@ -30,10 +30,9 @@ impl Retries {
             Retries::Until(end) if Instant::now() >= end => return false,
             Retries::Until(_) => {}
             Retries::AtStart => {
-                log::info!(
-                    "{}: address already in use, though no process is seen that holds it; trying again for a second",
-                    error.place
-                );
+                let seen =
+                    if error.owner().is_none() { ", though no process is seen that holds it" } else { "" };
+                log::info!("{}: address already in use{seen}; trying again for a second", error.place);
                 *self = Retries::Until(Instant::now() + AT_START);
             }
         }

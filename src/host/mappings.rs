@@ -2,16 +2,20 @@
 
 use std::ops::Range;
 
-/// The private mappings of files that cannot be written to and have no page of their own: who drops their pages finds the same
-/// bytes again. `report` is /proc/self/smaps.
+/// The private mappings of files that cannot be written to and have no page of their own, neither in memory nor swapped out: who
+/// drops their pages finds the same bytes again. `report` is /proc/self/smaps.
 pub fn unchanged(report: &str) -> Vec<Range<usize>> {
-    let (mut found, mut latest) = (Vec::new(), None);
+    let (mut found, mut latest, mut counts) = (Vec::new(), None, 0);
     for line in report.lines() {
-        match line.split_ascii_whitespace().next() {
-            Some("Anonymous:") if line.ends_with(" 0 kB") => found.extend(latest.take()),
-            Some("Anonymous:") => latest = None,
-            Some(word) if !word.ends_with(':') => latest = of_file(line),
+        let word = line.split_ascii_whitespace().next().unwrap_or_default();
+        match word {
+            // Anonymous counts pages in memory only.
+            "Anonymous:" | "Swap:" if line.ends_with(" 0 kB") => counts += 1,
+            _ if !word.ends_with(':') => (latest, counts) = (of_file(line), 0),
             _ => {}
+        }
+        if counts == 2 {
+            found.extend(latest.take());
         }
     }
     found
@@ -37,21 +41,35 @@ mod tests {
 5500-5600 r--p 00000000 fe:00 42 /usr/sbin/ipcd
 Rss:                   4 kB
 Anonymous:             0 kB
+SwapPss:               0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me sd
 5600-5700 r-xp 00001000 fe:00 42 /usr/sbin/ipcd: it
 Anonymous:             0 kB
+Swap:                  0 kB
 5700-5800 r--p 00002000 fe:00 42 /usr/sbin/ipcd
 Anonymous:             4 kB
+Swap:                  0 kB
 5800-5900 rw-p 00003000 fe:00 42 /usr/sbin/ipcd
 Anonymous:             0 kB
+Swap:                  0 kB
 5900-5a00 r--s 00000000 00:01 7 /memfd:ipcd (deleted)
 Anonymous:             0 kB
+Swap:                  0 kB
 5a00-5b00 r-xp 00000000 00:00 0 [vdso]
 Anonymous:             0 kB
+Swap:                  0 kB
 5b00-5c00 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
 5c00-5d00 r--p 00000000 fe:00 43 /lib/libc.so.6
 Anonymous:            40 kB
+Swap:                  0 kB
+5d00-5e00 r--p 00000000 fe:00 43 /lib/libc.so.6
+Anonymous:             0 kB
+Swap:                  4 kB
+5e00-5f00 r--p 00000000 fe:00 43 /lib/libc.so.6
+Anonymous:             0 kB
 ";
 
     #[test]

@@ -19,7 +19,7 @@ pub fn return_pages_of_files() -> bool {
     let report = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
     for Range { start, end } in unchanged(&report) {
         // SAFETY: the kernel says that this is a private mapping of a file, that it cannot be written to, and that no page of
-        // it differs from the file: whoever reads or runs it finds the same bytes afterwards. No other thread can change that
+        // it, in memory or swapped out, differs from the file: whoever reads or runs it finds the same bytes afterwards. No other thread can change that
         // meanwhile: there is none, and only this one could start one.
         let _ = unsafe {
             madvise(
