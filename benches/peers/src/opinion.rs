@@ -47,7 +47,7 @@ pub const PEERS: [Peer; 5] = [Peer::Limit, Peer::Ipcd, Peer::Former, Peer::Redis
 /// Connections that it opens in a second. At 100,000, version 1.2.0 never ended with 1,000 connections.
 const CONNECTS: usize = 2000;
 
-/// At this rate it ends, but for one run in twenty, whatever the server. Such a run is repeated: its processor time is not counted.
+/// At this rate it has ended in nearly all runs. One that does not is repeated: its processor time is not counted.
 const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(5);
 
