@@ -66,6 +66,7 @@ pub const TABLE: &[Row] = &[
         "EINTR ENOSYS",
         "EAGAIN EFAULT EINVAL: with the standard library's buffer and flags they do not occur, and it takes them for the end",
     ),
+    row("getdents64", "EBADF EFAULT EINVAL ENOENT ENOTDIR", ""),
     row("getsockopt setsockopt", OPTION, ""),
     row("ioctl", "EBADF EFAULT EINVAL ENOTTY", ""),
     row("listen", "EADDRINUSE EBADF ENOTSOCK EOPNOTSUPP", ""),
@@ -75,6 +76,7 @@ pub const TABLE: &[Row] = &[
         "EACCES EBADF EDQUOT EEXIST EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM EROFS",
         "",
     ),
+    row("madvise", "EACCES EAGAIN EBADF EINVAL EIO ENOMEM EPERM", ""),
     row("mmap", "EACCES EAGAIN EBADF EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY", ""),
     row("memfd_create", "EFAULT EINVAL EMFILE ENFILE ENOMEM EPERM", ""),
     row("ftruncate", "EACCES EBADF EFBIG EINTR EINVAL EIO EISDIR EPERM EROFS ETXTBSY", ""),
@@ -115,6 +117,7 @@ pub const TABLE: &[Row] = &[
 /// Calls that cannot fail, or whose failure has no visible effect.
 pub const NEVER_FAIL: &[&str] = &[
     // They have no error.
+    "brk", // the kernel returns the old end instead
     "exit_group",
     "getegid",
     "geteuid",
