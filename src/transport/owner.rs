@@ -221,7 +221,6 @@ fn shown(name: &str) -> String {
 mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
-    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -242,39 +241,6 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let owner = of_tcp(SocketAddr::new(wanted.parse().unwrap(), port));
             assert_eq!(owner.map(|h| h.pid), Some(our_pid()), "{wanted} against {theirs}");
-        }
-    }
-
-    /// Two processes with more descriptors than may be searched, which /proc lists first because their numbers are lower.
-    #[test]
-    fn port_holder_is_named_beside_processes_with_many_descriptors() {
-        const CODE: &str = "import os, resource, sys\n\
-            most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n\
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n\
-            for _ in range(min(most, int(sys.argv[1])) - 10): os.dup(0)\n\
-            print(most, flush=True); sys.stdin.read()";
-        const HOLDER: &str = "import socket, sys\n\
-            s = socket.create_server((sys.argv[1], 0))\n\
-            print(s.getsockname()[1], flush=True); sys.stdin.read()";
-        let run = |code: &str, argument: &str| {
-            let mut command = Command::new("python3");
-            command.args(["-c", code, argument]).stdin(Stdio::piped()).stdout(Stdio::piped());
-            let mut child = command.spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            (child, line)
-        };
-        let half = DESCRIPTORS_MAX / 2 + 1000;
-        let [(first, most), (second, _)] = [(); 2].map(|()| run(CODE, &half.to_string()));
-        if most.trim_end().parse::<usize>().unwrap() < half {
-            eprintln!("not tested: a process may not have {half} descriptors");
-        }
-        let (holder, port) = run(HOLDER, "127.0.0.3");
-        let owner = of_tcp(SocketAddr::from(([127, 0, 0, 3], port.trim_end().parse().unwrap())));
-        assert_eq!(owner.map(|owner| owner.pid as u32), Some(holder.id()));
-        for mut child in [first, second, holder] {
-            drop(child.stdin.take());
-            child.wait().unwrap();
         }
     }
 

@@ -134,44 +134,7 @@ pub(super) fn bytes(address: &UnixAddr) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
     use super::*;
-
-    /// A process in a namespace with many mounts, which it copies again and again, as a machine does that starts containers.
-    const MOUNTS: &str = "for n in $(seq 300); do mkdir $n; mount -t tmpfs none $n; done; echo ready; \
-                          while [ -e ../go-on ]; do unshare --mount true; done";
-
-    #[test]
-    fn sender_is_found_while_other_processes_make_mounts() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("sender");
-        let _socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        let inside = directory.path().join("mounts");
-        fs::create_dir(&inside).unwrap();
-        fs::write(directory.path().join("go-on"), "").unwrap();
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", MOUNTS]).current_dir(inside);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (mut most, mut failures) = (0, 0);
-        if line == "ready\n" {
-            for _ in 0..150_000 {
-                let mut left = MORE_TRIES_MAX;
-                failures += u32::from(open(&path, 0, &mut left).is_err());
-                most = most.max(MORE_TRIES_MAX - left);
-            }
-        } else {
-            eprintln!("not tested: no namespaces can be made here");
-        }
-        fs::remove_file(directory.path().join("go-on")).unwrap();
-        assert!(child.wait().is_ok());
-        // A virtual machine may stop the processor of the one that holds the kernel's lock.
-        assert!(failures <= 3, "{failures} lookups failed; {most} more tries were not enough");
-        println!("{most} more tries at most");
-    }
 
     #[test]
     fn path_outside_the_cache_takes_the_tries_of_a_turn_once() {

@@ -7,10 +7,30 @@ use std::os::unix::net::UnixStream;
 
 use ipcd::transport::owner;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal, getrlimit};
 
-use crate::harness::around::failure;
+use crate::harness::around::{Helper, failure};
 use crate::harness::{MULTIPLY, TestDir, USUAL, wait_until};
+
+/// Opens this many descriptors, if it may.
+const MANY: &str = "import os, resource, sys\n\
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n\
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n\
+    for _ in range(min(most, int(sys.argv[1])) - 10): os.dup(0)";
+
+/// Two processes with more descriptors than may be searched, which /proc lists first because their numbers are lower.
+#[test]
+fn port_holder_is_named_beside_processes_with_many_descriptors() {
+    let half = owner::DESCRIPTORS_MAX / 2 + 1000;
+    if (getrlimit(Resource::Nofile).maximum).is_some_and(|most| most < half as u64) {
+        return eprintln!("not tested: a process may not have {half} descriptors");
+    }
+    let _large = [(); 2].map(|()| Helper::python(MANY, &[&half.to_string()]));
+    let ip = TestDir::new().ip;
+    let holder = Helper::on_tcp(ip, MULTIPLY);
+    let owner = owner::of_tcp((ip, MULTIPLY).into());
+    assert_eq!(owner.map(|owner| owner.pid as u32), Some(holder.0.id()));
+}
 
 const WAITS: &str = "address already in use, though no process is seen that holds it";
 

@@ -1,12 +1,14 @@
 //! Clients that send too much, read nothing or answer everything take nobody else's replies.
 
 use std::fs::{Permissions, set_permissions};
+use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::harness::around::{as_user, is_root};
+use crate::harness::around::{Helper, as_user, is_root, may_unshare};
 use crate::harness::packets::Packets;
 use crate::harness::{Daemon, MULTIPLY, TIMEOUT, wait_until};
 
@@ -128,6 +130,39 @@ fn unread_replies_of_one_user_leave_room_for_others() {
     daemon.stop();
 }
 
+/// A namespace with many mounts, which is copied again and again, as on a machine that starts containers.
+const MOUNTS: &str = "for n in $(seq 300); do mkdir $n; mount -t tmpfs none $n; done; echo ready; \
+                      while [ -e ../go-on ]; do unshare --mount true; done";
+
+/// While mounts are made, the kernel refuses look-ups in its cache, often several in a row.
+#[test]
+fn sender_is_answered_while_other_processes_make_mounts() {
+    if !may_unshare() {
+        return;
+    }
+    let daemon = Daemon::with(&format!("[limits]\nanswers_per_second = 0\n{BOTH}"));
+    let directory = daemon.directory.path();
+    let inside = directory.join("mounts");
+    std::fs::create_dir(&inside).unwrap();
+    let go_on = directory.join("go-on");
+    std::fs::write(&go_on, "").unwrap();
+    let mut copies = Command::new("unshare");
+    copies.args(["--mount", "sh", "-ec", MOUNTS]).current_dir(inside).stdout(Stdio::piped());
+    let mut copies = Helper(copies.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(copies.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let client = Packets::gram(&directory.join("multiply.gram"), &directory.join("own"));
+    for _ in 0..10_000 {
+        client.say("6 7");
+        client.hear("Data received");
+        client.hear("42.0");
+    }
+    std::fs::remove_file(go_on).unwrap();
+    assert!(wait_until("the copies end", || copies.0.try_wait().unwrap()).success());
+    daemon.stop();
+}
+
 #[test]
 fn nul_terminated_messages_get_nul_terminated_replies() {
     let daemon = Daemon::with(BOTH);
@@ -150,7 +185,6 @@ fn nul_terminated_messages_get_nul_terminated_replies() {
 #[test]
 fn client_sends_no_more_datagrams_than_are_answered() {
     use std::io::Write;
-    use std::process::{Command, Stdio};
     const REQUESTS: usize = 115;
     let daemon = Daemon::with(BOTH);
     let mut client = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
