@@ -5,6 +5,7 @@ mod acceptor;
 #[cfg(feature = "nats")]
 mod client;
 mod failure;
+mod hkdf;
 mod identity;
 mod material;
 mod provider;
@@ -12,11 +13,12 @@ mod revoked;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 
-use rustls::HandshakeKind;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{CipherSuite, HandshakeKind};
 
 pub use acceptor::{Acceptor, Material, Pair, Rejected, Version, application_protocols};
 #[cfg(feature = "nats")]
@@ -38,6 +40,9 @@ const SEGMENT_BYTES: usize = 1400;
 
 /// After this many bytes, records have their full length: a peer that has read so much gains from that.
 const SEGMENTS_BYTES: usize = 64 * 1024;
+
+/// Room for one side's messages of a usual handshake.
+const FLIGHT_BYTES: usize = 1024;
 
 /// The plain text that is encrypted for one write.
 const BURST_BYTES_MAX: usize = 32 * 1024;
@@ -298,13 +303,19 @@ impl Tls {
     }
 
     /// Version and cipher suite.
-    fn how(&self) -> String {
+    fn how(&self) -> Cow<'static, str> {
+        let suite = self.connection.negotiated_cipher_suite();
+        if suite.is_some_and(|suite| suite.suite() == CipherSuite::TLS13_AES_256_GCM_SHA384) {
+            return Cow::Borrowed("TLS 1.3, TLS13_AES_256_GCM_SHA384"); // usual, and so not put together each time
+        }
         let version = match self.connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
             _ => "TLS 1.2",
         };
-        let suite = self.connection.negotiated_cipher_suite();
-        suite.map_or_else(|| version.to_owned(), |suite| format!("{version}, {:?}", suite.suite()))
+        match suite {
+            Some(suite) => Cow::Owned(format!("{version}, {:?}", suite.suite())),
+            None => Cow::Borrowed(version),
+        }
     }
 
     /// The name in the other side's certificate.
@@ -418,6 +429,9 @@ type Traffic<'c> = rustls::unbuffered::WriteTraffic<'c, rustls::server::ServerCo
 
 /// Appends a message of the handshake.
 fn encode(message: &mut Message<'_>, held: &mut Vec<u8>) {
+    if held.is_empty() {
+        held.reserve_exact(FLIGHT_BYTES);
+    }
     let end = held.len();
     match message.encode(&mut []) {
         Err(EncodeError::InsufficientSize(size)) => held.resize(end + size.required_size, 0),
