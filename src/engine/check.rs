@@ -80,7 +80,7 @@ impl Engine {
     }
 
     fn check_lists(&self) {
-        let lists = [self.outputs.replies(), &self.waiting, &self.reporting];
+        let lists = [self.outputs.replies(), &self.waiting, &self.giving_way, &self.reporting];
         for list in lists {
             self.check_list(list);
         }

@@ -7,6 +7,7 @@ use super::connection_counts::ConnectionCounts;
 use super::counters::Counters;
 use super::diagnosis::Hint;
 use super::effect::{Effect, SessionEvent};
+use super::effort::Effort;
 use super::event_ring::{EventRing, RingEntry};
 use super::figures::{self, Figures};
 use super::guest::Guest;
@@ -59,6 +60,8 @@ pub(super) struct EngineState {
     pub(super) now: Timestamp,
     /// The effects of sessions, applied before anything else happens.
     pub(super) effects: VecDeque<Effect>,
+    /// What messages that cost much have taken in this turn.
+    pub(super) effort: Effort,
     /// Refused connections that linger.
     pub(super) refused_lingering: usize,
     pub(super) stop: Option<Stop>,

@@ -81,6 +81,7 @@ impl Engine {
         self.lent.is_new()
             || !self.outputs.is_empty()
             || !self.waiting.is_empty()
+            || !self.giving_way.is_empty()
             || !self.reporting.is_empty()
             || self.shared.event_ring.has_pending()
             || self.shared.room.is_dirty()

@@ -1,6 +1,7 @@
 //! Whether a name can be mistaken for another name, or for words of the room itself, by UTS 39 (Unicode Security Mechanisms).
 //! Knows Unicode and no room.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
@@ -26,9 +27,10 @@ pub struct Looks([Look; 2]);
 pub struct Look(u64);
 
 impl Looks {
-    /// The look of a text; `None`: it can be mistaken for words of the room itself.
-    pub fn of(text: &str) -> Option<Looks> {
-        let seen = seen(text);
+    /// The look of a [compatible](compatible) text, which is this one in small letters; `None`: it can be mistaken for words of the
+    /// room itself.
+    pub fn of(text: &str, small: &str) -> Option<Looks> {
+        let seen = seen(text, small);
         let hash = |case: usize| {
             let mut hasher = DefaultHasher::new();
             (case, &seen[case]).hash(&mut hasher);
@@ -43,13 +45,15 @@ impl Looks {
     }
 }
 
-/// A text as people see it: as written, and in small letters.
-fn seen(text: &str) -> [String; 2] {
-    let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // turns full-width letters into letters and keeps their case
-    [nfkc.into_owned(), fold(text).into()].map(|text| {
-        let seen = fold(&skeleton(&text));
+/// A compatible text as people see it: as written, and in small letters.
+fn seen(text: &str, small: &str) -> [String; 2] {
+    let seen = |text: &str| {
+        let seen = fold(&skeleton(text));
         seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    })
+    };
+    let as_written = seen(text);
+    let in_small_letters = if small == text { as_written.clone() } else { seen(small) };
+    [as_written, in_small_letters]
 }
 
 /// A text with each character replaced by what it looks like (UTS 39, section 4, "skeleton").
@@ -66,11 +70,16 @@ fn skeleton(text: &str) -> String {
     nfd.normalize(&skeleton).into_owned()
 }
 
+/// Words of the room, which are compatible.
+fn own_words(words: &str) -> [String; 2] {
+    seen(words, &fold(words))
+}
+
 /// Whether the text can be mistaken for words of the room.
 fn is_reserved(name: &[String; 2]) -> bool {
     type Words = LazyLock<Vec<[String; 2]>>;
-    static WHOLE: Words = LazyLock::new(|| RESERVED.map(seen).into());
-    static WITHIN: Words = LazyLock::new(|| RESERVED_WITHIN.map(seen).into());
+    static WHOLE: Words = LazyLock::new(|| RESERVED.map(own_words).into());
+    static WITHIN: Words = LazyLock::new(|| RESERVED_WITHIN.map(own_words).into());
     let is_like = |words: &Words, test: fn(&str, &str) -> bool| {
         words.iter().any(|words| name.iter().zip(words).any(|(name, words)| test(name, words)))
     };
@@ -80,15 +89,31 @@ fn is_reserved(name: &[String; 2]) -> bool {
         || name.iter().any(|name| name.ends_with(':') || name.contains(": "))
 }
 
+/// A text in NFKC: it turns full-width letters into letters, and keeps their case.
+pub(super) fn compatible(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfkc().normalize(text)
+}
+
 /// NFKC and case folding, repeated until neither undoes the other (UAX #15, D146 of the Unicode Standard).
 pub(super) fn fold(text: &str) -> Box<str> {
     if text.is_ascii() {
         return text.to_ascii_lowercase().into(); // NFKC does not change ASCII
     }
-    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    fold_compatible(&compatible(text))
+}
+
+/// The same for a [compatible](compatible) text. One without capital letters, in most scripts any, is what it is to become.
+pub(super) fn fold_compatible(text: &str) -> Box<str> {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase().into();
+    }
     let fold = CaseMapper::new();
-    let once = nfkc.normalize(&fold.fold_string(&nfkc.normalize(text))).into_owned();
-    nfkc.normalize(&fold.fold_string(&once)).into()
+    let folded = fold.fold_string(text);
+    if folded == text {
+        return text.into();
+    }
+    let once = compatible(&folded);
+    compatible(&fold.fold_string(&once)).into()
 }
 
 /// Whether the text has one script, or scripts that are written together: Latin with Han and its companions in
@@ -109,6 +134,9 @@ pub fn is_highly_restrictive(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use icu_casemap::CaseMapper;
+    use icu_normalizer::ComposingNormalizerBorrowed;
+
     use super::super::name::{Name, NoName};
 
     fn alike(one: &str, other: &str) -> bool {
@@ -123,6 +151,23 @@ mod tests {
             assert!(is_same(&character.to_string()), "{character:?}");
             // Marks around it are put in order.
             assert!(is_same(&format!("a\u{301}{character}\u{323}\u{301}")), "{character:?}");
+        }
+    }
+
+    /// The definition, without the way that ends early.
+    fn folded(text: &str) -> String {
+        let (nfkc, fold) = (ComposingNormalizerBorrowed::new_nfkc(), CaseMapper::new());
+        let once = nfkc.normalize(&fold.fold_string(&nfkc.normalize(text))).into_owned();
+        nfkc.normalize(&fold.fold_string(&once)).into_owned()
+    }
+
+    #[test]
+    fn every_character_is_folded_as_unicode_defines_it() {
+        for character in '\0'..=char::MAX {
+            for text in [character.to_string(), format!("a\u{301}{character}\u{323}\u{301}")] {
+                assert_eq!(*super::fold(&text), folded(&text), "{text:?}");
+                assert_eq!(*super::fold_compatible(&super::compatible(&text)), folded(&text), "{text:?}");
+            }
         }
     }
 

@@ -77,6 +77,7 @@ pub mod diagnosis;
 mod digits;
 mod dropped;
 mod effect;
+mod effort;
 pub mod encryption;
 mod engine_state;
 mod event_ring;
@@ -139,6 +140,7 @@ use check::interval::Checks;
 use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
 use effect::Effect;
+use effort::Effort;
 use engine_state::{EngineState, Stop};
 use event_ring::EventRing;
 use lent_frames::LentFrames;
@@ -175,6 +177,8 @@ pub struct Engine {
     shares: Shares,
     /// Members whose messages wait until every member has been offered the last ones.
     waiting: ReadyList,
+    /// Sessions whose next message waits for another turn, because it may cost much.
+    giving_way: ReadyList,
     /// Peers that are receiving a status report.
     reporting: ReadyList,
     /// A status report waits for figures about the process.
@@ -209,6 +213,7 @@ impl Engine {
                 unread: Peers::default(),
                 now: Timestamp::default(),
                 effects: VecDeque::new(),
+                effort: Effort::default(),
                 refused_lingering: 0,
                 stop: None,
                 held: 0,
@@ -222,6 +227,7 @@ impl Engine {
             answer: None,
             shares: Shares::default(),
             waiting: ReadyList::new(For::Room),
+            giving_way: ReadyList::new(For::Effort),
             reporting: ReadyList::new(For::Report),
             wants_figures: false,
             checks: Checks::default(),

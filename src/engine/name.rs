@@ -126,8 +126,10 @@ impl Name {
         if !looks::is_highly_restrictive(&shown) {
             return Err(NoName::Scripts);
         }
-        let looks = Looks::of(&shown).ok_or(NoName::Reserved)?;
-        Ok(Name { key: Key::new(&shown), looks, shown: shown.into() })
+        let compatible = looks::compatible(&shown);
+        let key = Key(looks::fold_compatible(&compatible));
+        let looks = Looks::of(&compatible, key.as_str()).ok_or(NoName::Reserved)?;
+        Ok(Name { key, looks, shown: shown.into() })
     }
 }
 
@@ -163,7 +165,7 @@ pub fn beginnings(text: &str) -> impl Iterator<Item = (usize, Key)> {
 }
 
 /// Bytes of a text beyond which no name can end: the characters of one in their longest form.
-const BEGINNING_BYTES_MAX: usize = 16 * NAME_CHARS_MAX;
+pub(super) const BEGINNING_BYTES_MAX: usize = 16 * NAME_CHARS_MAX;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,8 @@ pub(super) enum For {
     Room = 2,
     /// Its status report can go on.
     Report = 4,
+    /// It has messages that may cost much, and waits for its turn.
+    Effort = 8,
 }
 
 /// The lists that contain a session. They share one byte, because a session has no room for more.

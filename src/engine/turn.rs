@@ -11,6 +11,7 @@ const ALARMS_PER_TURN: usize = 256;
 impl Engine {
     pub(super) fn handle_tick(&mut self, now: Timestamp) {
         self.outputs.begin_turn();
+        self.shared.effort.renew();
         for _ in 0..ALARMS_PER_TURN {
             let Some(peer) = self.timers.pop(now) else { break };
             self.with(now, peer, |session, shared| {
@@ -27,11 +28,24 @@ impl Engine {
                 self.with(now, peer, |session, shared| session.resume(shared, now));
             }
         }
+        self.go_on_with_effort(now);
         self.shared.rates.tick(now, &self.shared.counters);
         self.go_on_reporting(now);
         self.show_events(now);
         if self.shared.stop.is_some() {
             self.go_on_stopping(now);
+        }
+    }
+
+    /// Goes on with the sessions that have given way, in their order, as far as the turn's effort goes. The others keep their places.
+    fn go_on_with_effort(&mut self, now: Timestamp) {
+        for _ in 0..self.giving_way.len() {
+            if self.shared.effort.is_over() {
+                return;
+            }
+            if let Some(peer) = self.giving_way.pop(|peer| self.sessions.membership(peer)) {
+                self.with(now, peer, |session, shared| session.take_its_turn(shared, now));
+            }
         }
     }
 
@@ -80,6 +94,9 @@ impl Engine {
         }
         if session.is_waiting_for_room(&self.shared) {
             self.waiting.push(peer, session.membership());
+        }
+        if session.gives_way() {
+            self.giving_way.push(peer, session.membership());
         }
         if session.can_report() {
             self.reporting.push(peer, session.membership());

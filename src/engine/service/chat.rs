@@ -58,6 +58,8 @@ pub enum Outcome {
     },
     /// It got this error (without `Error: `).
     Erred(String),
+    /// It was for one member alone.
+    Whispered,
     /// It wants to leave.
     Quit,
 }
@@ -246,7 +248,7 @@ pub fn handle_message(
                     room.whisper(member_id, &format!("Error: {error}"));
                     Outcome::Erred(MISSED.to_owned()) // even a mistyped name is private
                 },
-                |()| Outcome::Done,
+                |()| Outcome::Whispered,
             );
         }
         "key" => match Claim::new(remote, arguments) {

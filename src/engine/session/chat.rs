@@ -15,6 +15,7 @@ impl Dialogue {
     pub(super) fn name(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let Some(message) = self.ask_passphrase(shared, now, message) else { return };
         let bare = self.kind == Some(FramingMode::Raw);
+        shared.effort.count_name(&message);
         match chat::handle_name(&mut shared.room, self.peer, self.remote, &message, bare) {
             chat::Outcome::Joined(member_id, rest) => self.come_in(shared, now, member_id, &rest),
             chat::Outcome::Waits => self.wait_to_join(shared),
@@ -23,7 +24,7 @@ impl Dialogue {
             }
             chat::Outcome::Erred(error) => self.refuse_name(shared, &message, error),
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
-            chat::Outcome::Done => {}
+            chat::Outcome::Done | chat::Outcome::Whispered => {}
         }
     }
 
@@ -78,8 +79,10 @@ impl Dialogue {
         match chat::handle_message(&mut shared.room, member_id, self.remote, message) {
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Outcome::Erred(error) => {
+                shared.effort.count_name(message);
                 self.note_error_about(shared, ErrorKind::Command, message, error); // the error itself was sent through the room
             }
+            chat::Outcome::Whispered => shared.effort.count_name(message),
             chat::Outcome::Done
             | chat::Outcome::Joined(..)
             | chat::Outcome::Waits

@@ -253,6 +253,7 @@ impl Dialogue {
 
     fn count_error_reply(&mut self, shared: &mut EngineState, kind: ErrorKind, error: &str) {
         shared.counters.of_mut(self.service()).count_error(kind);
+        shared.effort.count_error();
         self.count_error(shared);
         self.remember_error(shared, kind, error);
     }

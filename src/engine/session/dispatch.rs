@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State, Talk};
-use super::intake::{Burst, First, Rest};
+use super::intake::{Burst, First, Intake, Rest};
 use crate::engine::EngineState;
 use crate::engine::codec::detect;
 use crate::engine::codec::lines;
@@ -160,8 +160,20 @@ impl Session {
     /// Continues with waiting messages: there may be room in the queues again.
     pub(in crate::engine) fn resume(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.go_on_telling(shared, now);
-        if self.is_serving() && self.intake.is_stalled() && self.dialogue.has_room(shared) {
-            self.process_input(shared, now, &[]);
+        if self.is_serving() && self.intake.lacks_room() {
+            if self.dialogue.has_room(shared) {
+                self.process_input(shared, now, &[]);
+            } else if self.dialogue.must_give_way(shared) {
+                self.intake.give_way();
+            }
+        }
+    }
+
+    /// Continues with messages that waited for this turn.
+    pub(in crate::engine) fn take_its_turn(&mut self, shared: &mut EngineState, now: Timestamp) {
+        if self.intake.gives_way() {
+            self.intake.stall();
+            self.resume(shared, now);
         }
     }
 
@@ -212,18 +224,20 @@ impl Session {
     ) {
         let Session { intake, dialogue, .. } = self;
         let mut is_behind_string = false;
+        let spent = shared.effort.spent();
         while intake.has_more(fresh) && dialogue.is_serving() {
             if is_behind_string && intake.drop_garbage(fresh) {
                 return;
+            }
+            if shared.effort.is_over_since(spent) {
+                return intake.give_way();
             }
             dialogue.answer_lines(shared, now, intake, fresh);
             if !intake.has_more(fresh) {
                 return;
             }
             if !dialogue.has_room(shared) {
-                intake.stall();
-                dialogue.reject_first(shared, now, intake.gather(fresh));
-                return;
+                return dialogue.wait(shared, now, intake, fresh);
             }
             let message = match intake.next(fresh, kind) {
                 Some(message) => message,
@@ -351,6 +365,15 @@ impl Dialogue {
             shared.counters.of_mut(Service::Greeting).messages += 1;
             self.note(shared, EventKind::Remarked(quote(bytes.trim_ascii())));
         }
+    }
+
+    /// Lets its messages wait: for room, or for another turn.
+    fn wait(&mut self, shared: &mut EngineState, now: Timestamp, intake: &mut Intake, fresh: &mut &[u8]) {
+        match self.must_give_way(shared) {
+            true => intake.give_way(),
+            false => intake.stall(),
+        }
+        self.reject_first(shared, now, intake.gather(fresh));
     }
 
     /// Handles one whole message. Returns whether it had any content.

@@ -12,6 +12,7 @@ use crate::engine::limits::{
 use crate::engine::message::Timestamp;
 use crate::engine::ready_list::Membership;
 use crate::engine::room::MemberId;
+use crate::engine::service::facts::Keeps;
 
 impl Session {
     // ---- input
@@ -61,6 +62,12 @@ impl Session {
         (!self.intake.is_at_end()).then_some(reading)
     }
 
+    /// Whether its next message waits for another turn.
+    #[inline]
+    pub(in crate::engine) fn gives_way(&self) -> bool {
+        self.intake.gives_way()
+    }
+
     // ---- output
 
     /// The first `count` bytes of the outbox were sent.
@@ -99,7 +106,7 @@ impl Session {
 
     /// Whether it has messages, and room for their replies, and waits only for room in the chat's log.
     pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
-        self.intake.is_stalled()
+        self.intake.lacks_room()
             && self.member_id().is_some()
             && (self.dialogue.has_own_room(shared) || self.dialogue.transport().lossy)
             && (!self.dialogue.is_blocked() || self.dialogue.transport().lossy)
@@ -125,6 +132,7 @@ impl Dialogue {
             State::Talk(Talk::Coming | Talk::Meeting(_)) | State::Joining => return false,
             State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
+            State::Chat(Err(_)) | State::Mux if self.must_give_way(shared) => return false,
             State::Outside
             | State::Multiply
             | State::Advised
@@ -144,6 +152,13 @@ impl Dialogue {
             return true; // there is always room, because unread replies are dropped
         }
         self.has_own_room(shared) && !(is_member && self.is_blocked())
+    }
+
+    /// Whether its next message, a name, is for a later turn.
+    pub(super) fn must_give_way(&self, shared: &EngineState) -> bool {
+        let may_be_name = matches!(self.state, State::Chat(Err(_)))
+            || matches!(self.state, State::Mux) && shared.settings.mux_default.facts().keeps == Keeps::OfRoom;
+        may_be_name && shared.effort.is_over()
     }
 
     /// Whether its own queue is short enough.

@@ -3,6 +3,7 @@
 
 mod frames;
 mod skip;
+mod taking;
 
 use memchr::memchr;
 use thin_vec::ThinVec;
@@ -42,6 +43,8 @@ pub enum Taking {
     Messages,
     /// They contain messages, which wait for room in a queue.
     Nothing,
+    /// They contain messages, which wait for another turn because they may cost much.
+    Later,
     /// They are the rest of an overlong message, and are dropped.
     RestOfOverlong,
 }
@@ -155,33 +158,6 @@ impl Intake {
     /// When the unfinished message began.
     pub fn begun(&self) -> Option<Timestamp> {
         self.begun
-    }
-
-    /// Whether the rest of an overlong message is still to come.
-    #[inline]
-    pub fn is_skipping(&self) -> bool {
-        self.taking == Taking::RestOfOverlong
-    }
-
-    /// Whether it holds messages that wait for room in a queue.
-    #[inline]
-    pub fn is_stalled(&self) -> bool {
-        self.taking == Taking::Nothing
-    }
-
-    /// Makes the messages wait, because a queue has no room.
-    pub fn stall(&mut self) {
-        self.taking = Taking::Nothing;
-    }
-
-    /// Takes messages again, if there is room. Returns whether bytes must be [skipped](Self::skip) first.
-    #[inline]
-    pub fn go_on(&mut self) -> bool {
-        let is_skipping = self.is_skipping();
-        if !is_skipping {
-            self.taking = Taking::Messages;
-        }
-        is_skipping
     }
 
     /// Notes that another read begins; its bytes are then [taken](Self::next). `more`: the burst continues after them.
