@@ -43,6 +43,9 @@ impl Uplink {
         if let Some(link) = self.link(id) {
             link.decoder = decoder;
         }
+        if let Some(link) = self.links.iter_mut().find(|link| self.active == Some(link.id)) {
+            self.reader.check_hole(&self.subjects, link.out(), now);
+        }
         self.settle(now);
     }
 

@@ -25,7 +25,7 @@ use super::reason::Reason;
 const ENTRIES_MAX: u64 = 1 << 32;
 
 /// What is known about one instance.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Instance {
     /// The number of its last batch.
     pub number: u64,
@@ -204,17 +204,9 @@ impl Ledger {
         }
         let entries = if self.is_past { head.entries } else { 0 };
         let is_sure = head.number == 1 || head.instance == self.own;
-        let row = Instance {
-            number: 0,
-            entries,
-            stored: at.time,
-            is_sure,
-            list: None,
-            gone: None,
-            is_reported: false,
-            heard: now,
-            is_behind_gap: self.has_gap && head.instance != self.own,
-        };
+        let is_behind_gap = self.has_gap && head.instance != self.own;
+        let row =
+            Instance { entries, stored: at.time, is_sure, heard: now, is_behind_gap, ..Instance::default() };
         self.instances.insert(head.instance, row);
         if head.instance != self.own {
             events.log(LogEvent::InstanceCame(head.instance));
@@ -332,25 +324,26 @@ impl Ledger {
         events.entry(place, Entry::Joined(name));
     }
 
-    /// Adds an unknown instance that is declared gone, so that we skip its later batches, as all others do.
-    fn add_gone(&mut self, instance: InstanceId, entries: u64) {
+    /// Adds this instance before its first batch is sent: others may read that batch, and later declare this instance gone, although
+    /// we read neither.
+    pub fn add_own(&mut self) {
         if self.instances.len() < INSTANCES_MAX {
-            self.instances.entry(instance).or_insert(Instance {
-                number: 0,
-                entries: if self.is_past { entries } else { 0 },
-                stored: 0,
-                is_sure: true,
-                list: None,
-                gone: None,
-                is_reported: false,
-                heard: Timestamp::default(),
-                is_behind_gap: false,
-            });
+            let row = Instance { stored: self.time, is_sure: true, ..Instance::default() };
+            self.instances.entry(self.own).or_insert(row);
         }
     }
 
-    /// Handles that an instance is declared gone. This counts if the instance itself declares it, or was silent long enough by the
-    /// log's clock.
+    /// Adds an unknown instance that is declared gone, so that we skip its later batches, as all others do.
+    fn add_gone(&mut self, instance: InstanceId, entries: u64) {
+        if self.instances.len() < INSTANCES_MAX {
+            let entries = if self.is_past { entries } else { 0 };
+            let row = Instance { entries, is_sure: true, ..Instance::default() };
+            self.instances.entry(instance).or_insert(row);
+        }
+    }
+
+    /// Handles that an instance is declared gone. This counts if the instance itself declares it, under its own id or its next one,
+    /// or if it was silent long enough by the log's clock.
     fn mark_gone(
         &mut self,
         (instance, entries): (InstanceId, u64),
@@ -360,7 +353,8 @@ impl Ledger {
         self.add_gone(instance, entries);
         let row = self.instances.get_mut(&instance).filter(|row| row.gone.is_none())?;
         let silence = Duration::from_nanos(place.time.saturating_sub(row.stored));
-        if instance != place.instance && silence < SILENCE_IN_LOG {
+        let is_itself = [instance, instance.successor()].contains(&place.instance);
+        if !is_itself && silence < SILENCE_IN_LOG {
             return None;
         }
         row.gone = Some(place.time);

@@ -134,6 +134,9 @@ impl Uplink {
         }
         uplink.ledger = Ledger::restore(saved.ledger, now);
         uplink.publisher = Publisher::restore(saved.queue, now);
+        if !uplink.publisher.is_unused() {
+            uplink.ledger.add_own();
+        }
         uplink.reader = Reader::new((saved.position, saved.time), saved.created, saved.generation);
         uplink.next_link = saved.next_link;
         uplink.whispers = Whispers::after(saved.whispers);
@@ -142,13 +145,14 @@ impl Uplink {
 
     /// The state for the next process. Nothing may be published afterwards.
     pub fn save(&self) -> SavedUplink {
+        let (position, time) = self.reader.save();
         SavedUplink {
             stream: self.subjects.stream.clone(),
             room: self.subjects.room.clone(),
             queue: self.publisher.save(),
             ledger: self.ledger.save(),
-            position: self.reader.position,
-            time: self.reader.time,
+            position,
+            time,
             created: self.reader.created.clone(),
             generation: self.reader.generation(),
             next_link: self.next_link,
@@ -339,3 +343,6 @@ impl Uplink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

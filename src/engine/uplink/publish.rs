@@ -190,6 +190,11 @@ impl Publisher {
         self.flight.is_some()
     }
 
+    /// Whether no batch was begun under this id.
+    pub fn is_unused(&self) -> bool {
+        self.number == 0
+    }
+
     /// Whether there is no current batch and nothing waits.
     pub fn is_empty(&self) -> bool {
         self.flight.is_none() && self.chunks.is_empty()

@@ -1,6 +1,8 @@
 //! Reads the log with one consumer, which is created again if anything is unclear, and with pulls that limit the bytes in
 //! transit. Knows the stream's sequence, and no entry.
 
+mod hole;
+
 use std::time::Duration;
 
 use super::super::message::Timestamp;
@@ -99,6 +101,11 @@ pub struct Reader {
     has_reported_differences: bool,
     /// Messages after the last one that was read were trimmed, and this was not reported yet.
     has_gap: bool,
+    /// The last message before one that was not delivered, although the stream had it when it was checked: it belongs to another
+    /// room, or was trimmed since.
+    hole: Option<u64>,
+    /// Until when the answer that decides this may come.
+    decided_by: Option<Timestamp>,
     /// The longest message of the stream in bytes; 0: no limit.
     pub message_bytes_max: u64,
 }
@@ -125,6 +132,8 @@ impl Reader {
             gone_since: None,
             has_reported_differences: false,
             has_gap: false,
+            hole: None,
+            decided_by: None,
             message_bytes_max: 0,
         }
     }
@@ -133,8 +142,13 @@ impl Reader {
         self.generation
     }
 
-    /// Whether everything was read that the log had when the consumer was created, and the consumer is alive.
+    /// Whether everything was read that the log had when the consumer was created, nothing of it was trimmed before we read it, and
+    /// the consumer is alive.
     pub fn is_caught_up(&self) -> bool {
+        self.has_read_all() && self.hole.is_none()
+    }
+
+    fn has_read_all(&self) -> bool {
         let is_reading = matches!(self.stage, Stage::Reading(_)) && !self.is_verifying;
         is_reading && (self.position >= self.target || self.lag == 0)
     }
@@ -159,9 +173,14 @@ impl Reader {
         self.generation += 1;
         self.name = subjects.consumer(self.generation);
         self.target = u64::MAX;
+        self.decided_by = None;
+        self.ask(subjects, out);
+        self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
+    }
+
+    fn ask(&self, subjects: &Subjects, out: &mut Vec<u8>) {
         let info = format!("$JS.API.STREAM.INFO.{}", subjects.stream);
         self.request(out, subjects, (&info, About::Info), "");
-        self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
     }
 
     /// Reads the log from its beginning, because it was replaced. Nothing counts twice.
@@ -213,6 +232,7 @@ impl Reader {
         }
         match (self.stage, about) {
             (Stage::Asking(_), About::Info) | (Stage::Making(_), About::Create) => {}
+            (Stage::Reading(_), About::Info) if self.decided_by.is_some() => {}
             (Stage::Opening(_), About::Consumer) => return self.opened(message, subjects, out, now),
             _ => return Ok(News::Nothing),
         }
@@ -222,7 +242,7 @@ impl Reader {
         let reply =
             Reply::read(message.payload).ok_or(Reason::Protocol("a reply of JetStream is no JSON"))?;
         match &reply.error {
-            Some(error) if error.err_code == api::NO_STREAM && about == About::Info => {
+            Some(error) if error.err_code == api::NO_STREAM && matches!(self.stage, Stage::Asking(_)) => {
                 // A stream that is created while its deletion is under way remains broken.
                 let since = *self.gone_since.get_or_insert(now);
                 if !self.created.is_empty() && now.since(since) < REMAKE_PAUSE {
@@ -235,6 +255,7 @@ impl Reader {
                 Ok(News::Nothing)
             }
             Some(error) => Err(why(error)),
+            None if matches!(self.stage, Stage::Reading(_)) => self.decided(&reply),
             None => self.found(&reply, (subjects, wanted), out, now),
         }
     }
@@ -277,7 +298,13 @@ impl Reader {
                 self.position.max(past).max(state.first_seq.saturating_sub(1)).min(state.last_seq);
         }
         let is_beginning = is_lost || is_first;
-        self.has_gap = state.first_seq > self.position.saturating_add(1) || is_beginning && self.position > 0;
+        let read_to = self.hole.take().map_or(self.position, |hole| hole.min(self.position));
+        self.has_gap = state.first_seq > read_to.saturating_add(1) || is_beginning && self.position > 0;
+        // What is known to be trimmed is no hole.
+        let there = state.first_seq.saturating_sub(1).min(state.last_seq);
+        if there > self.position {
+            (self.position, self.time) = (there, 0);
+        }
         let is_there = (state.first_seq..=state.last_seq).contains(&self.position);
         self.is_verifying = is_there && !is_lost && !is_first && self.time > 0;
         if is_lost || is_first {
@@ -324,6 +351,9 @@ impl Reader {
             return Ok(News::OtherLog);
         }
         self.lag = reply.num_pending;
+        if self.lag == 0 && self.position < self.target {
+            self.hole = Some(self.position);
+        }
         self.retry = RETRY_MIN;
         (self.delivered, self.outstanding) = (0, 0);
         (self.is_big, self.has_moved) = (false, false);
@@ -378,8 +408,12 @@ impl Reader {
         if delivered.sequence <= self.position {
             return Ok(Got::Nothing);
         }
-        // Messages that were in the stream when it was checked are not missing.
-        let is_behind_hole = delivered.sequence > self.position + 1 && delivered.sequence > self.target;
+        let is_after_hole = delivered.sequence > self.position + 1;
+        let is_behind_hole = is_after_hole && delivered.sequence > self.target;
+        // Messages that were in the stream when it was checked are not missing, unless they were trimmed since.
+        if is_after_hole && !is_behind_hole {
+            self.hole.get_or_insert(self.position);
+        }
         (self.position, self.time) = (delivered.sequence, delivered.time);
         Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time }, is_behind_hole })
     }
@@ -427,7 +461,10 @@ impl Reader {
         match self.stage {
             Stage::Idle => None,
             Stage::Pausing(at) | Stage::Asking(at) | Stage::Making(at) | Stage::Opening(at) => Some(at),
-            Stage::Reading(heard) => Some(heard + CONSUMER_SILENCE),
+            Stage::Reading(heard) => {
+                let silence = heard + CONSUMER_SILENCE;
+                Some(self.decided_by.map_or(silence, |at| at.min(silence)))
+            }
         }
     }
 

@@ -102,6 +102,9 @@ impl Uplink {
     /// Begins the next batch, if there is anything to send. All our earlier batches have come back.
     fn begin(&mut self, now: Timestamp) {
         self.limit();
+        if self.publisher.is_unused() {
+            self.ledger.add_own();
+        }
         if self.lists.is_empty() {
             self.lists.extend(self.presence.list(&self.ledger, now));
         }

@@ -238,6 +238,9 @@ pub fn die(seed: u64, _steps: u64, _step: &Cell<u64>) -> Totals {
         world.daemons[at].join(&format!("member{at}"), now);
     }
     world.wait(Duration::from_millis(9000 + seed * 37 % 20_000));
+    while !world.daemons[0].is_up {
+        world.wait(Duration::from_secs(1)); // it can be late, and one that was never there does not leave
+    }
     let dead = world.daemons[0].uplink.instance();
     world.kill_daemon(0);
     let died = world.now;

@@ -75,6 +75,10 @@ fn batch_counts_once_and_after_the_end_of_its_author_never() {
     // It says so itself at once.
     log.read((OTHER, 4, 3, 0), &[joined("bob")]);
     assert_eq!(log.read((OTHER, 5, 4, 1), &[Item::Gone { instance: OTHER, entries: 1 }]), ["gone", "-bob"]);
+    // Or it does so as the one that it continues as.
+    log.read((OWN, 1, 0, 0), &[joined("eve")]);
+    let old = Item::Gone { instance: OWN, entries: 1 };
+    assert_eq!(log.read((OWN.successor(), 1, 0, 0), &[old, joined("eve")]), ["gone", "-eve", "+eve"]);
 }
 
 #[test]
