@@ -10,7 +10,7 @@ use super::ids::{InstanceId, LinkId, WhisperId};
 use super::ledger::At;
 use super::link::Phase;
 use super::machine::{Farewell, Gap, Uplink};
-use super::publish::trimmed;
+use super::publish::given_up::trimmed;
 use super::read::{Got, News};
 use super::reason::Reason;
 use super::subjects::{About, last_instance};

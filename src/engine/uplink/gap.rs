@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::batch::{AGAIN, Head, Item, items};
 use super::bounds::SILENCE_IN_LOG;
 use super::ledger::Ledger;
-use super::publish::GivenUp;
+use super::publish::given_up::GivenUp;
 
 impl Ledger {
     /// Notes that messages were trimmed before we read them. Our batch `given_up` may be one of them; it no longer counts.

@@ -3,6 +3,8 @@
 //! A batch is done when it was *read* from the log. Its acknowledgement arrives about as early, and only means that it need not be
 //! sent again, or will never be stored. A sequence of 0 is not an acknowledgement, and a timeout is not a failure.
 
+pub(super) mod given_up;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -12,11 +14,11 @@ use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
 use super::batch::{AGAIN, HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
-    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, REFUSAL_PAUSE, RESEND_MAX, RESEND_MIN,
-    TEXT_BYTES_MAX, UNHEARD_MAX,
+    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, RESEND_MAX, RESEND_MIN, TEXT_BYTES_MAX,
+    UNHEARD_MAX,
 };
 use super::describe::{self, Within};
-use super::event::{Direction, Entry, LogEvent};
+use super::event::{Direction, Entry};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::reason::Reason;
@@ -78,17 +80,6 @@ impl Flight {
             });
         }
     }
-}
-
-/// A batch that was given up: it may be in a part of the log that we can no longer read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GivenUp {
-    /// Its number.
-    pub number: u64,
-    /// The number of our entries in the log, including those of this batch.
-    pub entries: u64,
-    /// The number of lines of members in it.
-    pub lines: u64,
 }
 
 /// The state that is kept over a restart.
@@ -387,46 +378,6 @@ impl Publisher {
         }
     }
 
-    /// Gives up the current batch, which the server will never accept, and tells its authors. Joins and leaves are repeated later,
-    /// because an attempt may be stored after all.
-    pub fn refuse(&mut self, why: &Reason, now: Timestamp, events: &mut Events) -> u64 {
-        let Some(flight) = self.flight.take() else { return 0 };
-        let mut again = Chunk::default();
-        for item in items(&flight.chunk.bytes) {
-            match item {
-                Item::Entry(Entry::Joined(_) | Entry::Left(_)) => {
-                    write(&mut again.bytes, item);
-                    again.count += 1;
-                }
-                Item::Entry(entry) => events.refused(entry, why.clone()),
-                _ => {}
-            }
-        }
-        let refused = flight.chunk.count - again.count;
-        self.refused += refused;
-        if refused > 0 {
-            events.log(LogEvent::Refused { entries: refused as usize, reason: why.clone() });
-        }
-        if again.count > 0 {
-            self.chunks.push_front(again);
-        }
-        self.held_until = Some(now + REFUSAL_PAUSE);
-        self.count_all();
-        refused
-    }
-
-    /// Handles that messages of the log were trimmed before we read them, perhaps the current batch: we do not know whether the
-    /// others have read it, so it is not repeated.
-    pub fn give_up(&mut self, now: Timestamp, events: &mut Events) -> Option<GivenUp> {
-        let flight = self.flight.as_ref()?;
-        if !flight.was_sent || matches!(flight.phase, Phase::Stored(..)) {
-            return None;
-        }
-        (self.after, self.entries) = (flight.number, self.entries + flight.chunk.count);
-        let (number, entries) = (flight.number, self.entries);
-        Some(GivenUp { number, entries, lines: self.refuse(&trimmed(), now, events) })
-    }
-
     /// Until when no batch may begin.
     pub fn held_until(&self) -> Option<Timestamp> {
         self.held_until
@@ -440,18 +391,6 @@ impl Publisher {
         self.bytes -= flight.chunk.bytes.len();
         self.count -= flight.chunk.count;
         self.published += 1;
-    }
-
-    /// Notes that the log was read up to this position. If the current batch should have come before it, it was removed from the
-    /// log, and others may have read it. (If the servers had lost it, this would be another log.)
-    pub fn read_up_to(&mut self, position: u64, now: Timestamp, events: &mut Events) {
-        let Some(flight) = &mut self.flight else { return };
-        let Phase::Stored(sequence, since) = flight.phase else { return };
-        if sequence > position && now < since + UNHEARD_MAX {
-            return;
-        }
-        (self.after, self.entries) = (flight.number, self.entries + flight.chunk.count);
-        self.refuse(&trimmed(), now, events);
     }
 
     /// Continues under another id: everything that has not come back is proposed again, after the joins of our members.
@@ -482,11 +421,6 @@ impl Publisher {
             Phase::Stored(_, since) => Some(since + UNHEARD_MAX),
         }
     }
-}
-
-/// The reason for refusing entries that may be in a part of the log that we can no longer read.
-pub fn trimmed() -> Reason {
-    Reason::NotStored("it was trimmed from the log before it was read".into())
 }
 
 /// Whether the same batch can be stored later.

@@ -1,6 +1,6 @@
 use super::super::batch::{push_name, write};
 use super::super::event::Event;
-use super::super::publish::GivenUp;
+use super::super::publish::given_up::GivenUp;
 use super::*;
 
 const OWN: InstanceId = InstanceId([1; 16]);

@@ -1,4 +1,6 @@
+use super::super::bounds::REFUSAL_PAUSE;
 use super::super::event::Event;
+use super::given_up::{GivenUp, trimmed};
 use super::*;
 
 const OWN: InstanceId = InstanceId([1; 16]);
