@@ -1,4 +1,4 @@
-use super::super::batch::{Head, Item, items};
+use super::super::batch::{Head, Item};
 use super::super::ids::{House, RoomToken};
 use super::super::link::Phase;
 use super::super::settings::{Credentials, Encrypt, Server, StreamSettings};
