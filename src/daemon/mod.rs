@@ -28,7 +28,7 @@ mod nkey;
 mod notify;
 mod page;
 mod queues;
-mod ready;
+pub mod ready;
 mod recipient;
 mod record;
 mod reload;

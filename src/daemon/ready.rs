@@ -12,13 +12,16 @@ use crate::host::interfaces;
 /// A configuration with every service, to copy: in a checkout, and where the package puts it.
 const EXAMPLES: [&str; 2] = ["etc/classroom.toml", "/usr/share/doc/ipcd/examples/classroom.toml"];
 
+/// The end of the last of these lines. `ipcctl bench` waits for it.
+pub const IS_READY: &str = "is ready";
+
 impl Daemon {
     /// Logs one line for each service, and then that the daemon is ready.
     pub(super) fn announce(&self) {
         self.places().iter().for_each(|line| log::info!("{line}"));
         self.others().iter().for_each(|line| log::info!("{line}"));
         page::address(&self.config).iter().for_each(|address| log::info!("open {address}"));
-        log::info!("ipcd {} is ready", env!("CARGO_PKG_VERSION"));
+        log::info!("ipcd {} {IS_READY}", env!("CARGO_PKG_VERSION"));
     }
 
     /// Where each service listens: `multiply on tcp://localhost:65432`.

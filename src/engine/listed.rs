@@ -1,6 +1,8 @@
 //! Enums that know their variants. None can be missing from `ALL`, because it is made from the definition.
 
 /// Defines an enum without data, and its `ALL`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! listed {
     ($(#[$outer:meta])* $vis:vis enum $name:ident { $($(#[$inner:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$outer])*
@@ -15,4 +17,4 @@ macro_rules! listed {
     };
 }
 
-pub(crate) use listed;
+pub use listed;

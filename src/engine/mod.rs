@@ -94,7 +94,7 @@ mod lent_reply;
 pub mod limits;
 #[cfg(feature = "nats")]
 pub mod linking;
-pub(crate) mod listed;
+pub mod listed;
 pub mod looks;
 mod machines;
 pub mod memory;

@@ -91,86 +91,80 @@ pub enum Identity {
     Nobody,
 }
 
+/// Defines the transports, and `ALL` of them.
+macro_rules! transports {
+    ($($(#[$doc:meta])* $name:ident = $value:expr;)+) => {
+        $($(#[$doc])* pub const $name: Transport = $value;)+
+
+        /// All that differ in the services that they can carry, each with a name of its own.
+        pub const ALL: [Transport; [$(stringify!($name)),+].len()] = [$(Transport::$name),+];
+    };
+}
+
 impl Transport {
-    /// A TCP connection.
-    pub const TCP: Transport = Transport {
-        reset: true,
-        acknowledges: true,
-        identity: Identity::Address,
-        ..Transport::stream("Tcp")
-    };
-    /// TLS on a TCP connection.
-    pub const TLS: Transport = Transport { name: "Tls", is_encrypted: true, ..Transport::TCP };
-    /// HTTP, and WebSockets, on TCP.
-    pub const HTTP: Transport = Transport { name: "Http", is_web: true, ..Transport::TCP };
-    /// HTTP, and WebSockets, in TLS.
-    pub const HTTPS: Transport = Transport { name: "Https", is_web: true, ..Transport::TLS };
-    /// HTTP, and WebSockets, on a Unix stream socket.
-    pub const HTTP_UNIX: Transport = Transport { name: "HttpUnix", is_web: true, ..Transport::UNIX };
-    /// A Unix stream socket.
-    pub const UNIX: Transport = Transport::stream("Unix");
-    /// A Unix sequenced-packet socket: each packet is one message.
-    pub const UNIXSEQ: Transport =
-        Transport { unit: Unit::Message { bytes_max: PACKET_BYTES_MAX }, ..Transport::stream("Packets") };
-    /// UDP datagrams.
-    pub const UDP: Transport = Transport {
-        unit: Unit::Message { bytes_max: UDP_BYTES_MAX },
-        identity: Identity::Address,
-        ..Transport::datagrams("Datagrams")
-    };
-    /// Datagrams on a Unix socket.
-    pub const UNIXGRAM: Transport = Transport::datagrams("UnixDatagrams");
-    /// Two FIFOs: lines from any number of writers, without end.
-    pub const FIFO: Transport = Transport {
-        lifetime: Lifetime::Endpoint,
-        half_close: false,
-        lossy: true,
-        many_writers: true,
-        identity: Identity::Nobody,
-        ..Transport::stream("Fifo")
-    };
-    /// Two POSIX message queues: messages from any number of writers, without end.
-    pub const MQ: Transport = Transport {
-        name: "Queues",
-        unit: Unit::Message { bytes_max: QUEUE_MESSAGE_BYTES_MAX },
-        ..Transport::FIFO
-    };
-    /// Two rings of messages in shared memory, passed over a Unix socket.
-    pub const SHM: Transport = Transport {
-        unit: Unit::Message { bytes_max: RING_MESSAGE_BYTES_MAX },
-        is_memory: true,
-        ..Transport::stream("Rings")
-    };
-    /// A bounded buffer in shared memory with semaphores: what its writers put there, without a way back to them.
-    pub const BUFFER: Transport = Transport {
-        name: "Buffer",
-        unit: Unit::Message { bytes_max: BUFFER_MESSAGE_BYTES_MAX },
-        is_one_way: true,
-        ..Transport::FIFO
-    };
-    /// Standard input and output of any kind, except one socket for both.
+    transports! {
+        /// A TCP connection.
+        TCP = Transport {
+            reset: true,
+            acknowledges: true,
+            identity: Identity::Address,
+            ..Transport::stream("Tcp")
+        };
+        /// TLS on a TCP connection.
+        TLS = Transport { name: "Tls", is_encrypted: true, ..Transport::TCP };
+        /// A Unix stream socket.
+        UNIX = Transport::stream("Unix");
+        /// A Unix sequenced-packet socket: each packet is one message.
+        UNIXSEQ = Transport { unit: Unit::Message { bytes_max: PACKET_BYTES_MAX }, ..Transport::stream("Packets") };
+        /// UDP datagrams.
+        UDP = Transport {
+            unit: Unit::Message { bytes_max: UDP_BYTES_MAX },
+            identity: Identity::Address,
+            ..Transport::datagrams("Datagrams")
+        };
+        /// Datagrams on a Unix socket.
+        UNIXGRAM = Transport::datagrams("UnixDatagrams");
+        /// Two FIFOs: lines from any number of writers, without end.
+        FIFO = Transport {
+            lifetime: Lifetime::Endpoint,
+            half_close: false,
+            lossy: true,
+            many_writers: true,
+            identity: Identity::Nobody,
+            ..Transport::stream("Fifo")
+        };
+        /// Standard input and output on one stream socket, as inetd(8) passes it.
+        STDIO_SOCKET = Transport { is_alone: true, ..Transport::stream("Pipe") };
+        /// HTTP, and WebSockets, on TCP.
+        HTTP = Transport { name: "Http", is_web: true, ..Transport::TCP };
+        /// HTTP, and WebSockets, in TLS.
+        HTTPS = Transport { name: "Https", is_web: true, ..Transport::TLS };
+        /// HTTP, and WebSockets, on a Unix stream socket.
+        HTTP_UNIX = Transport { name: "HttpUnix", is_web: true, ..Transport::UNIX };
+        /// Two POSIX message queues: messages from any number of writers, without end.
+        MQ = Transport {
+            name: "Queues",
+            unit: Unit::Message { bytes_max: QUEUE_MESSAGE_BYTES_MAX },
+            ..Transport::FIFO
+        };
+        /// Two rings of messages in shared memory, passed over a Unix socket.
+        SHM = Transport {
+            unit: Unit::Message { bytes_max: RING_MESSAGE_BYTES_MAX },
+            is_memory: true,
+            ..Transport::stream("Rings")
+        };
+        /// A bounded buffer in shared memory with semaphores: what its writers put there, without a way back to them.
+        BUFFER = Transport {
+            name: "Buffer",
+            unit: Unit::Message { bytes_max: BUFFER_MESSAGE_BYTES_MAX },
+            is_one_way: true,
+            ..Transport::FIFO
+        };
+    }
+
+    /// Standard input and output of any kind, except one socket for both. It has that one's name.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
-    /// Standard input and output on one stream socket, as inetd(8) passes it.
-    pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
-
-    /// The transports that differ in the services that they can carry.
-    pub const ALL: [Transport; 14] = [
-        Transport::TCP,
-        Transport::TLS,
-        Transport::UNIX,
-        Transport::UNIXSEQ,
-        Transport::UDP,
-        Transport::UNIXGRAM,
-        Transport::FIFO,
-        Transport::STDIO_SOCKET,
-        Transport::HTTP,
-        Transport::HTTPS,
-        Transport::HTTP_UNIX,
-        Transport::MQ,
-        Transport::SHM,
-        Transport::BUFFER,
-    ];
 
     const fn stream(name: &'static str) -> Transport {
         Transport {

@@ -210,17 +210,20 @@ impl std::error::Error for OpenError {
     }
 }
 
+/// The beginning of the error for an address that something has already. `ipcctl bench` tries another one then.
+pub const IN_USE: &str = "address already in use";
+
 impl fmt::Display for OpenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenErrorKind::InUse { owner: Some(owner) } if owner.is_this_process() => {
-                f.write_str("address already in use (by a socket that this process inherited)")
+                write!(f, "{IN_USE} (by a socket that this process inherited)")
             }
             OpenErrorKind::InUse { owner: Some(owner) } | OpenErrorKind::Locked { owner: Some(owner) } => {
-                write!(f, "address already in use (by {owner})")
+                write!(f, "{IN_USE} (by {owner})")
             }
-            OpenErrorKind::InUse { owner: None } => f.write_str("address already in use"),
-            OpenErrorKind::Locked { owner: None } => f.write_str("address already in use (by another ipcd)"),
+            OpenErrorKind::InUse { owner: None } => f.write_str(IN_USE),
+            OpenErrorKind::Locked { owner: None } => write!(f, "{IN_USE} (by another ipcd)"),
             OpenErrorKind::NoSuchFamily => f.write_str("this machine has no addresses of this kind"),
             OpenErrorKind::NotOurAddress => f.write_str("this machine does not have this address"),
             OpenErrorKind::PrivilegedPort => {

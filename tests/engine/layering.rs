@@ -9,9 +9,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "bin",
         &[
+            "daemon::ready",
             "endpoint",
             "engine::http::upgrade",
             "engine::json",
+            "engine::listed",
             "engine::number",
             "engine::service::multiply",
             "engine::text",
@@ -28,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "os_error",
             "transport::connect",
             "transport::directory",
+            "transport::error",
             "transport::rings",
             "usage",
             "wire::tls",

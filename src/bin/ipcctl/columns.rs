@@ -1,5 +1,6 @@
 //! The layout of top's table: the columns that fit, and their cells. Knows no machine and no screen.
 
+use ipcd::engine::listed::listed;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -12,28 +13,19 @@ const HOST_MAX: usize = 32;
 /// The shortest curve worth drawing.
 const CURVE_MIN: usize = 8;
 
-/// The cells beside the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Column {
-    Cpu,
-    Bar,
-    History,
-    Memory,
-    Load,
-    Megahertz,
-    Age,
+listed! {
+    /// The cells beside the host, from left to right.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Column {
+        Cpu,
+        Bar,
+        History,
+        Memory,
+        Load,
+        Megahertz,
+        Age,
+    }
 }
-
-/// From left to right, each with its width, and a number for the order in which they are dropped if space is short.
-const ALL: [(Column, usize, u8); 7] = [
-    (Column::Cpu, 6, 6),
-    (Column::Bar, 10, 0),
-    (Column::History, 20, 1),
-    (Column::Memory, 7, 4),
-    (Column::Load, 6, 3),
-    (Column::Megahertz, 5, 2),
-    (Column::Age, 5, 5),
-];
 
 /// The columns that fit.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,12 +39,12 @@ pub(crate) struct Columns {
 impl Columns {
     /// The columns for a screen width and the longest host name.
     pub(crate) fn fitting(width: usize, longest: usize) -> Columns {
-        let mut others = ALL.to_vec();
-        let host_of = |others: &[(Column, usize, u8)]| {
-            width.saturating_sub(others.iter().map(|(_, width, _)| width + 1).sum())
+        let mut others = Column::ALL.map(|column| (column, column.width())).to_vec();
+        let host_of = |others: &[(Column, usize)]| {
+            width.saturating_sub(others.iter().map(|(_, width)| width + 1).sum())
         };
         let whole = longest.clamp(4, HOST_MAX);
-        while let Some(first) = (0..others.len()).min_by_key(|at| others[*at].2) {
+        while let Some(first) = (0..others.len()).min_by_key(|at| others[*at].0.turn()) {
             let wanted = match others[first].0 {
                 Column::Bar | Column::History => whole,
                 _ => whole.min(HOST_MIN),
@@ -61,14 +53,14 @@ impl Columns {
             if missing == 0 {
                 break;
             }
-            let (column, has, _) = &mut others[first];
+            let (column, has) = &mut others[first];
             match *column == Column::History && *has - missing.min(*has) >= CURVE_MIN {
                 true => *has -= missing,
                 false => _ = others.remove(first),
             }
         }
         let host = host_of(&others).min(whole.max(width.min(4)));
-        Columns { host, others: others.into_iter().map(|(column, width, _)| (column, width)).collect() }
+        Columns { host, others }
     }
 }
 
@@ -83,6 +75,30 @@ impl Column {
             Column::Load => "LOAD",
             Column::Megahertz => "MHZ",
             Column::Age => "AGE",
+        }
+    }
+
+    /// Its width, as long as there is room.
+    fn width(self) -> usize {
+        match self {
+            Column::History => 20,
+            Column::Bar => 10,
+            Column::Memory => 7,
+            Column::Cpu | Column::Load => 6,
+            Column::Megahertz | Column::Age => 5,
+        }
+    }
+
+    /// Its turn to be dropped if there is little room.
+    fn turn(self) -> u8 {
+        match self {
+            Column::Bar => 0,
+            Column::History => 1,
+            Column::Megahertz => 2,
+            Column::Load => 3,
+            Column::Memory => 4,
+            Column::Age => 5,
+            Column::Cpu => 6,
         }
     }
 

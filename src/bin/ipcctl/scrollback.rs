@@ -193,6 +193,11 @@ impl<K> Scrollback<K> {
     }
 }
 
+/// Almost a screenful of this many rows: one stays in view.
+pub(crate) fn page(rows: usize) -> isize {
+    isize::try_from(rows.saturating_sub(1).max(1)).unwrap_or(1)
+}
+
 /// A text that any terminal can draw. Terminals disagree on the width of multi-part characters (a family, a coloured
 /// hand), so the rest of the row would be in the wrong place. Only their first part is drawn.
 pub(crate) fn drawable(text: &str) -> Cow<'_, str> {

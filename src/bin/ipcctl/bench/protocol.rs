@@ -13,8 +13,8 @@ pub(crate) const IN_FLIGHT_MAX: u64 = 64;
 /// The first argument of this program as the bench's responder.
 pub(crate) const RESPONDER: &str = "bench-responder";
 
-/// The log text of a daemon that is ready.
-pub(crate) const READY: &str = "is ready";
+/// The end of the line that tells that this responder, or a daemon, is ready.
+pub(crate) use ipcd::daemon::ready::IS_READY as READY;
 
 /// Variables from a service manager that must not reach a daemon that we start.
 pub(crate) const VARIABLES: [&str; 8] = [

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ipcd::endpoint::ResolvedEndpoint;
+use ipcd::transport::error::IN_USE;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::mechanism::Mechanism;
@@ -37,7 +38,7 @@ pub(crate) fn start(
             .map_err(|error| format!("cannot start another process: {}", describe(&error)))?;
         match responder.wait_until_ready(timeout) {
             Ok(()) => return Ok((responder, endpoint)),
-            Err(error) if tries > 0 && error.contains("in use") => {}
+            Err(error) if tries > 0 && error.contains(IN_USE) => {}
             Err(error) => return Err(format!("ipcd: {error}")),
         }
     }

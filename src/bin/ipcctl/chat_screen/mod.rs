@@ -23,7 +23,7 @@ use super::error::CliError;
 use super::locate;
 use super::output;
 use super::reconnect::{Due, Reconnecting};
-use super::scrollback::Scrollback;
+use super::scrollback::{self, Scrollback};
 use super::terminal::{Screen, ScreenEvent};
 
 /// How long to wait for the room's farewell.
@@ -132,8 +132,8 @@ impl Room {
         match key.code {
             KeyCode::Char('c') if control => return Ok(self.leave()),
             KeyCode::Char('d') if control && self.edit.is_empty() => return Ok(self.leave()),
-            KeyCode::PageUp => self.scroll(self.page()),
-            KeyCode::PageDown => self.scroll(-self.page()),
+            KeyCode::PageUp => self.scroll(scrollback::page(self.height)),
+            KeyCode::PageDown => self.scroll(-scrollback::page(self.height)),
             KeyCode::Esc => self.scroll_to_end(),
             KeyCode::Enter => return Ok(self.enter()),
             // An Enter that was typed before we took over the terminal arrives like this.
@@ -162,11 +162,6 @@ impl Room {
     fn scroll_to_end(&mut self) {
         self.scrollback.scroll_to_end();
         self.unread = 0;
-    }
-
-    /// Almost a screenful: one row stays in view.
-    fn page(&self) -> isize {
-        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
     fn complete(&mut self) {

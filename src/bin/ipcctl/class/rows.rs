@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ipcd::engine::listed::listed;
 use ipcd::engine::text::clean;
 use nix::unistd::{Uid, User};
 use serde_json::Value;
@@ -111,36 +112,23 @@ fn ago(seconds: f64) -> String {
     }
 }
 
-/// The contents of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Column {
-    Client,
-    Name,
-    Certificate,
-    Host,
-    Cpu,
-    Memory,
-    Connections,
-    Requests,
-    Errors,
-    When,
-    Hint,
+listed! {
+    /// The contents of a column, from left to right.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Column {
+        Client,
+        Name,
+        Certificate,
+        Host,
+        Cpu,
+        Memory,
+        Connections,
+        Requests,
+        Errors,
+        When,
+        Hint,
+    }
 }
-
-/// From left to right.
-const ALL: [Column; 11] = [
-    Column::Client,
-    Column::Name,
-    Column::Certificate,
-    Column::Host,
-    Column::Cpu,
-    Column::Memory,
-    Column::Connections,
-    Column::Requests,
-    Column::Errors,
-    Column::When,
-    Column::Hint,
-];
 
 impl Column {
     pub(crate) fn heading(self) -> &'static str {
@@ -211,7 +199,7 @@ const HINT_MIN: usize = 24;
 
 /// The columns that have something to show: figures of machines only if one reports, certificates only if one has come.
 fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
-    ALL.into_iter().filter(|column| {
+    Column::ALL.into_iter().filter(|column| {
         let may_be_empty = matches!(
             column,
             Column::Name | Column::Certificate | Column::Host | Column::Cpu | Column::Memory

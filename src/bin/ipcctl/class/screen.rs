@@ -127,8 +127,8 @@ impl ListScreen for ClassScreen<'_> {
             KeyCode::Char('q') | KeyCode::Esc => return Ok(ControlFlow::Break(())),
             KeyCode::Char('j') | KeyCode::Down => self.choose(1),
             KeyCode::Char('k') | KeyCode::Up => self.choose(-1),
-            KeyCode::PageDown => self.choose(self.page()),
-            KeyCode::PageUp => self.choose(-self.page()),
+            KeyCode::PageDown => self.choose(scrollback::page(self.room)),
+            KeyCode::PageUp => self.choose(-scrollback::page(self.room)),
             KeyCode::Home => self.chosen = None,
             KeyCode::End => self.choose(isize::MAX),
             KeyCode::Enter if self.reconnecting.waiting().is_some() => self.reconnecting.try_now(),
@@ -183,11 +183,6 @@ impl ClassScreen<'_> {
     fn take(&mut self, mut told: Vec<Value>) {
         sorted(&mut told);
         self.rows = told.iter().map(Row::of).collect();
-    }
-
-    /// Almost a screenful: one row stays in view.
-    fn page(&self) -> isize {
-        isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
     /// The selected row: the first until the user selects one, or if that one is gone.

@@ -22,7 +22,7 @@ use super::super::error::CliError;
 use super::super::output;
 use super::super::reconnect::{Due, Reconnecting};
 use super::super::report;
-use super::super::scrollback::drawable;
+use super::super::scrollback::{self, drawable};
 use super::super::services::STATS;
 use super::super::terminal::Screen;
 use super::super::updates::screen::{self, ListScreen};
@@ -158,8 +158,8 @@ impl ListScreen for TopScreen {
             KeyCode::Char('q') | KeyCode::Esc => return Ok(ControlFlow::Break(())),
             KeyCode::Char('j') | KeyCode::Down => self.scroll(1),
             KeyCode::Char('k') | KeyCode::Up => self.scroll(-1),
-            KeyCode::PageDown => self.scroll(self.page()),
-            KeyCode::PageUp => self.scroll(-self.page()),
+            KeyCode::PageDown => self.scroll(scrollback::page(self.room)),
+            KeyCode::PageUp => self.scroll(-scrollback::page(self.room)),
             KeyCode::Home => self.from = 0,
             KeyCode::End => self.scroll(isize::MAX),
             KeyCode::Enter => self.reconnecting.try_now(),
@@ -277,11 +277,6 @@ impl TopScreen {
     }
 
     // ---- the person
-
-    /// Almost a screenful: a row stays in view.
-    fn page(&self) -> isize {
-        isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
-    }
 
     // ---- drawing
 

@@ -174,8 +174,8 @@ impl WatchScreen {
         match key.code {
             KeyCode::Char('c') if control => return false,
             KeyCode::Char('d') if control && (!self.is_typing || self.edit.is_empty()) => return false,
-            KeyCode::PageUp => self.scrollback.scroll(self.page()),
-            KeyCode::PageDown => self.scrollback.scroll(-self.page()),
+            KeyCode::PageUp => self.scrollback.scroll(scrollback::page(self.height)),
+            KeyCode::PageDown => self.scrollback.scroll(-scrollback::page(self.height)),
             _ if self.is_typing => self.handle_typing(key),
             KeyCode::Char('q') => return false,
             KeyCode::Char('p' | ' ') => self.pause(),
@@ -215,11 +215,6 @@ impl WatchScreen {
                 self.edit.handle_key(key);
             }
         }
-    }
-
-    /// Almost a screenful: one row stays in view.
-    fn page(&self) -> isize {
-        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
     /// Freezes the display, or follows the newest events again. No event is lost meanwhile.
