@@ -74,15 +74,6 @@ impl ChatProtocol {
         }
     }
 
-    /// Marks the room as certainly ipcd's.
-    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
-    pub(crate) fn at_ipcd(mut self, is_certain: bool) -> ChatProtocol {
-        if let ChatProtocol::Chat { is_ipcd, .. } = &mut self {
-            *is_ipcd = is_certain;
-        }
-        self
-    }
-
     /// Adds the room's passphrase.
     pub(crate) fn with_passphrase(mut self, known: Option<String>) -> ChatProtocol {
         if let ChatProtocol::Chat { passphrase, .. } = &mut self {
@@ -188,6 +179,14 @@ impl ChatProtocol {
     /// The most names to try until one is free.
     const NAMES_MAX: u32 = 99;
 
+    /// Marks the room as certainly ipcd's.
+    pub(crate) fn at_ipcd(mut self, is_certain: bool) -> ChatProtocol {
+        if let ChatProtocol::Chat { is_ipcd, .. } = &mut self {
+            *is_ipcd = is_certain;
+        }
+        self
+    }
+
     /// Whether the room waits for its passphrase, and the user must type it.
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self, ChatProtocol::Chat { is_asked: true, .. })
@@ -253,7 +252,6 @@ impl ChatProtocol {
 }
 
 /// What to try if the name is taken.
-#[cfg_attr(not(feature = "tui"), allow(dead_code))]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Try {
     /// Another name.
@@ -270,7 +268,7 @@ fn new_key() -> Option<String> {
 }
 
 /// The end of the sender's name in a line; `None`: the line is from the room itself.
-#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+#[cfg(feature = "tui")]
 pub(crate) fn speaker(line: &str) -> Option<usize> {
     // No name contains a colon or begins with a sign. The receiver's name may precede the colon.
     let (before, _) = line.split_once(": ")?;
@@ -343,6 +341,7 @@ mod tests {
         assert!(protocol.is_certain());
     }
 
+    #[cfg(feature = "tui")]
     #[test]
     fn line_comes_from_the_room_or_from_a_speaker() {
         for (line, speaker_is) in [

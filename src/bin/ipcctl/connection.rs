@@ -228,7 +228,7 @@ impl Connection {
     }
 
     /// Shuts down both directions: the other side sees our end, although the descriptor is still open.
-    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
+    #[cfg(feature = "tui")] // a line filter ends with its connection
     pub(crate) fn hang_up(&mut self) -> io::Result<()> {
         match self {
             Connection::Secure(connection) => {

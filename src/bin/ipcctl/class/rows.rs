@@ -87,7 +87,7 @@ impl Row {
     }
 
     /// Its filter for `watch`.
-    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    #[cfg(feature = "tui")]
     pub(crate) fn filter(&self) -> Option<String> {
         match self.client.strip_prefix("uid ") {
             Some(uid) => uid.parse::<u32>().ok().map(|uid| format!("peer=uid:{uid}")),
@@ -194,7 +194,7 @@ fn full_width(column: Column, rows: &[Row]) -> usize {
 }
 
 /// The smallest useful width of the hint's column.
-#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+#[cfg(feature = "tui")]
 const HINT_MIN: usize = 24;
 
 /// The columns that have something to show: figures of machines only if one reports, certificates only if one has come.
@@ -209,7 +209,7 @@ fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
 }
 
 /// The columns that fit, with their widths; the hint gets the remaining space.
-#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+#[cfg(feature = "tui")]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     /// The client itself is the last to be dropped; a name is cut before a column is dropped.
     const DROP_ORDER: [Column; 9] = [
@@ -287,13 +287,9 @@ mod tests {
         assert_eq!(order, ["2001:db8::1", "127.0.0.3", "127.0.0.2", "127.0.0.4"]);
         assert_eq!((rows[0].when.as_str(), rows[1].when.as_str(), rows[2].when.as_str()), ("2s", "1m", ""));
         assert_eq!(rows[0].hint, "write 3.14");
-        assert_eq!(rows[0].filter().as_deref(), Some("address=2001:db8::1"));
         let figures = |row: &Row| (row.cpu.clone(), row.memory.clone());
         assert_eq!(figures(&rows[1]), ("93%".to_owned(), "41%".to_owned()));
         assert_eq!(figures(&rows[0]), (String::new(), String::new()), "that was long ago");
-        let user = Row { client: "uid 1000".into(), ..rows[0].clone() };
-        assert_eq!(user.filter().as_deref(), Some("peer=uid:1000"));
-        assert_eq!(Row { client: "FIFO writers".into(), ..user }.filter(), None);
         let text = lines(&rows);
         assert!(
             text.starts_with(
@@ -301,6 +297,16 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[cfg(feature = "tui")]
+    #[test]
+    fn row_is_watched_by_its_address_or_user() {
+        let row = Row::of(&told()[3]);
+        assert_eq!(row.filter().as_deref(), Some("address=2001:db8::1"));
+        let user = Row { client: "uid 1000".into(), ..row };
+        assert_eq!(user.filter().as_deref(), Some("peer=uid:1000"));
+        assert_eq!(Row { client: "FIFO writers".into(), ..user }.filter(), None);
     }
 
     /// The page is tested with the same cases.
@@ -328,12 +334,13 @@ mod tests {
         let heading = lines(&rows).lines().next().unwrap().to_owned();
         assert_eq!(heading, "CLIENT        NOW  ASKED  ERRORS  AGO  LAST HINT");
         assert_eq!((rows[1].who.as_str(), rows[1].client.as_str()), ("root (uid 0)", "uid 0"));
-        let kinds: Vec<Column> = fitting(&rows, 120).into_iter().map(|(column, _)| column).collect();
+        let kinds: Vec<Column> = used(&rows).collect();
         for empty in [Column::Name, Column::Certificate, Column::Host, Column::Cpu, Column::Memory] {
             assert!(!kinds.contains(&empty), "{kinds:?}");
         }
     }
 
+    #[cfg(feature = "tui")]
     #[test]
     fn hint_fits_every_width_and_a_name_is_always_shown() {
         let rows: Vec<Row> = told().iter().map(Row::of).collect();
@@ -345,8 +352,8 @@ mod tests {
             assert!(shown.iter().any(|(column, _)| matches!(column, Column::Client | Column::Name)));
         }
         let kinds = |width| fitting(&rows, width).into_iter().map(|(column, _)| column).collect::<Vec<_>>();
-        assert_eq!(kinds(120), ALL);
-        assert_eq!(kinds(100), ALL);
+        assert_eq!(kinds(120), Column::ALL);
+        assert_eq!(kinds(100), Column::ALL);
         assert_eq!(kinds(40), [Column::Client, Column::Name, Column::Hint]);
     }
 }

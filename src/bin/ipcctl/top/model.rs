@@ -23,7 +23,7 @@ pub(crate) enum Sort {
 pub(crate) struct Machine {
     pub(crate) host: String,
     /// The original name, for requests to the daemon.
-    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    #[cfg(feature = "tui")]
     pub(crate) name: String,
     /// Seconds since the report.
     pub(crate) age: f64,
@@ -89,6 +89,7 @@ impl Machine {
         let name = told["host"].as_str().unwrap_or_default();
         Machine {
             host: quote(name.as_bytes()),
+            #[cfg(feature = "tui")]
             name: name.to_owned(),
             age: told["age"].as_f64().unwrap_or_default(),
             cpu: told["cpu_percent"].as_f64(),
