@@ -9,6 +9,7 @@ pub mod manager;
 pub mod mappings;
 pub mod namespace;
 pub mod raw;
+pub mod reopen;
 pub mod stderr;
 pub mod terminal;
 pub mod time;

@@ -2,7 +2,7 @@
 //! lines, which are counted and reported; they never block the daemon.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use log::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +12,7 @@ use rustix::net::{SendFlags, send};
 use rustix::pipe::PIPE_BUF;
 use rustix::termios::isatty;
 
+use super::reopen;
 use super::time;
 
 /// From here on, output to standard error is discarded.
@@ -212,9 +213,7 @@ fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 /// Reopens a pipe or terminal, because O_NONBLOCK belongs to the open file description: set on the inherited one,
 /// it would affect the shell that started us, and every other writer.
 fn unshared(fd: OwnedFd) -> WriteMode {
-    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    match openat(CWD, path, flags, Mode::empty()) {
+    match reopen::nonblocking(&fd, OFlags::WRONLY) {
         Ok(own) => WriteMode::NonBlocking(own),
         // Another user's pipe (after a change of user), or there is no /proc.
         Err(_) => WriteMode::Polled(fd),

@@ -6,9 +6,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat, major, minor, openat};
+use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat, major, minor};
 use rustix::net::{SocketType, getpeername, sockopt};
 use rustix::termios::isatty;
 use socket2::SockRef;
@@ -17,6 +17,7 @@ use super::connection::Connection;
 use super::credentials;
 use super::sockopt::set_for_connections;
 use crate::engine::message::{RemoteAddress, Transport};
+use crate::host::reopen;
 use crate::os_error::describe;
 
 /// Standard input and output as one connection.
@@ -104,10 +105,10 @@ fn check(fd: BorrowedFd<'_>, stat: &Stat, name: &str) -> Result<(), String> {
 /// A non-blocking descriptor of the same file.
 fn own(fd: BorrowedFd<'_>, stat: &Stat, access: OFlags, blocking: &mut Blocking) -> io::Result<OwnedFd> {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Fifo => reopened(fd, access).or_else(|_| shared(fd, blocking)),
+        FileType::Fifo => reopen::nonblocking(fd, access).or_else(|_| shared(fd, blocking)),
         // Reopening the master side of a pseudo-terminal would create another terminal.
         FileType::CharacterDevice if isatty(fd) && (major(stat.st_rdev), minor(stat.st_rdev)) != PTMX => {
-            reopened(fd, access).or_else(|_| shared(fd, blocking))
+            reopen::nonblocking(fd, access).or_else(|_| shared(fd, blocking))
         }
         FileType::Socket | FileType::CharacterDevice => shared(fd, blocking),
         // Files never block, and our own description would not share the file position.
@@ -117,13 +118,6 @@ fn own(fd: BorrowedFd<'_>, stat: &Stat, access: OFlags, blocking: &mut Blocking)
 
 /// /dev/ptmx (the kernel's Documentation/admin-guide/devices.txt).
 const PTMX: (u32, u32) = (5, 2);
-
-/// Our own open file description.
-fn reopened(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(openat(CWD, path, flags, Mode::empty())?)
-}
 
 /// The shared description, until the end.
 fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -28,6 +28,7 @@ use super::passing::refuse_descriptors;
 use super::permissions;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
+use crate::host::reopen;
 
 /// How often the directory is created again because another process has just removed it; an estimate.
 const TRIES_MAX: u32 = 4;
@@ -231,8 +232,7 @@ impl SocketFile {
 
 /// chmod(2) of the file of an O_PATH descriptor, which fchmod(2) refuses.
 fn set_mode(file: &OwnedFd, mode: u32) -> io::Result<()> {
-    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
+    fs::set_permissions(reopen::path_of(file), Permissions::from_mode(mode & 0o777))
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host::raw::queue",
             "host::raw::semaphore",
             "host::raw::signal",
+            "host::reopen",
             "os_error",
         ],
     ),

@@ -2,7 +2,7 @@
 //! Nothing is sent to an address that may belong to another process.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags,
 use rustix::io::Errno;
 
 use crate::engine::message::Dropped;
+use crate::host::reopen;
 
 /// Digits of an abstract address that the kernel chose (autobind, unix(7)).
 const AUTOBIND_DIGITS: usize = 5;
@@ -61,8 +62,7 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32, more_tries: &mut u32)
     if !FileType::from_raw_mode(there.stx_mode.into()).is_socket() || there.stx_uid != uid {
         return Err(Dropped::NotItsOwn);
     }
-    let named = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let address = UnixAddr::new(named.as_str()).map_err(|_| Dropped::Failed)?;
+    let address = UnixAddr::new(reopen::path_of(&file).as_str()).map_err(|_| Dropped::Failed)?;
     Ok(Target { address, _file: Some(file) })
 }
 
