@@ -1,5 +1,6 @@
 //! Compares ipcd with alternatives to it. `benches/run` builds everything and starts this program.
 
+mod client;
 mod crowd;
 mod endpoint;
 mod fit;

@@ -1,22 +1,22 @@
 //! The tail: round trips of one client of ipcd, one after the other, while the daemon does something large for others.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use crate::client::Client;
 use crate::crowd::{self, Listener};
 use crate::endpoint::{Endpoint, TIMEOUT};
-use crate::load::{Latency, Requests, compare, nanoseconds};
+use crate::load::{Latency, Requests, compare};
 use crate::manager::Manager;
 use crate::peer::{Environment, Peer};
 use crate::poller::Poller;
 use crate::report::{grouped, median};
 use crate::server::Server;
-use crate::stream::Stream;
-use crate::words::{Exchange, Form, exchanges};
+use crate::words::{Form, exchanges};
 
 /// The round trips while one kind of event happened, again and again.
 pub struct Row {
@@ -72,60 +72,6 @@ struct Scene {
     rows: Vec<Row>,
 }
 
-struct Client {
-    stream: Stream,
-    exchanges: Vec<Exchange>,
-    at: usize,
-    times: Vec<u32>,
-}
-
-impl Client {
-    fn say(&mut self) -> Result<Instant> {
-        self.at = (self.at + 1) % self.exchanges.len();
-        let since = Instant::now();
-        self.stream.write_all(&self.exchanges[self.at].request)?;
-        Ok(since)
-    }
-
-    /// Reads the reply, without sleeping.
-    fn hear(&mut self, since: Instant) -> Result<Duration> {
-        let reply = &self.exchanges[self.at].reply;
-        let (mut heard, mut got) = ([0; 256], 0);
-        while got < reply.len() {
-            match self.stream.read(&mut heard[got..]) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ensure!(since.elapsed() < TIMEOUT, "no reply within {TIMEOUT:?}");
-                }
-                count => match count.context("reading a reply")? {
-                    0 => bail!("the server closed the connection"),
-                    count => got += count,
-                },
-            }
-        }
-        compare(&heard[..got], reply)?;
-        Ok(since.elapsed())
-    }
-
-    fn ask(&mut self) -> Result<()> {
-        let since = self.say()?;
-        let took = self.hear(since)?;
-        self.times.push(nanoseconds(took));
-        Ok(())
-    }
-
-    /// Sends requests until this is true.
-    fn ask_until(&mut self, mut is_over: impl FnMut() -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + TIMEOUT;
-        loop {
-            self.ask()?;
-            if is_over()? {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "it did not end within {TIMEOUT:?}");
-        }
-    }
-}
-
 /// Measures all of them.
 pub fn measure(environment: &Environment, quick: bool) -> Result<Vec<Row>> {
     let sizes = if quick { &QUICK } else { &WHOLE };
@@ -168,8 +114,7 @@ impl Scene {
         server.wait()?;
         let stream = places[0].connect()?;
         stream.set_nonblocking(true)?;
-        let client =
-            Client { stream, exchanges: exchanges(Peer::Ipcd, 1, Form::Lines), at: 0, times: Vec::new() };
+        let client = Client::new(stream, Peer::Ipcd);
         Ok(Scene { server, manager, places, mux: Endpoint::Unix(mux), client, rows: Vec::new() })
     }
 
