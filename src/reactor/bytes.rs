@@ -60,7 +60,7 @@ impl Reactor {
                     hear(engine, now, peer, reading, heard);
                 });
                 if is_handshaking {
-                    self.look_at_handshake(now, peer);
+                    self.continue_handshake(now, peer);
                 } else if slot.wire.is_holding() {
                     self.flush_held(now, peer);
                 }

@@ -59,7 +59,7 @@ impl Reactor {
     /// Executes the engine's requests, and writes its output. Called once in a turn, if there is a shared room. It is no part of the
     /// turn's own code, which costs nothing more without such a room.
     #[inline(never)]
-    pub(super) fn look_at_links(&mut self, now: Timestamp) {
+    pub(super) fn handle_links(&mut self, now: Timestamp) {
         self.take_link_answers(now);
         self.engine.sharing_mut(now).tick();
         // Each request ends with an input, which may cause another request; before it tries again, the engine pauses.
@@ -160,7 +160,7 @@ impl Reactor {
         }
         match self.links.encrypt(id) {
             Ok(()) => self.write_link(now, id, true),
-            Err(why) => self.lose_link(now, id, &why),
+            Err(reason) => self.lose_link(now, id, &reason),
         }
     }
 
@@ -190,10 +190,10 @@ impl Reactor {
                     match open.hear(&mut self.engine, now, id, &self.buffer[..count]) {
                         Ok(false) => self.encrypt_if_wanted(now, id),
                         Ok(true) => return self.lose_link(now, id, ""),
-                        Err(why) => {
+                        Err(reason) => {
                             // The alert tells the server the reason.
                             let _ = open.write(&mut self.engine, now, id);
-                            return self.lose_link(now, id, &why);
+                            return self.lose_link(now, id, &reason);
                         }
                     }
                     if is_drained {
@@ -218,9 +218,9 @@ impl Reactor {
         }
     }
 
-    /// `why`: empty if the other side has closed without an error.
-    fn lose_link(&mut self, now: Timestamp, id: LinkId, why: &str) {
+    /// `reason`: empty if the other side has closed without an error.
+    fn lose_link(&mut self, now: Timestamp, id: LinkId, reason: &str) {
         self.links.remove(id);
-        self.engine.sharing_mut(now).handle(id, LinkInput::Lost(why));
+        self.engine.sharing_mut(now).handle(id, LinkInput::Lost(reason));
     }
 }

@@ -205,14 +205,14 @@ impl Reactor {
     /// If epoll_wait(2) fails again and again, which no peer can cause.
     pub fn turn(&mut self, latest: Option<Timestamp>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
-        match self.look_at_rings(timeout) {
+        match self.poll_rings(timeout) {
             Some(timeout) => self.wait(timeout)?,
             None => self.events.clear(),
         }
         let now = self.clock.advance(timeout);
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
-        self.look_at_quiescing(now);
+        self.resume_quiescing(now);
         if self.is_calling {
             self.attempts.retry(self.poll.registry(), now);
         }
@@ -222,13 +222,13 @@ impl Reactor {
             }
         }
         self.close_overdue(now);
-        self.look_at_handshakes(now);
+        self.end_late_handshakes(now);
         // This comes before deadlines, so that timely input counts even if this turn is late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         #[cfg(feature = "nats")]
         if self.is_calling {
-            self.look_at_links(now);
+            self.handle_links(now);
         }
         self.report.take(now, &mut self.engine);
         self.finish(now);

@@ -60,7 +60,7 @@ impl Reactor {
 
     /// Polls the memory of these peers before the loop waits for `timeout`. Returns how long it may still wait, or `None` if it
     /// need not even poll the descriptors.
-    pub(super) fn look_at_rings(&mut self, timeout: Option<Duration>) -> Option<Option<Duration>> {
+    pub(super) fn poll_rings(&mut self, timeout: Option<Duration>) -> Option<Option<Duration>> {
         if self.watched.peers.is_empty() {
             return Some(timeout);
         }

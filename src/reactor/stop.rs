@@ -54,7 +54,7 @@ impl Reactor {
     }
 
     /// Reads again from peers that have sent nothing for a while.
-    pub(super) fn look_at_quiescing(&mut self, now: Timestamp) {
+    pub(super) fn resume_quiescing(&mut self, now: Timestamp) {
         while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, peer)) = self.quiescing.pop_front() else { return };
             if let Some(slot) = self.slots.get_mut(peer)

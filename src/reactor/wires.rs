@@ -79,7 +79,7 @@ impl Reactor {
 
     /// Sends the handshake's output. When the handshake is complete, output that was queued in the meantime is sent in the same
     /// write.
-    pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
+    pub(super) fn continue_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if slot.wire.is_handshaking() || slot.writing != Writing::Blocked {
             if slot.wire.is_holding() {
@@ -104,7 +104,7 @@ impl Reactor {
     }
 
     /// Begins another turn, and gives up handshakes whose time is over.
-    pub(super) fn look_at_handshakes(&mut self, now: Timestamp) {
+    pub(super) fn end_late_handshakes(&mut self, now: Timestamp) {
         self.handshakes.steps = 0;
         while let Some((until, peer)) = self.handshakes.deadlines.front().copied() {
             let slot = self.slots.get_mut(peer).filter(|slot| slot.wire.is_handshaking());
@@ -115,7 +115,7 @@ impl Reactor {
             if let Some(slot) = slot {
                 let (engine, reading) = (&mut self.engine, &mut slot.reading);
                 slot.wire.give_up_handshake(TOO_LONG, |heard| hear(engine, now, peer, reading, heard));
-                self.look_at_handshake(now, peer);
+                self.continue_handshake(now, peer);
             }
         }
     }

@@ -165,7 +165,7 @@ impl World {
         }
         self.flush_held(peer);
         if is_handshaking {
-            self.look_at_handshake(peer);
+            self.continue_handshake(peer);
         }
     }
 
@@ -224,10 +224,10 @@ impl World {
             end.server.phase = Phase::Failed;
             self.hear(peer, Heard::Failed, false);
         }
-        self.look_at_handshake(peer);
+        self.continue_handshake(peer);
     }
 
-    fn look_at_handshake(&mut self, peer: ConnectionId) {
+    fn continue_handshake(&mut self, peer: ConnectionId) {
         let Some(end) = self.at(peer) else { return };
         if !end.server.is_handshaking() && end.blocked {
             end.blocked = false;

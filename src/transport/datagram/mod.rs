@@ -29,7 +29,7 @@ pub use room::Room;
 #[derive(Clone, Copy, Debug)]
 pub struct Sender {
     /// `None`: it has no address of its own.
-    address: Option<Address>,
+    address: Option<SenderAddress>,
     /// Our address that it was sent to.
     own: Option<Own>,
     remote: RemoteAddress,
@@ -46,7 +46,7 @@ enum ReturnPath {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Address {
+enum SenderAddress {
     Network(SockaddrStorage),
     Unix(UnixAddr),
 }
@@ -61,8 +61,8 @@ impl Sender {
     /// Its address on a Unix socket as it wrote it, empty on the network; `None`: it has none.
     pub fn address(&self) -> Option<&[u8]> {
         match &self.address {
-            Some(Address::Network(_)) => Some(&[]),
-            Some(Address::Unix(address)) => Some(address::bytes(address)),
+            Some(SenderAddress::Network(_)) => Some(&[]),
+            Some(SenderAddress::Unix(address)) => Some(address::bytes(address)),
             None => None,
         }
     }
@@ -74,12 +74,12 @@ impl Sender {
     /// Why it gets none.
     pub fn find(&self, more_tries: &mut u32) -> Result<Return, Dropped> {
         Ok(Return(match (&self.address, self.remote) {
-            (Some(Address::Network(address)), _) => ReturnPath::Network(*address, self.own),
-            (Some(Address::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
+            (Some(SenderAddress::Network(address)), _) => ReturnPath::Network(*address, self.own),
+            (Some(SenderAddress::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
                 ReturnPath::Unix(address::find(address, uid, pid, more_tries)?)
             }
             // A user that the kernel cannot identify owns nothing.
-            (Some(Address::Unix(_)), _) => return Err(Dropped::NotItsOwn),
+            (Some(SenderAddress::Unix(_)), _) => return Err(Dropped::NotItsOwn),
             (None, _) => return Err(Dropped::NoAddress),
         }))
     }
@@ -145,12 +145,12 @@ pub(super) fn receive(socket: &impl AsRawFd, is_unix: bool, buffer: &mut [u8]) -
         // unix(7)), which nobody would close.
         let mut control = cmsg_space!(UnixCredentials);
         // An unnamed socket has an address of two bytes, or none at all.
-        let address = |address: UnixAddr| (address.len() > 2).then_some(Address::Unix(address));
+        let address = |address: UnixAddr| (address.len() > 2).then_some(SenderAddress::Unix(address));
         receive_from(socket, buffer, &mut control, address)
     } else {
         let mut control = cmsg_space!(in_pktinfo, in6_pktinfo);
         receive_from(socket, buffer, &mut control, |address: SockaddrStorage| {
-            network(&address).map(|_| Address::Network(address))
+            network(&address).map(|_| SenderAddress::Network(address))
         })
     }
 }
@@ -159,7 +159,7 @@ fn receive_from<S: SockaddrLike>(
     socket: &impl AsRawFd,
     buffer: &mut [u8],
     control: &mut [u8],
-    read: impl FnOnce(S) -> Option<Address>,
+    read: impl FnOnce(S) -> Option<SenderAddress>,
 ) -> io::Result<Received> {
     let mut slices = [IoSliceMut::new(buffer)];
     // Close-on-exec, in case descriptors are received anyway.
@@ -187,7 +187,7 @@ fn receive_from<S: SockaddrLike>(
     let (count, truncated) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
     let address = message.address.and_then(read);
     let remote = match address.as_ref() {
-        Some(Address::Network(address)) => network(address).map(RemoteAddress::Address),
+        Some(SenderAddress::Network(address)) => network(address).map(RemoteAddress::Address),
         _ => None,
     };
     let remote = remote.or_else(|| process(control)).unwrap_or(RemoteAddress::Unknown { pid: 0 });
