@@ -33,7 +33,7 @@ pub enum Entry<'a> {
 
 /// The position of an entry in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct EntryPosition {
     /// The instance of the member.
     pub instance: InstanceId,
     /// Whether that is this instance.
@@ -55,7 +55,7 @@ pub enum Event<'a> {
     /// An entry is in the log. Our own members, too, get their messages this way.
     Entry {
         /// Its position.
-        place: Place,
+        place: EntryPosition,
         /// The entry.
         entry: Entry<'a>,
     },

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::describe;
-use super::event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
+use super::event::{Direction, Entry, EntryPosition, Event, LogEvent, Outcome, Seen, Ticket, Whisper};
 use super::ids::{InstanceId, WhisperId};
 use super::reason::Reason;
 
@@ -21,7 +21,7 @@ enum Kind {
 
 #[derive(Debug)]
 enum Stored {
-    Entry { place: Place, kind: Kind, name: Part, text: Part },
+    Entry { place: EntryPosition, kind: Kind, name: Part, text: Part },
     Refused { kind: Kind, name: Part, text: Part, reason: Reason },
     NameTaken(Part),
     Gone { instance: InstanceId, is_own: bool },
@@ -75,7 +75,7 @@ impl Events {
         }
     }
 
-    pub fn entry(&mut self, place: Place, entry: Entry<'_>) {
+    pub fn entry(&mut self, place: EntryPosition, entry: Entry<'_>) {
         self.seen(Direction::Down, || {
             describe::entry(describe::Within::Message(place.sequence, place.instance), entry)
         });

@@ -7,7 +7,7 @@ use super::connections::{ALIVE, ANSWERS, STATS, WHISPERS};
 use super::describe;
 use super::event::{Direction, LogEvent, Outcome, Ticket};
 use super::ids::{InstanceId, LinkId, WhisperId};
-use super::ledger::At;
+use super::ledger::BatchPosition;
 use super::link::Phase;
 use super::machine::{Farewell, Gap, Uplink};
 use super::publish::given_up::trimmed;
@@ -32,8 +32,8 @@ impl Uplink {
                 Err(error) => Err(Reason::Protocol(error)),
             };
             let is_overfull = self.link(id).is_some_and(|link| link.is_overfull());
-            if let Err(why) = outcome.and(if is_overfull { Err(Reason::NotReading) } else { Ok(()) }) {
-                self.end(id, why, now);
+            if let Err(reason) = outcome.and(if is_overfull { Err(Reason::NotReading) } else { Ok(()) }) {
+                self.end(id, reason, now);
             }
             let phase = self.link(id).map(|link| link.phase);
             if !matches!(phase, Some(Phase::Waiting | Phase::Introduced | Phase::Ready)) {
@@ -73,7 +73,7 @@ impl Uplink {
             Frame::Error(text) => {
                 let text = String::from_utf8_lossy(text).into_owned();
                 match link.error(&text) {
-                    Some(why) => return Err(why),
+                    Some(reason) => return Err(reason),
                     None => self.forbidden(id, &text, now),
                 }
             }
@@ -85,12 +85,12 @@ impl Uplink {
 
     /// Handles a missing permission. The error names a subject, but not the request.
     fn forbidden(&mut self, id: LinkId, text: &str, now: Timestamp) {
-        let why = Reason::NoPermission(text.to_owned());
+        let reason = Reason::NoPermission(text.to_owned());
         if text.contains(&format!("\"{}\"", self.subjects.room)) {
-            self.publisher.refuse(&why, now, &mut self.events);
-            self.health.room = Some(why);
+            self.publisher.refuse(&reason, now, &mut self.events);
+            self.health.room = Some(reason);
         } else if self.active == Some(id) && (text.contains("\"$JS.") || text.contains("\"_INBOX.")) {
-            self.health.room = Some(why);
+            self.health.room = Some(reason);
             self.reader.pause(now);
         }
     }
@@ -128,8 +128,8 @@ impl Uplink {
         match about {
             About::Batch => {
                 let answer = (message.status(), message.payload);
-                if let Some(why) = self.publisher.answered(number, answer, now, &mut self.events) {
-                    self.health.room = Some(why);
+                if let Some(reason) = self.publisher.answered(number, answer, now, &mut self.events) {
+                    self.health.room = Some(reason);
                 }
             }
             About::Whisper if message.status() == 503 => {
@@ -155,8 +155,8 @@ impl Uplink {
                             self.reader.start(id, &self.subjects, self.links[at].out(), now);
                         }
                     }
-                    Err(why) => {
-                        self.health.room = Some(why);
+                    Err(reason) => {
+                        self.health.room = Some(reason);
                         self.reader.pause(now);
                     }
                 }
@@ -213,7 +213,7 @@ impl Uplink {
     }
 
     /// Handles a message of the log.
-    fn read(&mut self, payload: &[u8], at: At, now: Timestamp) {
+    fn read(&mut self, payload: &[u8], at: BatchPosition, now: Timestamp) {
         if let Some(gap) = self.gap.as_mut().filter(|gap| **gap == Gap::Unread) {
             let is_long = self.ledger.silence(at.time) >= SILENCE_IN_LOG;
             *gap = if is_long { Gap::Long } else { Gap::Short };

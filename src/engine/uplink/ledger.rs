@@ -15,7 +15,7 @@ use super::super::text::{clean, is_plain};
 use super::batch::{AGAIN, Head, Item, items, names};
 use super::bounds::{GONE_KEPT, INSTANCES_MAX, MEMBERS_MAX, SILENCE_IN_LOG};
 use super::describe::{self, Within};
-use super::event::{Direction, Entry, LogEvent, Place};
+use super::event::{Direction, Entry, EntryPosition, LogEvent};
 use super::events::Events;
 use super::ids::InstanceId;
 use super::members::Members;
@@ -49,7 +49,7 @@ pub struct Instance {
 
 /// The position of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct BatchPosition {
     /// Its sequence number in the stream.
     pub sequence: u64,
     /// Its time by the log's clock.
@@ -126,7 +126,7 @@ impl Ledger {
     }
 
     /// Applies a message of the log.
-    pub fn apply(&mut self, bytes: &[u8], at: At, now: Timestamp, events: &mut Events) -> Applied {
+    pub fn apply(&mut self, bytes: &[u8], at: BatchPosition, now: Timestamp, events: &mut Events) -> Applied {
         let mut applied = Applied::default();
         self.time = self.time.max(at.time);
         let Some((head, rest)) = Head::read(bytes).filter(|(head, _)| self.admit(head, at, now, events))
@@ -154,7 +154,7 @@ impl Ledger {
         (row.number, row.heard) = (head.number, now);
         applied.own = is_own.then_some(head.number);
         let mut place =
-            Place { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
+            EntryPosition { instance: head.instance, is_own, sequence: at.sequence, index: 0, time: at.time };
         let (mut count, mut speaker) = (0, None);
         for item in items(rest) {
             if events.is_watched
@@ -190,7 +190,7 @@ impl Ledger {
     }
 
     /// Whether the batch counts. Adds a new instance to the table.
-    fn admit(&mut self, head: &Head, at: At, now: Timestamp, events: &mut Events) -> bool {
+    fn admit(&mut self, head: &Head, at: BatchPosition, now: Timestamp, events: &mut Events) -> bool {
         if let Some(row) = self.instances.get_mut(&head.instance) {
             if row.gone.is_none() {
                 row.stored = row.stored.max(at.time);
@@ -217,7 +217,7 @@ impl Ledger {
     /// Applies an entry of members. `speaker`: the name that was last found to be allowed to speak.
     fn enter<'a>(
         &mut self,
-        place: Place,
+        place: EntryPosition,
         entry: Entry<'a>,
         speaker: &mut Option<&'a str>,
         events: &mut Events,
@@ -277,7 +277,7 @@ impl Ledger {
 
     /// Takes a part of the list of an instance's members. The list is right: an instance sends it only after it has read all its
     /// own batches.
-    fn take_list(&mut self, place: Place, ends: (bool, bool), part: &[u8], events: &mut Events) {
+    fn take_list(&mut self, place: EntryPosition, ends: (bool, bool), part: &[u8], events: &mut Events) {
         let from = place.instance;
         let Some(row) = self.instances.get_mut(&from) else { return };
         if ends.0 {
@@ -306,7 +306,7 @@ impl Ledger {
 
     /// Adds a member that we learn from a list. If we know another owner of its name, it is removed: the instances that knew this
     /// member have refused it.
-    fn add_listed(&mut self, place: Place, name: &str, events: &mut Events) {
+    fn add_listed(&mut self, place: EntryPosition, name: &str, events: &mut Events) {
         let Ok(read) = Name::new(name) else { return };
         if *read.shown != *name || self.members.len() >= MEMBERS_MAX {
             return;
@@ -314,7 +314,7 @@ impl Ledger {
         while let Some((instance, shown)) = self.members.holder(&read) {
             let shown = shown.to_owned();
             self.members.remove(instance, &shown);
-            let place = Place { instance, is_own: instance == self.own, ..place };
+            let place = EntryPosition { instance, is_own: instance == self.own, ..place };
             events.entry(place, Entry::Left(&shown));
             if place.is_own {
                 events.name_taken(&shown);
@@ -347,7 +347,7 @@ impl Ledger {
     fn mark_gone(
         &mut self,
         (instance, entries): (InstanceId, u64),
-        place: Place,
+        place: EntryPosition,
         events: &mut Events,
     ) -> Option<Vec<Box<str>>> {
         self.add_gone(instance, entries);
@@ -371,7 +371,7 @@ impl Ledger {
         let members = self.members.of(instance);
         for name in &members {
             self.members.remove(instance, name);
-            events.entry(Place { instance, is_own, ..place }, Entry::Left(name));
+            events.entry(EntryPosition { instance, is_own, ..place }, Entry::Left(name));
         }
         Some(members)
     }

@@ -64,7 +64,7 @@ mod whispers;
 pub mod wire;
 
 pub use bounds::TEXT_BYTES_MAX;
-pub use event::{Direction, Entry, Event, LogEvent, Outcome, Place, Seen, Ticket, Whisper};
+pub use event::{Direction, Entry, EntryPosition, Event, LogEvent, Outcome, Seen, Ticket, Whisper};
 pub use ids::{House, InstanceId, LinkId, RoomToken, WhisperId};
 pub use machine::{SavedUplink, Uplink};
 pub use publish::Refusal;

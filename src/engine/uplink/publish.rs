@@ -363,9 +363,9 @@ impl Publisher {
                 None
             }
             Some(Reply { error: Some(error), .. }) if !is_passing(&error) => {
-                let why = Reason::NotStored(error.description);
-                events.seen(Direction::Down, || ("", describe::answer(number, Err(&why))));
-                self.refuse(&why, now, events);
+                let reason = Reason::NotStored(error.description);
+                events.seen(Direction::Down, || ("", describe::answer(number, Err(&reason))));
+                self.refuse(&reason, now, events);
                 None
             }
             reply => {

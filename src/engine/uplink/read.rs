@@ -11,7 +11,7 @@ use super::bounds::{
     ANSWER_TIMEOUT, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, REMAKE_PAUSE, RETRY_MAX, RETRY_MIN,
 };
 use super::ids::LinkId;
-use super::ledger::At;
+use super::ledger::BatchPosition;
 use super::reason::Reason;
 use super::settings::StreamSettings;
 use super::subjects::{About, Subjects};
@@ -58,7 +58,7 @@ pub enum Got {
     /// The next message.
     Message {
         /// Its position.
-        at: At,
+        at: BatchPosition,
         /// Messages between it and the last one are missing: they belong to another room, or were trimmed.
         is_behind_hole: bool,
     },
@@ -254,7 +254,7 @@ impl Reader {
                 self.stage = Stage::Making(now + ANSWER_TIMEOUT);
                 Ok(News::Nothing)
             }
-            Some(error) => Err(why(error)),
+            Some(error) => Err(reason_of(error)),
             None if matches!(self.stage, Stage::Reading(_)) => self.decided(&reply),
             None => self.found(&reply, (subjects, wanted), out, now),
         }
@@ -344,7 +344,7 @@ impl Reader {
         let reply =
             Reply::read(message.payload).ok_or(Reason::Protocol("a reply of JetStream is no JSON"))?;
         if let Some(error) = &reply.error {
-            return Err(why(error));
+            return Err(reason_of(error));
         }
         if self.is_verifying && reply.num_pending == 0 {
             self.rewind();
@@ -415,7 +415,10 @@ impl Reader {
             self.hole.get_or_insert(self.position);
         }
         (self.position, self.time) = (delivered.sequence, delivered.time);
-        Ok(Got::Message { at: At { sequence: delivered.sequence, time: delivered.time }, is_behind_hole })
+        Ok(Got::Message {
+            at: BatchPosition { sequence: delivered.sequence, time: delivered.time },
+            is_behind_hole,
+        })
     }
 
     /// Handles a message of the server itself.
@@ -484,7 +487,7 @@ impl Reader {
 }
 
 /// The reason in an error of JetStream.
-fn why(error: &api::ApiError) -> Reason {
+fn reason_of(error: &api::ApiError) -> Reason {
     match error.err_code {
         api::UNAVAILABLE => Reason::NoQuorum,
         code if api::NOT_ENABLED.contains(&code) => Reason::NoJetStream,

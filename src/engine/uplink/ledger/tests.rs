@@ -29,7 +29,7 @@ impl Log {
         let mut bytes = Head { instance, number, after, entries }.write().to_vec();
         items.iter().for_each(|item| write(&mut bytes, *item));
         self.sequence += 1;
-        let at = At { sequence: self.sequence, time: self.seconds * 1_000_000_000 };
+        let at = BatchPosition { sequence: self.sequence, time: self.seconds * 1_000_000_000 };
         let mut events = Events::default();
         self.ledger.apply(&bytes, at, Timestamp::at(self.seconds * 1_000_000), &mut events);
         let mut told = Vec::new();

@@ -1,7 +1,7 @@
 use super::super::super::name::Name;
 use super::super::batch::{digest, items, names};
 use super::super::events::Events;
-use super::super::ledger::At;
+use super::super::ledger::BatchPosition;
 use super::*;
 
 const OWN: InstanceId = InstanceId([1; 16]);
@@ -15,7 +15,7 @@ fn at(seconds: u64) -> Timestamp {
 fn ledger(number: u64) -> Ledger {
     let mut ledger = Ledger::new(OWN);
     let head = super::super::batch::Head { instance: OTHER, number, after: number - 1, entries: 0 };
-    ledger.apply(&head.write(), At { sequence: 1, time: 1 }, at(0), &mut Events::default());
+    ledger.apply(&head.write(), BatchPosition { sequence: 1, time: 1 }, at(0), &mut Events::default());
     ledger
 }
 

@@ -22,7 +22,7 @@ pub struct GivenUp {
 impl Publisher {
     /// Gives up the current batch, which the server will never accept, and tells its authors. Joins and leaves are repeated later,
     /// because an attempt may be stored after all.
-    pub fn refuse(&mut self, why: &Reason, now: Timestamp, events: &mut Events) -> u64 {
+    pub fn refuse(&mut self, reason: &Reason, now: Timestamp, events: &mut Events) -> u64 {
         let Some(flight) = self.flight.take() else { return 0 };
         let mut again = Chunk::default();
         for item in items(&flight.chunk.bytes) {
@@ -31,14 +31,14 @@ impl Publisher {
                     write(&mut again.bytes, item);
                     again.count += 1;
                 }
-                Item::Entry(entry) => events.refused(entry, why.clone()),
+                Item::Entry(entry) => events.refused(entry, reason.clone()),
                 _ => {}
             }
         }
         let refused = flight.chunk.count - again.count;
         self.refused += refused;
         if refused > 0 {
-            events.log(LogEvent::Refused { entries: refused as usize, reason: why.clone() });
+            events.log(LogEvent::Refused { entries: refused as usize, reason: reason.clone() });
         }
         if again.count > 0 {
             self.chunks.push_front(again);

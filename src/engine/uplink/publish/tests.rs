@@ -33,8 +33,8 @@ fn answer(publisher: &mut Publisher, events: &mut Events, json: &str, millis: u6
 fn refused(events: &mut Events) -> Vec<String> {
     let mut refused = Vec::new();
     while let Some(event) = events.next() {
-        if let Event::Refused { reason: why, .. } = event {
-            refused.push(why.to_string());
+        if let Event::Refused { reason, .. } = event {
+            refused.push(reason.to_string());
         }
     }
     refused
@@ -57,8 +57,8 @@ fn batch_is_published_again_with_its_id_until_it_is_acknowledged() {
         ("no JSON", Some(Reason::NoQuorum)),
     ];
     let mut now = 2000;
-    for ((json, why), pause) in passing.into_iter().zip([100, 200, 400, 800]) {
-        assert_eq!(answer(&mut publisher, &mut events, json, now), why, "{json}");
+    for ((json, reason), pause) in passing.into_iter().zip([100, 200, 400, 800]) {
+        assert_eq!(answer(&mut publisher, &mut events, json, now), reason, "{json}");
         assert_eq!(send(&mut publisher, now + pause - 1), "", "{json}");
         now += pause;
         assert_ne!(send(&mut publisher, now), "", "{json}");
