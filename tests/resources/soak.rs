@@ -287,7 +287,7 @@ fn crowd<'scope>(
 
 #[test]
 fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
-    let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(20, |text| text.parse().unwrap());
+    let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(10, |text| text.parse().unwrap());
     let _one = by_the_thousand();
     // On a busy machine it takes a while to answer everything at the end.
     let daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"50s\"\n{USUAL}"));
