@@ -66,6 +66,12 @@ pub const CONSUMER_KEPT: Duration = Duration::from_secs(60);
 /// How long an answer of JetStream may take; the election of a new leader takes that long.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the answer about the stream's state may take before it is requested again.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// After so many requests without an answer, each next answer may take [`ANSWER_TIMEOUT`].
+pub const ASKS_MAX: u32 = 10;
+
 /// The pause before a request to JetStream is repeated after an error, doubled up to [`RETRY_MAX`].
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::super::message::Timestamp;
 use super::api::{self, Delivered, Reply};
 use super::bounds::{
-    ANSWER_TIMEOUT, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, REMAKE_PAUSE, RETRY_MAX, RETRY_MIN,
+    ANSWER_TIMEOUT, ASK_TIMEOUT, ASKS_MAX, CONSUMER_SILENCE, PAST_MAX, PULL_MESSAGES, REMAKE_PAUSE,
+    RETRY_MAX, RETRY_MIN,
 };
 use super::ids::LinkId;
 use super::ledger::BatchPosition;
@@ -106,6 +107,8 @@ pub struct Reader {
     hole: Option<u64>,
     /// Until when the answer that decides this may come.
     decided_by: Option<Timestamp>,
+    /// Requests for the stream's state since the last one that led to a consumer.
+    asked: u32,
     /// The longest message of the stream in bytes; 0: no limit.
     pub message_bytes_max: u64,
 }
@@ -134,6 +137,7 @@ impl Reader {
             has_gap: false,
             hole: None,
             decided_by: None,
+            asked: 0,
             message_bytes_max: 0,
         }
     }
@@ -175,7 +179,10 @@ impl Reader {
         self.target = u64::MAX;
         self.decided_by = None;
         self.ask(subjects, out);
-        self.stage = Stage::Asking(now + ANSWER_TIMEOUT);
+        // Without a leader nobody answers, and nobody tells when there is one.
+        let timeout = if self.asked < ASKS_MAX { ASK_TIMEOUT } else { ANSWER_TIMEOUT };
+        self.asked = self.asked.saturating_add(1);
+        self.stage = Stage::Asking(now + timeout);
     }
 
     fn ask(&self, subjects: &Subjects, out: &mut Vec<u8>) {
@@ -354,7 +361,7 @@ impl Reader {
         if self.lag == 0 && self.position < self.target {
             self.hole = Some(self.position);
         }
-        self.retry = RETRY_MIN;
+        (self.retry, self.asked) = (RETRY_MIN, 0);
         (self.delivered, self.outstanding) = (0, 0);
         (self.is_big, self.has_moved) = (false, false);
         self.stage = Stage::Reading(now);

@@ -161,3 +161,18 @@ fn nothing_is_sent_until_messages_that_did_not_come_are_explained() {
         assert!(ids(&sent).contains(&&*own) && ids(&sent).iter().all(|id| *id == own), "{first}: {sent}");
     }
 }
+
+#[test]
+fn stream_is_asked_for_again_after_a_second_and_later_less_often() {
+    let mut line = Line::new();
+    line.connect();
+    let mut asked = Vec::new();
+    for second in 0..=20 {
+        line.seconds = second;
+        let now = line.now();
+        line.uplink.tick(now);
+        asked.extend(line.sent().contains("STREAM.INFO").then_some(second));
+        line.receive(b"PONG\r\n");
+    }
+    assert_eq!(asked, (0..=10).chain([15, 20]).collect::<Vec<_>>());
+}
