@@ -238,7 +238,6 @@ fn watch_shows_what_goes_to_the_servers_and_comes_from_them() {
     ann.wait_for("bob has joined the chat!");
     let joins = see(&mut here, &["  up: batch ", ": ann joins"]);
     assert!(joins.contains(&server.url()), "{joins}");
-    see(&mut here, &["  down: acknowledged: batch ", " is message "]);
     see(&mut here, &["  down: message ", " of instance ", ": bob joins"]);
     ann.say("hi \u{1b}[2J there");
     bob.wait_for("ann: hi [2J there");

@@ -84,6 +84,9 @@ pub const UNHEARD_MAX: Duration = Duration::from_secs(10);
 /// The pause before a deleted stream is created again.
 pub const REMAKE_PAUSE: Duration = Duration::from_millis(1500);
 
+/// How long a batch of which no acknowledgement was requested may take to come back. Then it is sent again, with such a request.
+pub const RETURN_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// How long a batch waits for its acknowledgement before it is sent again.
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -225,7 +225,7 @@ impl Uplink {
             self.events.log(LogEvent::Foreign { sequence: at.sequence });
         }
         if let Some(number) = applied.own {
-            self.publisher.heard(number);
+            self.publisher.heard(number, now);
             self.health.prove();
         }
         if applied.is_asked {

@@ -14,8 +14,8 @@ use super::super::message::Timestamp;
 use super::api::{IN_PROCESS, Reply, STORE_FAILED, UNAVAILABLE};
 use super::batch::{AGAIN, HEAD_BYTES, Head, Item, items, write};
 use super::bounds::{
-    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, RESEND_MAX, RESEND_MIN, TEXT_BYTES_MAX,
-    UNHEARD_MAX,
+    ACK_TIMEOUT, BATCH_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX, RESEND_MAX, RESEND_MIN, RETURN_TIMEOUT,
+    TEXT_BYTES_MAX, UNHEARD_MAX,
 };
 use super::describe::{self, Within};
 use super::event::{Direction, Entry};
@@ -45,7 +45,7 @@ pub struct Chunk {
 /// The phase of the current batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It was sent at this time.
+    /// It was sent, and is sent again at this time.
     Sent(Timestamp),
     /// It is sent again at this time.
     Waiting(Timestamp),
@@ -111,6 +111,8 @@ pub struct Publisher {
     count: u64,
     /// The most bytes of a batch.
     limit: usize,
+    /// Whether an acknowledgement is requested at once: the last batch did not come back quickly, or none has on this connection.
+    is_slow: bool,
     /// The time until which the next batch waits after a refusal.
     held_until: Option<Timestamp>,
     /// Batches of ours that are in the log.
@@ -121,7 +123,7 @@ pub struct Publisher {
 
 impl Publisher {
     pub fn new() -> Publisher {
-        Publisher { limit: BATCH_BYTES_MAX, ..Publisher::default() }
+        Publisher { limit: BATCH_BYTES_MAX, is_slow: true, ..Publisher::default() }
     }
 
     /// Continues from the state of another process.
@@ -301,8 +303,7 @@ impl Publisher {
     ) {
         let Some(flight) = &mut self.flight else { return };
         let due = match flight.phase {
-            Phase::Sent(at) => at + ACK_TIMEOUT,
-            Phase::Waiting(at) => at,
+            Phase::Sent(at) | Phase::Waiting(at) => at,
             Phase::Stored(..) => return,
         };
         if now < due {
@@ -312,8 +313,12 @@ impl Publisher {
         let id = format!("{instance}.{}", flight.number);
         let again: &[u8] = if flight.was_sent { &AGAIN } else { &[] };
         let parts: [&[u8]; 4] = [&head, again, &flight.control, &flight.chunk.bytes];
-        encode::publish_with(out, subject, &reply(flight.number), ("Nats-Msg-Id", &id), &parts);
-        (flight.phase, flight.was_sent) = (Phase::Sent(now), true);
+        let (reply, timeout) = match self.is_slow || flight.was_sent {
+            true => (reply(flight.number), ACK_TIMEOUT),
+            false => (String::new(), RETURN_TIMEOUT),
+        };
+        encode::publish_with(out, subject, &reply, ("Nats-Msg-Id", &id), &parts);
+        (flight.phase, flight.was_sent) = (Phase::Sent(now + timeout), true);
         if events.is_watched {
             flight.show(events);
         }
@@ -321,6 +326,7 @@ impl Publisher {
 
     /// Handles a new connection: the outcome of the batch on the old one is unknown.
     pub fn reconnected(&mut self, now: Timestamp) {
+        self.is_slow = true;
         if let Some(flight) = &mut self.flight {
             flight.since = now;
             flight.pause = RESEND_MIN;
@@ -384,8 +390,9 @@ impl Publisher {
     }
 
     /// Notes that a batch of ours has come back from the log.
-    pub fn heard(&mut self, number: u64) {
+    pub fn heard(&mut self, number: u64, now: Timestamp) {
         let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return };
+        self.is_slow = now >= flight.since + RETURN_TIMEOUT;
         self.after = number;
         self.entries += flight.chunk.count;
         self.bytes -= flight.chunk.bytes.len();
@@ -416,8 +423,7 @@ impl Publisher {
     /// When something must be sent again.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.flight.as_ref()?.phase {
-            Phase::Sent(at) => Some(at + ACK_TIMEOUT),
-            Phase::Waiting(at) => Some(at),
+            Phase::Sent(at) | Phase::Waiting(at) => Some(at),
             Phase::Stored(_, since) => Some(since + UNHEARD_MAX),
         }
     }

@@ -248,7 +248,8 @@ impl Server {
             ["PUB", subject, reply, _] => {
                 self.publish(id, subject, reply, "", &body[..body.len() - 2], now, random)
             }
-            ["HPUB", subject, reply, header, _] => {
+            ["HPUB", subject, reply @ .., header, _] if reply.len() < 2 => {
+                let reply = reply.first().unwrap_or(&"");
                 let (header, payload) = body[..body.len() - 2].split_at(header.parse().unwrap());
                 let header = String::from_utf8(header.to_vec()).unwrap();
                 let id_of = header.split("Nats-Msg-Id: ").nth(1).and_then(|rest| rest.split("\r\n").next());

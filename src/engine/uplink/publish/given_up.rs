@@ -24,6 +24,7 @@ impl Publisher {
     /// because an attempt may be stored after all.
     pub fn refuse(&mut self, reason: &Reason, now: Timestamp, events: &mut Events) -> u64 {
         let Some(flight) = self.flight.take() else { return 0 };
+        self.is_slow = true;
         let mut again = Chunk::default();
         for item in items(&flight.chunk.bytes) {
             match item {

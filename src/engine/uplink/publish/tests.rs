@@ -65,9 +65,37 @@ fn batch_is_published_again_with_its_id_until_it_is_acknowledged() {
     }
     assert_eq!(answer(&mut publisher, &mut events, r#"{"seq":7,"duplicate": true}"#, now), None);
     assert_eq!(send(&mut publisher, now + 5000), "", "it is stored");
-    publisher.heard(1);
+    publisher.heard(1, at(now));
     assert!(publisher.is_empty() && refused(&mut events).is_empty());
     assert_eq!(publisher.published, 1);
+}
+
+#[test]
+fn acknowledgement_is_requested_only_if_a_batch_does_not_come_back_soon() {
+    let (mut publisher, mut events) = sent();
+    let next = |publisher: &mut Publisher, number: u64, millis: u64| {
+        publisher.propose(Entry::Said { name: "ann", text: "hello" }).unwrap();
+        let chunk = publisher.next_chunk(|_| true, &mut Events::default());
+        publisher.begin(Vec::new(), chunk, at(millis));
+        let said = send(publisher, millis);
+        assert!(said.starts_with("HPUB s ") && said.contains(&format!("{OWN}.{number}\r\n")), "{said:?}");
+        said.contains(&format!(" r.{number} "))
+    };
+    publisher.heard(1, at(99));
+    assert!(!next(&mut publisher, 2, 200), "the last one came back quickly");
+    assert_eq!(publisher.deadline(), Some(at(300)));
+    assert_eq!(send(&mut publisher, 299), "");
+    assert!(send(&mut publisher, 300).contains(" r.2 "), "the same again, with a request");
+    assert_eq!((send(&mut publisher, 2299), publisher.deadline()), (String::new(), Some(at(2300))));
+    publisher.heard(2, at(301));
+    assert!(next(&mut publisher, 3, 400), "the last one was slow");
+    publisher.heard(3, at(401));
+    publisher.reconnected(at(402));
+    assert!(next(&mut publisher, 4, 403), "none has come back on this connection");
+    publisher.heard(4, at(404));
+    assert!(!next(&mut publisher, 5, 405));
+    publisher.refuse(&trimmed(), at(406), &mut events);
+    assert!(next(&mut publisher, 6, 2000), "the last one was refused");
 }
 
 #[test]
@@ -132,12 +160,12 @@ fn who_is_not_there_is_refused_and_who_joins_speaks_in_the_next_batch() {
     assert_eq!(items(&now.bytes).collect::<Vec<_>>(), [said, Item::Entry(Entry::Joined("bob"))]);
     assert_eq!(refused(&mut events), [Reason::NotInTheRoom.to_string()]);
     publisher.begin(Vec::new(), now, at(0));
-    publisher.heard(1);
+    publisher.heard(1, at(0));
     let later = publisher.next_chunk(|_| true, &mut events);
     let said = Item::Entry(Entry::Said { name: "bob", text: "three" });
     assert_eq!(items(&later.bytes).collect::<Vec<_>>(), [said, Item::Entry(Entry::Left("ann"))]);
     publisher.begin(Vec::new(), later, at(1));
-    publisher.heard(2);
+    publisher.heard(2, at(1));
     assert_eq!((publisher.waiting(), publisher.save().entries), ((0, 0, 0), 4));
 }
 

@@ -41,8 +41,10 @@ pub fn publish_with(out: &mut Vec<u8>, subject: &str, reply: &str, field: (&str,
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let (name, value) = field;
     let header = "NATS/1.0\r\n".len() + name.len() + 2 + value.len() + 4;
+    let blank = if reply.is_empty() { "" } else { " " };
+    let total = header + length;
     let line =
-        format!("HPUB {subject} {reply} {header} {}\r\nNATS/1.0\r\n{name}: {value}\r\n\r\n", header + length);
+        format!("HPUB {subject} {reply}{blank}{header} {total}\r\nNATS/1.0\r\n{name}: {value}\r\n\r\n");
     out.extend_from_slice(line.as_bytes());
     append(out, parts);
 }
@@ -67,8 +69,10 @@ mod tests {
         publish(&mut out, "a.b", "", &[b"he", b"llo"]);
         publish(&mut out, "a.b", "r", &[]);
         publish_with(&mut out, "a.b", "r", ("Nats-Msg-Id", "x.1"), &[b"hello"]);
+        publish_with(&mut out, "a.b", "", ("Nats-Msg-Id", "x.1"), &[]);
         let wanted = "PING\r\nPONG\r\nCONNECT {}\r\nSUB _INBOX.a.> 1\r\nUNSUB 1\r\nPUB a.b 5\r\nhello\r\nPUB a.b r 0\r\n\r\n\
-            HPUB a.b r 30 35\r\nNATS/1.0\r\nNats-Msg-Id: x.1\r\n\r\nhello\r\n";
+            HPUB a.b r 30 35\r\nNATS/1.0\r\nNats-Msg-Id: x.1\r\n\r\nhello\r\n\
+            HPUB a.b 30 30\r\nNATS/1.0\r\nNats-Msg-Id: x.1\r\n\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), wanted);
     }
 }
