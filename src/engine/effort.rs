@@ -1,4 +1,4 @@
-//! Messages that cost much more than others: names in the room, and requests that are wrong. What they may take together in a turn
+//! Messages that cost much more than others: names in the room, requests that are wrong, and requests for all machines. What they may take together in a turn
 //! has a bound, so that nobody waits for them. A session that has more of them gives way, and goes on in a later turn.
 
 use super::limits::EFFORT_PER_TURN;
@@ -38,6 +38,11 @@ impl Effort {
     #[inline]
     pub(super) fn is_over_since(&self, spent: usize) -> bool {
         self.spent > spent && self.is_over()
+    }
+
+    /// Counts a line of the list of machines.
+    pub(super) fn count_machine(&mut self) {
+        self.spent += 1;
     }
 
     /// Counts a wrong request.

@@ -95,7 +95,7 @@ impl Engine {
         if session.is_waiting_for_room(&self.shared) {
             self.waiting.push(peer, session.membership());
         }
-        if session.gives_way() {
+        if session.gives_way(&self.shared) {
             self.giving_way.push(peer, session.membership());
         }
         if session.can_report() {

@@ -21,7 +21,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
-        Stage { engine: Engine::new(Settings::default()), heard: Vec::new(), ended: Vec::new() }
+        Stage::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Stage {
+        Stage { engine: Engine::new(settings), heard: Vec::new(), ended: Vec::new() }
     }
 
     fn connect(&mut self, service: Service) -> ConnectionId {
@@ -179,4 +183,32 @@ fn private_messages_to_costly_names_give_way_too() {
         turns.iter().map(|turn| turn[member.index as usize].matches("Error: nobody").count()).collect();
     assert!(answers.iter().all(|count| *count <= 5), "{answers:?}");
     assert_eq!(answers.iter().sum::<usize>(), 30);
+}
+
+#[test]
+fn list_of_many_machines_is_sent_over_several_turns_and_whole() {
+    const MACHINES: usize = 3000;
+    let mut stage = Stage::with(Settings { machines_max: MACHINES, ..Settings::default() });
+    let (reporter, reader) = (stage.connect(Service::Stats), stage.connect(Service::Stats));
+    let asker = stage.connect(Service::Multiply);
+    let reports: Vec<String> = (0..MACHINES).map(|nth| format!("{{\"host\":\"pc{nth:04}\"}}\n")).collect();
+    for some in reports.chunks(500) {
+        stage.say(reporter, &some.concat());
+        stage.play();
+    }
+    stage.say(reader, "latest\nlatest pc0007\n");
+    stage.say(asker, "5 10\n");
+    let turns = stage.play();
+    assert_eq!(turns[0][asker.index as usize], "Data received\n50.0\n");
+    let told: Vec<Vec<&str>> =
+        turns.iter().map(|turn| turn[reader.index as usize].lines().collect()).collect();
+    assert!(
+        told.iter().all(|lines| lines.len() <= EFFORT_PER_TURN + 2),
+        "the end, and the next reply, fit too"
+    );
+    let lines = told.concat();
+    let wanted = (0..MACHINES).map(|nth| format!("{{\"host\":\"pc{nth:04}\",\"age\":0.000}}"));
+    assert!(lines.iter().take(MACHINES).copied().eq(wanted));
+    let rest = [format!("{{\"machines\":{MACHINES}}}"), "{\"host\":\"pc0007\",\"age\":0.000}".to_owned()];
+    assert_eq!(lines[MACHINES..], rest);
 }

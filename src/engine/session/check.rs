@@ -18,7 +18,10 @@ impl Session {
             !self.intake.is_stalled() || !self.intake.is_empty(),
             "{peer:?} waits for room, and has nothing that could wait"
         );
-        assert!(!self.gives_way() || self.is_in(For::Effort), "{peer:?} waits for a turn that does not come");
+        assert!(
+            !self.gives_way(shared) || self.is_in(For::Effort),
+            "{peer:?} waits for a turn that does not come"
+        );
         assert_eq!(
             self.is_reading(),
             self.wants_input(shared),

@@ -169,12 +169,12 @@ impl Session {
         }
     }
 
-    /// Continues with messages that waited for this turn.
+    /// Continues with what waited for this turn.
     pub(in crate::engine) fn take_its_turn(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.gives_way() {
             self.intake.stall();
-            self.resume(shared, now);
         }
+        self.resume(shared, now);
     }
 
     /// Handles the whole messages in the waiting bytes, followed by `fresh`.

@@ -62,10 +62,10 @@ impl Session {
         (!self.intake.is_at_end()).then_some(reading)
     }
 
-    /// Whether its next message waits for another turn.
+    /// Whether its next message, or the rest of a list, waits for another turn.
     #[inline]
-    pub(in crate::engine) fn gives_way(&self) -> bool {
-        self.intake.gives_way()
+    pub(in crate::engine) fn gives_way(&self, shared: &EngineState) -> bool {
+        self.intake.gives_way() || self.dialogue.tells_later(shared)
     }
 
     // ---- output

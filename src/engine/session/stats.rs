@@ -1,5 +1,5 @@
-//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, as fast as the peer reads, so
-//! that neither its length nor a slow reader affects other clients.
+//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, a piece of it in a turn, as fast as
+//! the peer reads, so that neither its length nor a slow reader affects other clients.
 
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
@@ -66,19 +66,33 @@ impl Dialogue {
         }
     }
 
-    /// Queues more of the list, as much as may wait to be sent.
-    pub(super) fn go_on_telling(&mut self, shared: &EngineState, now: Timestamp) {
+    /// Whether more of the list waits for another turn.
+    pub(super) fn tells_later(&self, shared: &EngineState) -> bool {
+        self.is_telling()
+            && self.is_serving()
+            && !self.is_blocked()
+            && self.outbox.len() < list_bytes_high(shared)
+    }
+
+    /// Queues more of the list, as much as may wait to be sent and fits into the turn.
+    pub(super) fn go_on_telling(&mut self, shared: &mut EngineState, now: Timestamp) {
         let encoding = self.encoding();
-        let high = OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max);
+        let high = list_bytes_high(shared);
         let State::Stats(list) = &mut self.state else { return };
         let Some(mut telling) = list.take() else { return };
-        while self.outbox.len() < high {
+        while self.outbox.len() < high && !shared.effort.is_over() {
             let Some((host, line)) = shared.machines.next(now, telling.after.as_deref()) else {
                 return self.outbox.say(encoding, machines::last_line(telling.told));
             };
             *telling = ListCursor { after: Some(host.to_owned()), told: telling.told + 1 };
             self.outbox.say(encoding, line);
+            shared.effort.count_machine();
         }
         *list = Some(telling);
     }
+}
+
+/// Bytes of the list that may wait to be sent.
+fn list_bytes_high(shared: &EngineState) -> usize {
+    OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max)
 }
