@@ -36,15 +36,11 @@ impl Dialogue {
         }
     }
 
-    /// Whether multiply answers `bytes`, a complete request.
-    pub(super) fn is_multiplication(&self, shared: &EngineState, bytes: &[u8]) -> bool {
+    /// Whether multiply answers its next message.
+    pub(super) fn is_multiplier(&self, shared: &EngineState) -> bool {
         match self.state {
             State::Multiply | State::Advised => true,
-            State::Mux => {
-                let fits = bytes.len() <= shared.settings.of(Service::Multiply).message_bytes_max;
-                let is_default = mux::choose(bytes) == Choice::Default;
-                shared.settings.mux_default == Service::Multiply && is_default && fits
-            }
+            State::Mux => shared.settings.mux_default == Service::Multiply,
             State::Greeting
             | State::Chat(_)
             | State::Joining
@@ -58,5 +54,14 @@ impl Dialogue {
             | State::Guarded(_)
             | State::Control => false,
         }
+    }
+
+    /// Whether multiply answers `bytes`, a complete request.
+    pub(super) fn is_multiplication(&self, shared: &EngineState, bytes: &[u8]) -> bool {
+        let is_default = || {
+            let fits = bytes.len() <= shared.settings.of(Service::Multiply).message_bytes_max;
+            fits && mux::choose(bytes) == Choice::Default
+        };
+        self.is_multiplier(shared) && (!matches!(self.state, State::Mux) || is_default())
     }
 }

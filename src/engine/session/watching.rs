@@ -178,13 +178,6 @@ impl Dialogue {
         }
     }
 
-    /// Whether multiply answers its next message.
-    fn is_multiplier(&self, shared: &EngineState) -> bool {
-        let is_choosing = matches!(self.state, State::Mux);
-        let service = if is_choosing { shared.settings.mux_default } else { self.service() };
-        service == Service::Multiply
-    }
-
     /// Reports a hint after its end.
     pub(super) fn hint_at_end(&self, shared: &mut EngineState, reason: CloseReason) {
         let by_itself = matches!(
