@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::super::super::random::Random;
-use super::{Consumer, Late, Pull, SECOND, Server, Stored, Storing, Stream, Version, fits, write};
+use super::{Consumer, Late, Pull, Server, Stored, Storing, Stream, Version, fits, write};
 
 impl Server {
     pub(super) fn store(
@@ -47,12 +47,15 @@ impl Server {
             Storing::Works if self.late_ones.iter().any(|late| late.message.id == id) => {
                 self.seen.insert("uplink: repeated before the commit");
                 match self.version {
-                    Version::V2_9 => self.late_ones.push(Late {
-                        client,
-                        reply: reply.into(),
-                        message,
-                        at: Some(now + SECOND),
-                    }),
+                    // It waits for the first one, which is never stored after it.
+                    Version::V2_9 => {
+                        let at = self
+                            .late_ones
+                            .iter()
+                            .rfind(|late| late.message.id == id)
+                            .and_then(|late| late.at);
+                        self.late_ones.push(Late { client, reply: reply.into(), message, at });
+                    }
                     Version::V2_10 => {
                         self.json(client, reply, &json!({"stream": "S", "seq": 0, "duplicate": true}))
                     }
