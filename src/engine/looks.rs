@@ -27,7 +27,7 @@ pub struct Looks([Look; 2]);
 pub struct Look(u64);
 
 impl Looks {
-    /// The look of a [compatible](compatible) text, which is this one in small letters; `None`: it can be mistaken for words of the
+    /// The look of a text that `compatible` returned, which is this one in small letters; `None`: it can be mistaken for words of the
     /// room itself.
     pub fn of(text: &str, small: &str) -> Option<Looks> {
         let seen = seen(text, small);
@@ -102,7 +102,7 @@ pub(super) fn fold(text: &str) -> Box<str> {
     fold_compatible(&compatible(text))
 }
 
-/// The same for a [compatible](compatible) text. One without capital letters, in most scripts any, is what it is to become.
+/// The same for a text that `compatible` returned. One without capital letters, in most scripts any, is what it is to become.
 pub(super) fn fold_compatible(text: &str) -> Box<str> {
     if text.is_ascii() {
         return text.to_ascii_lowercase().into();
