@@ -10,7 +10,7 @@ use crate::transport::connection::Connection;
 use crate::transport::datagram::MORE_TRIES_MAX;
 
 use super::report::EndpointError;
-use super::slots::ListenerSlot;
+use super::slots::{ListenerSlot, Source};
 use super::{Reactor, STARVED};
 use crate::engine::words::TOO_MANY;
 
@@ -49,7 +49,6 @@ impl Reactor {
                     self.report.refused(now, &binding, remote);
                 }
                 Ok((connection, remote)) => {
-                    self.accepted += 1;
                     self.admit(now, connection, remote, &binding);
                     self.report.take(now, &mut self.engine);
                 }
@@ -79,7 +78,7 @@ impl Reactor {
                 },
             }
         }
-        self.ready.push_listener(listener_slot);
+        self.ready.push(Source::ListenerSlot(listener_slot));
     }
 
     pub(super) fn admit(
@@ -137,64 +136,5 @@ impl Reactor {
         self.report.trouble(now, EndpointError::Accept, binding, error);
         self.ready.starve(listener_slot);
         self.accept_paused.get_or_insert(now + STARVED);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
-    use super::super::readiness::ENDS_PER_TURN;
-    use super::*;
-    use crate::engine::Engine;
-    use crate::engine::limits::Settings;
-    use crate::engine::message::Transport;
-    use crate::engine::service::Service;
-
-    /// A client of multiply.
-    fn join(reactor: &mut Reactor) -> UnixStream {
-        let (ours, socket) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let binding = Binding {
-            endpoint: "unix:///s".into(),
-            service: Service::Multiply,
-            transport: Transport::UNIX,
-            allowed: None,
-        };
-        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        reactor.serve(Connection::new(ours.into()), remote, binding).unwrap();
-        socket
-    }
-
-    fn turn(reactor: &mut Reactor) {
-        reactor.turn(Some(reactor.now())).unwrap();
-    }
-
-    #[test]
-    fn many_clients_that_leave_at_once_let_a_request_pass() {
-        const LEAVING: usize = 5 * ENDS_PER_TURN;
-        let mut reactor = Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).unwrap();
-        let crowd: Vec<UnixStream> = (0..LEAVING).map(|_| join(&mut reactor)).collect();
-        let mut client = join(&mut reactor);
-        turn(&mut reactor);
-        // Their events come before that of the client. Half of them leave behind a request.
-        for (at, mut socket) in crowd.into_iter().enumerate() {
-            if at % 2 == 0 {
-                socket.write_all(b"1 2\n").unwrap();
-            }
-        }
-        client.write_all(b"5 10\n").unwrap();
-        turn(&mut reactor);
-        let mut heard = [0; 100];
-        let count = client.read(&mut heard).expect("the reply");
-        assert_eq!(&heard[..count], b"Data received\n50.0\n");
-        let left = |reactor: &Reactor| reactor.engine.len();
-        assert!(left(&reactor) >= LEAVING - ENDS_PER_TURN, "the ends are spread over the turns");
-        for _ in 0..3 * LEAVING / ENDS_PER_TURN {
-            turn(&mut reactor);
-        }
-        assert_eq!(left(&reactor), 1, "and none is forgotten");
     }
 }

@@ -35,7 +35,7 @@ impl Reactor {
             self.slots.remove_listener(listener_slot);
             return Err(error);
         }
-        self.ready.push_listener(listener_slot); // clients may already be waiting
+        self.ready.push(Source::ListenerSlot(listener_slot)); // clients may already be waiting
         Ok(())
     }
 

@@ -8,7 +8,6 @@ mod calls;
 mod clock;
 mod connect;
 mod datagrams;
-mod dispatch;
 mod handshakes;
 #[cfg(feature = "nats")]
 mod link;
@@ -63,6 +62,9 @@ use watched::Watched;
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
 
+/// Connections accepted from one listener in one turn. An estimate; measure before you change it.
+const ACCEPTS_PER_TURN: usize = 64;
+
 /// What a packet takes from its peer's budget, in addition to its bytes.
 const PACKET_COST: usize = 128;
 
@@ -109,8 +111,6 @@ pub struct Reactor {
     clock: Clock,
     buffer: Box<[u8]>,
     spare: ReserveFd,
-    /// Connections accepted in this turn.
-    accepted: usize,
     /// When paused listeners and failed pairs are tried again.
     accept_paused: Option<Timestamp>,
     /// The certificates for encrypted endpoints.
@@ -173,7 +173,6 @@ impl Reactor {
             clock: Clock::start(now),
             buffer: vec![0; PACKET_BYTES_MAX].into(),
             spare: ReserveFd::new(),
-            accepted: 0,
             accept_paused: None,
             #[cfg(feature = "tls")]
             acceptor: None,
@@ -288,8 +287,7 @@ impl Reactor {
         for event in self.events.iter() {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
-                Source::ListenerSlot(listener_slot) => self.ready.push_listener(listener_slot),
-                source @ Source::Attempt(_) => self.ready.push(source),
+                source @ (Source::ListenerSlot(_) | Source::Attempt(_)) => self.ready.push(source),
                 #[cfg(feature = "nats")]
                 source @ Source::Link(link) => {
                     if event.is_read_closed() || event.is_error() {
@@ -305,10 +303,7 @@ impl Reactor {
                     slot.ended |= event.is_read_closed() || failed;
                     if event.is_readable() || slot.ended {
                         slot.readable = true;
-                        match slot.ended {
-                            true => self.ready.push_ended(peer, slot),
-                            false => self.ready.push_peer(peer, slot),
-                        }
+                        self.ready.push_peer(peer, slot);
                     }
                     if (event.is_writable() || failed) && slot.writing == Writing::Blocked {
                         if !slot.wire.is_handshaking() {
@@ -334,6 +329,30 @@ impl Reactor {
             if !self.stopping {
                 self.begin_pairs();
             }
+        }
+    }
+
+    // ---- input
+
+    /// Accepts and reads, once for each entry of the ready list. Each peer is answered before the next one, while the data about it
+    /// is in the processor's caches.
+    fn dispatch(&mut self, now: Timestamp) {
+        self.answer(now); // after this, a peer may be read from again
+        for _ in 0..self.ready.len() {
+            match self.ready.pop() {
+                Some(Source::ListenerSlot(listener_slot)) => {
+                    self.accept(now, listener_slot, ACCEPTS_PER_TURN)
+                }
+                Some(Source::ConnectionId(peer)) => self.read(now, peer),
+                Some(Source::Attempt(attempt)) => self.attempts.settle(self.poll.registry(), attempt),
+                #[cfg(feature = "nats")]
+                Some(Source::Link(link)) => self.drive_link(now, link),
+                #[cfg(feature = "nats")]
+                Some(Source::Resolver) => {}
+                Some(Source::Signals) | None => {}
+            }
+            self.report.take(now, &mut self.engine);
+            self.answer(now);
         }
     }
 

@@ -1,6 +1,5 @@
 //! The ready descriptors. The kernel reports an edge once, so it is remembered until a call returns WouldBlock. Each entry gets one
-//! budget of work a turn, in order of arrival, so that none starves. Peers come before new connections, and those before the ends of
-//! streams: a client that waits for a reply comes before one that has left.
+//! budget of work a turn, in order of arrival, so that none starves.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,51 +7,24 @@ use std::fs::File;
 use super::slots::{Slot, Source};
 use crate::engine::message::ConnectionId;
 
-/// Ends of streams that are handled in a turn, in addition to one for each new connection: about a third of a millisecond.
-pub(super) const ENDS_PER_TURN: usize = 64;
-
 /// The ready list.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queue: VecDeque<Source>,
-    listeners: VecDeque<usize>,
-    /// Peers whose streams have ended, though not all of it may have been read.
-    ended: VecDeque<ConnectionId>,
     /// Listeners that could not accept for lack of a descriptor or memory.
     accept_paused: Vec<usize>,
 }
 
 impl Ready {
-    /// The number of entries, without listeners and ends.
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    pub(super) fn listeners(&self) -> usize {
-        self.listeners.len()
-    }
-
-    pub(super) fn ended(&self) -> usize {
-        self.ended.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && !self.has_arrivals_or_ends()
+        self.queue.is_empty()
     }
 
-    /// Whether there are listeners or ends.
-    pub(super) fn has_arrivals_or_ends(&self) -> bool {
-        !self.listeners.is_empty() || !self.ended.is_empty()
-    }
-
-    /// Adds a listener, unless it is in the list.
-    pub(super) fn push_listener(&mut self, listener_slot: usize) {
-        if !self.listeners.contains(&listener_slot) {
-            self.listeners.push_back(listener_slot);
-        }
-    }
-
-    /// Adds another source, unless it is in the list. Each has at most one event a turn, so searching the list is cheap enough.
+    /// Adds a listener, unless it is in the list. Each has at most one event a turn, so searching the list is cheap enough.
     pub(super) fn push(&mut self, source: Source) {
         if !self.queue.contains(&source) {
             self.queue.push_back(source);
@@ -66,23 +38,8 @@ impl Ready {
         }
     }
 
-    /// Adds a peer whose stream has ended, unless it is in the list.
-    pub(super) fn push_ended(&mut self, peer: ConnectionId, slot: &mut Slot) {
-        if !std::mem::replace(&mut slot.queued, true) {
-            self.ended.push_back(peer);
-        }
-    }
-
     pub(super) fn pop(&mut self) -> Option<Source> {
         self.queue.pop_front()
-    }
-
-    pub(super) fn pop_listener(&mut self) -> Option<usize> {
-        self.listeners.pop_front()
-    }
-
-    pub(super) fn pop_ended(&mut self) -> Option<ConnectionId> {
-        self.ended.pop_front()
     }
 
     /// Pauses a listener until a descriptor or memory is free.
@@ -95,7 +52,7 @@ impl Ready {
     /// Tries paused listeners again: something was freed, or time has passed.
     pub(super) fn retry_starved(&mut self) {
         for listener_slot in std::mem::take(&mut self.accept_paused) {
-            self.push_listener(listener_slot);
+            self.push(Source::ListenerSlot(listener_slot));
         }
     }
 }

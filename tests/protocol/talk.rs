@@ -44,6 +44,24 @@ fn pairs_form_in_arrival_order() {
 }
 
 #[test]
+fn one_who_left_before_the_next_came_is_no_partner_after_a_pause() {
+    let daemon = daemon();
+    let gone = come(&daemon);
+    // The turn that took it in has ended once another one answers.
+    let mut other = daemon.tcp(HELLO);
+    other.say("anybody\n");
+    other.hear_line();
+    daemon.freeze();
+    drop(gone);
+    let mut first = daemon.tcp(TALK);
+    daemon.thaw();
+    let mut second = come(&daemon);
+    say_and_hear(&mut first, &mut second, "is anybody there?");
+    say_and_hear(&mut second, &mut first, "yes");
+    daemon.stop();
+}
+
+#[test]
 fn first_partners_words_are_kept_and_heard_once() {
     let daemon = daemon();
     let mut first = come(&daemon);
