@@ -213,7 +213,7 @@ fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 /// Reopens a pipe or terminal, because O_NONBLOCK belongs to the open file description: set on the inherited one,
 /// it would affect the shell that started us, and every other writer.
 fn unshared(fd: OwnedFd) -> WriteMode {
-    match reopen::nonblocking(&fd, OFlags::WRONLY) {
+    match reopen::nonblocking(fd.as_fd(), OFlags::WRONLY) {
         Ok(own) => WriteMode::NonBlocking(own),
         // Another user's pipe (after a change of user), or there is no /proc.
         Err(_) => WriteMode::Polled(fd),

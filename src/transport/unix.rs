@@ -232,7 +232,7 @@ impl SocketFile {
 
 /// chmod(2) of the file of an O_PATH descriptor, which fchmod(2) refuses.
 fn set_mode(file: &OwnedFd, mode: u32) -> io::Result<()> {
-    fs::set_permissions(reopen::path_of(file), Permissions::from_mode(mode & 0o777))
+    fs::set_permissions(reopen::path_of(file.as_fd()), Permissions::from_mode(mode & 0o777))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32, more_tries: &mut u32)
     if !FileType::from_raw_mode(there.stx_mode.into()).is_socket() || there.stx_uid != uid {
         return Err(Dropped::NotItsOwn);
     }
-    let address = UnixAddr::new(reopen::path_of(&file).as_str()).map_err(|_| Dropped::Failed)?;
+    let address = UnixAddr::new(reopen::path_of(file.as_fd()).as_str()).map_err(|_| Dropped::Failed)?;
     Ok(Target { address, _file: Some(file) })
 }
 
