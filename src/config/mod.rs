@@ -167,8 +167,8 @@ mod tests {
         for mut bytes in neighbouring_tables() {
             for at in 0..bytes.len() {
                 let right = bytes[at];
-                // Four of the eleven at each place: the next four at the next.
-                for wrong in b"\"\n=[].#0x-\0\xff".iter().cycle().skip(at * 4 % 11).take(4) {
+                // Four of the twelve at each place: the next four at the next.
+                for wrong in b"\"\n=[].#0x-\0\xff".iter().cycle().skip(at * 4 % 12).take(4) {
                     bytes[at] = *wrong;
                     never_panics(&bytes);
                 }

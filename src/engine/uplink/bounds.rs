@@ -69,7 +69,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the answer about the stream's state may take before it is requested again.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// After so many requests without an answer, each next answer may take [`ANSWER_TIMEOUT`].
+/// After so many requests in a row that have led to no consumer, answered or not, each next answer may take [`ANSWER_TIMEOUT`].
 pub const ASKS_MAX: u32 = 10;
 
 /// The pause before a request to JetStream is repeated after an error, doubled up to [`RETRY_MAX`].

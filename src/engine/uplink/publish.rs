@@ -1,7 +1,8 @@
 //! Publishes: one batch at a time, repeated until it comes back from the log. Knows batches, and no consumer.
 //!
-//! A batch is done when it was *read* from the log. Its acknowledgement arrives about as early, and only means that it need not be
-//! sent again, or will never be stored. A sequence of 0 is not an acknowledgement, and a timeout is not a failure.
+//! A batch is done when it was *read* from the log. Usually nothing else shows that it was stored: an acknowledgement is requested
+//! only for a batch that is sent again, or after one that was slow to come back. It only means that the batch need not be sent
+//! again, or will never be stored. A sequence of 0 is not an acknowledgement, and a timeout is not a failure.
 
 pub(super) mod given_up;
 

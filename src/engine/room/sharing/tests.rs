@@ -131,7 +131,7 @@ fn line_refused_by_the_log_is_reported_only_to_its_author() {
     assert!(heard.starts_with("Error: your message was not accepted: it is longer than"), "{heard}");
     house.refusal = Some(r#"{"error":{"code":400,"err_code":10054,"description":"message size exceeds"}}"#);
     house.room.broadcast(ann, b"hello");
-    house.turn();
+    house.wait(1); // it is sent again, with a request for an answer
     let heard = house.heard(ann);
     assert!(
         heard.starts_with("Error: your message was not accepted: the server does not store it"),
