@@ -1,5 +1,6 @@
-//! Messages that cost much more than others: names in the room, requests that are wrong, and requests for all machines. What they may take together in a turn
-//! has a bound, so that nobody waits for them. A session that has more of them gives way, and goes on in a later turn.
+//! Messages that cost much more than others: names in the room, requests that are wrong, and requests for all machines. What they
+//! take together in a turn has a bound, besides one message of each session that is read, so that nobody waits long for them. A
+//! session that has more of them gives way, and goes on in a later turn.
 
 use super::limits::EFFORT_PER_TURN;
 use super::name::BEGINNING_BYTES_MAX;
@@ -34,7 +35,7 @@ impl Effort {
         self.spent >= EFFORT_PER_TURN
     }
 
-    /// The same for a session that has taken something itself, since this much was taken.
+    /// The same for a session that has taken something itself, since this much was taken: each one that is read may take one message.
     #[inline]
     pub(super) fn is_over_since(&self, spent: usize) -> bool {
         self.spent > spent && self.is_over()

@@ -22,10 +22,12 @@ const GROWN: usize = 2;
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
 /// A connection's entries in lists and tables: its deadline; its source in the counts (twice); its end of a pair; the lists of
-/// connections to flush, to offer to, to read, to report to, and with the largest queues; its rate limit; its name while a
-/// passphrase is asked for; the time since which it reads nothing. Counted by hand, each with room to grow.
-const ENTRIES_BYTES: usize =
-    2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<ConnectionId>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
+/// connections to flush, to offer to, to read, to report to, that give way (up to three entries in each of these two), and with the
+/// largest queues; its rate limit; its name while a passphrase is asked for; the time since which it reads nothing. Counted by hand,
+/// each with room to grow.
+const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 13 * size_of::<ConnectionId>() + 48 + 56 + 48)
+    + NAME_BYTES_MAX
+    + HOLDER_BYTES;
 
 /// The announcement of a member that joins or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;

@@ -177,7 +177,7 @@ pub struct Engine {
     shares: Shares,
     /// Members whose messages wait until every member has been offered the last ones.
     waiting: ReadyList,
-    /// Sessions whose next message waits for another turn, because it may cost much.
+    /// Sessions whose next message, or the rest of a list, waits for another turn, because it may cost much.
     giving_way: ReadyList,
     /// Peers that are receiving a status report.
     reporting: ReadyList,

@@ -14,7 +14,7 @@ pub(super) enum For {
     Room = 2,
     /// Its status report can go on.
     Report = 4,
-    /// It has messages that may cost much, and waits for its turn.
+    /// It has messages that may cost much, or is told a list, and waits for its turn.
     Effort = 8,
 }
 
@@ -29,7 +29,7 @@ impl Membership {
     }
 }
 
-/// One list, first come, first served. A closed session leaves its entry behind, which is ignored.
+/// One list, first come, first served. A closed session leaves its entry behind, which is ignored, and dropped once there are many.
 #[derive(Debug)]
 pub(super) struct ReadyList {
     list: For,
@@ -68,6 +68,15 @@ impl ReadyList {
         if !membership.is_in(self.list) {
             membership.0 |= self.list as u8;
             self.queue.push_back(peer);
+        }
+    }
+
+    /// Drops the entries of closed sessions if it has more than two entries for each open one. Call it when a session was closed:
+    /// then it never has more than three for each, even if no turn gets to its end.
+    #[inline]
+    pub(super) fn drop_closed(&mut self, open: usize, is_open: impl Fn(ConnectionId) -> bool) {
+        if self.queue.len() > 2 * open {
+            self.queue.retain(|peer| is_open(*peer));
         }
     }
 

@@ -12,6 +12,7 @@ impl Engine {
     pub(super) fn handle_tick(&mut self, now: Timestamp) {
         self.outputs.begin_turn();
         self.shared.effort.renew();
+        self.go_on_with_effort(now); // before anything else takes of it, so that these always go on
         for _ in 0..ALARMS_PER_TURN {
             let Some(peer) = self.timers.pop(now) else { break };
             self.with(now, peer, |session, shared| {
@@ -28,7 +29,6 @@ impl Engine {
                 self.with(now, peer, |session, shared| session.resume(shared, now));
             }
         }
-        self.go_on_with_effort(now);
         self.shared.rates.tick(now, &self.shared.counters);
         self.go_on_reporting(now);
         self.show_events(now);
@@ -140,6 +140,10 @@ impl Engine {
         session.discharge(&mut self.shared);
         self.timers.disarm(&mut session.timer);
         self.compact_timers();
+        let sessions = &self.sessions;
+        for list in [&mut self.giving_way, &mut self.reporting] {
+            list.drop_closed(sessions.len(), |peer| sessions.get(peer).is_some());
+        }
         self.outputs.push(last);
     }
 }

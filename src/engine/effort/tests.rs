@@ -4,10 +4,9 @@ use super::super::message::{Binding, ConnectionId, Input, Output, RemoteAddress,
 use super::super::service::Service;
 use super::*;
 use crate::engine::Engine;
-use crate::engine::limits::Settings;
+use crate::engine::allow::passphrase::Passphrase;
+use crate::engine::limits::{GUESS, Settings};
 use crate::engine::message::Timestamp;
-
-const NOW: Timestamp = Timestamp::at(0);
 
 /// A letter that becomes 18 when it is compared.
 const NASTY: char = '\u{fdfa}';
@@ -15,6 +14,7 @@ const NASTY: char = '\u{fdfa}';
 /// Clients, and what each has heard in this turn.
 struct Stage {
     engine: Engine,
+    now: Timestamp,
     heard: Vec<String>,
     ended: Vec<bool>,
 }
@@ -25,7 +25,12 @@ impl Stage {
     }
 
     fn with(settings: Settings) -> Stage {
-        Stage { engine: Engine::new(settings), heard: Vec::new(), ended: Vec::new() }
+        let (engine, now) = (Engine::new(settings), Timestamp::at(0));
+        Stage { engine, now, heard: Vec::new(), ended: Vec::new() }
+    }
+
+    fn guarded() -> Stage {
+        Stage::with(Settings { chat_passphrase: Passphrase::new("zwölf Affen"), ..Settings::default() })
     }
 
     fn connect(&mut self, service: Service) -> ConnectionId {
@@ -33,14 +38,18 @@ impl Stage {
         let endpoint = "unix:///x".to_owned();
         let binding = Rc::new(Binding { endpoint, service, transport: Transport::UNIX, allowed: None });
         let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        self.engine.handle(NOW, Input::Opened { peer, binding: &binding, remote });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
         self.heard.push(String::new());
         self.ended.push(false);
         peer
     }
 
     fn say(&mut self, peer: ConnectionId, text: &str) {
-        self.engine.handle(NOW, Input::Bytes { peer, bytes: text.as_bytes(), more: false });
+        self.engine.handle(self.now, Input::Bytes { peer, bytes: text.as_bytes(), more: false });
+    }
+
+    fn leave(&mut self, peer: ConnectionId) {
+        self.engine.handle(self.now, Input::Lost { peer });
     }
 
     /// Ends the turn, and begins the next one. Returns what each client has heard.
@@ -50,7 +59,7 @@ impl Stage {
                 Output::Flush(peer) => {
                     while !self.engine.outgoing(peer).is_empty() {
                         let bytes = self.engine.outgoing(peer).slices().concat();
-                        self.engine.handle(NOW, Input::Sent { peer, bytes: bytes.len() });
+                        self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
                         self.heard[peer.index as usize] += std::str::from_utf8(&bytes).unwrap();
                     }
                 }
@@ -59,7 +68,7 @@ impl Stage {
             }
             while self.engine.poll_event().is_some() {}
         }
-        self.engine.handle(NOW, Input::Tick);
+        self.engine.handle(self.now, Input::Tick);
         self.heard.iter_mut().map(std::mem::take).collect()
     }
 
@@ -120,20 +129,101 @@ fn names_that_cost_most_wait_for_other_turns_and_keep_their_order() {
 }
 
 #[test]
+fn names_before_a_passphrase_wait_for_other_turns_and_keep_their_order() {
+    let mut stage = Stage::guarded();
+    let (first, second) = (stage.connect(Service::Chat), stage.connect(Service::Chat));
+    let asker = stage.connect(Service::Multiply);
+    let taken = format!("{}1\n", NASTY.to_string().repeat(31));
+    stage.say(first, &format!("{taken}zwölf Affen\n"));
+    stage.play();
+    // With so much behind it, a name is refused: it is new, and the passphrase must come first.
+    let too_much = format!("{}{}\n", NASTY.to_string().repeat(32), "!".repeat(200));
+    stage.say(second, &format!("{}{}bob\nzwölf Affen\nhi\n", taken.repeat(30), too_much.repeat(30)));
+    stage.say(asker, "5 10\n");
+    let turns = stage.play();
+    assert_eq!(turns[0][asker.index as usize], "Data received\n50.0\n", "nobody waits for the names");
+    let of_second = || turns.iter().map(|turn| turn[second.index as usize].as_str());
+    let most = of_second().map(|heard| heard.matches("Error").count()).max().unwrap();
+    assert!(most <= names_in_a_turn(), "{most} names in one turn");
+    let heard: String = of_second().collect();
+    let (refused, rest) = heard.split_at(heard.find("Welcome bob!").expect("a member"));
+    let (taken, new) = refused.split_at(refused.find("send your name alone first").expect("an error"));
+    assert_eq!((taken.matches("is taken").count(), new.matches("send your name alone").count()), (30, 30));
+    assert!(rest.ends_with("bob: hi\n"), "{rest}");
+}
+
+#[test]
 fn clients_with_costly_names_share_the_turns_in_their_order() {
-    let mut stage = Stage::new();
+    assert_that_names_share_the_turns(Stage::new(), &["Welcome", "taken"]);
+}
+
+#[test]
+fn clients_with_costly_names_share_the_turns_before_a_passphrase() {
+    assert_that_names_share_the_turns(Stage::guarded(), &["passphrase"]);
+}
+
+/// Each of 200 clients sends a costly name in the same turn, and hears one of these words when it has been handled.
+fn assert_that_names_share_the_turns(mut stage: Stage, words: &[&str]) {
     let all: Vec<ConnectionId> = (0..200).map(|_| stage.connect(Service::Chat)).collect();
     let name = format!("{}\n", NASTY.to_string().repeat(32));
     all.iter().for_each(|peer| stage.say(*peer, &name));
     let mut answered = Vec::new();
     for turn in stage.play() {
-        let now: Vec<usize> = (0..all.len())
-            .filter(|at| turn[*at].contains("Welcome") || turn[*at].contains("taken"))
-            .collect();
+        let now: Vec<usize> =
+            (0..all.len()).filter(|at| words.iter().any(|word| turn[*at].contains(word))).collect();
         assert!(now.len() <= names_in_a_turn(), "{}", now.len());
         answered.extend(now);
     }
     assert_eq!(answered, (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn client_that_gave_way_goes_on_while_deadlines_take_all_of_a_turn() {
+    let mut stage = Stage::new();
+    let patient = stage.connect(Service::Chat);
+    // None of them is a name, and all cost as much.
+    let no_name = NASTY.to_string().repeat(100);
+    stage.say(patient, &format!("{no_name}\n").repeat(100));
+    stage.turn();
+    for turn in 0..5 {
+        // The pause after these is their end.
+        for _ in 0..30 {
+            let peer = stage.connect(Service::Chat);
+            stage.say(peer, &no_name);
+        }
+        let first = stage.engine.giving_way.peers().next().expect("the patient one at least");
+        stage.now = stage.now + GUESS;
+        stage.turn();
+        assert!(stage.engine.shared.effort.is_over(), "there is enough for the whole turn");
+        let heard = stage.turn();
+        assert!(heard[first.index as usize].contains("Error"), "{first:?} got nothing in turn {turn}");
+    }
+}
+
+#[test]
+fn clients_that_gave_way_and_left_leave_few_entries_behind() {
+    let mut stage = Stage::new();
+    let name = format!("{}\n", NASTY.to_string().repeat(32));
+    let stay: Vec<ConnectionId> = (0..30).map(|_| stage.connect(Service::Chat)).collect();
+    stay.iter().for_each(|peer| stage.say(*peer, &name));
+    let waiting = stage.engine.giving_way.len();
+    assert!((10..30).contains(&waiting), "{waiting}");
+    let status = stage.connect(Service::Status);
+    stage.say(status, "status\n");
+    assert_eq!(stage.engine.reporting.len(), 1);
+    for _ in 0..1000 {
+        for (service, text) in [(Service::Chat, name.as_str()), (Service::Status, "status\n")] {
+            let peer = stage.connect(service);
+            stage.say(peer, text);
+            stage.leave(peer);
+        }
+    }
+    let entries = [stage.engine.giving_way.len(), stage.engine.reporting.len()];
+    assert!(entries.iter().all(|count| *count <= 3 * (stay.len() + 2)), "{entries:?}");
+    let live: Vec<ConnectionId> = stage.engine.giving_way.peers().take(waiting).collect();
+    assert_eq!(live, stay[stay.len() - waiting..], "those that stay keep their places");
+    stage.play();
+    assert!(!stage.engine.has_work());
 }
 
 #[test]
@@ -161,7 +251,7 @@ fn stream_that_ends_behind_a_costly_burst_is_answered_to_its_end() {
     let peer = stage.connect(Service::Multiply);
     stage.say(peer, &"x\n".repeat(1500));
     stage.say(peer, "5 1");
-    stage.engine.handle(NOW, Input::EndOfFile { peer });
+    stage.engine.handle(stage.now, Input::EndOfFile { peer });
     let heard: String = stage.play().into_iter().flatten().collect();
     assert_eq!(heard.matches("Error").count(), 1500);
     assert!(heard.ends_with("5.0\n"), "{}", &heard[heard.len() - 80..]);

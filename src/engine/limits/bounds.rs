@@ -43,8 +43,9 @@ pub const STATUS_PIECE_BYTES: usize = 24 * 1024;
 /// Bytes of a report that wait to be sent. From here on the rest is not written.
 pub const STATUS_BYTES_LOW: usize = 16 * 1024;
 
-/// Wrong requests that are answered in one turn, for all peers together: about half a millisecond. Ten names that take longest to
-/// compare count for as much, and so do this many machines of a list, which take less.
+/// Wrong requests that are answered in one turn, for all peers together: about half a millisecond. Once there were so many, each
+/// session that is read gets one more answer, unless its message is its name. Ten names that take longest to compare count for as
+/// much, and so do this many machines of a list, which take less.
 pub const EFFORT_PER_TURN: usize = 512;
 
 /// Answers that one sender of datagrams gets in a second, unless the configuration says otherwise.

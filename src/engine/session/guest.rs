@@ -33,13 +33,21 @@ impl Dialogue {
                 shared.guests.set(self.peer, Guest::Asked(name, tries));
                 if tries < TRIES_MAX { Admission::Wrong } else { Admission::Refused }
             }
-            None if !chat::is_new_name(&shared.room, self.remote, message) => Admission::named(message),
-            None if message.len() > NAME_BYTES_MAX => Admission::TooMuch,
-            None => {
-                shared.guests.set(self.peer, Guest::Asked(message.into(), 0));
-                Admission::Asked
-            }
+            None => self.ask_for_new_name(shared, message),
         }
+    }
+
+    /// The same for a client that was asked for nothing yet. Whether its name is new takes as long as if it came in.
+    fn ask_for_new_name<'m>(&self, shared: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
+        shared.effort.count_name(message);
+        if !chat::is_new_name(&shared.room, self.remote, message) {
+            return Admission::named(message);
+        }
+        if message.len() > NAME_BYTES_MAX {
+            return Admission::TooMuch;
+        }
+        shared.guests.set(self.peer, Guest::Asked(message.into(), 0));
+        Admission::Asked
     }
 
     /// The same for a room with a passphrase; also decides what watchers see of the message.

@@ -1,5 +1,5 @@
-//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, a piece of it in a turn, as fast as
-//! the peer reads, so that neither its length nor a slow reader affects other clients.
+//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, a piece of it in a turn, as
+//! fast as the peer reads, so that neither its length nor a slow reader affects other clients.
 
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
