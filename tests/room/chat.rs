@@ -5,7 +5,7 @@ mod transcript;
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{CHAT, Client, Daemon, Stream, USUAL, show};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY, Stream, USUAL, show};
 use rustix::process::Signal;
 use socket2::SockRef;
 
@@ -121,6 +121,10 @@ fn newcomer_gets_the_history() {
 #[test]
 fn missing_name_times_out() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nname_timeout = \"1s\""));
+    // The turn with which the daemon began has ended once somebody is answered.
+    let mut before = daemon.tcp(MULTIPLY);
+    before.say("6 7\n");
+    before.hear("Data received\n42.0\n");
     // The daemon finds them and their first messages at the same time, however long this test took for them.
     let start = Instant::now();
     daemon.freeze();
