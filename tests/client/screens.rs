@@ -6,6 +6,7 @@ mod sizes;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::pty::{PtySession, assert_no_control_sequences, count, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, HELLO, MULTIPLY, STATS, TestDir, USUAL, not_http};
 use rustix::process::Signal;
@@ -288,7 +289,7 @@ fn watched_text_cannot_control_the_terminal() {
              Error: \x1b[2J{orders}\n"
         );
         // A server that sends first is taken for a service that greets.
-        assert_ne!(stream.read(&mut [0; 64]).unwrap(), 0);
+        assert_ne!(uninterrupted(|| stream.read(&mut [0; 64])).unwrap(), 0);
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });

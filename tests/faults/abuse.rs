@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::fixture::Chance;
 use super::room::CORPUS;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::queues::Queues;
 use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, TALK, TIMEOUT, show};
 
@@ -94,7 +95,7 @@ fn say(mut socket: &Socket, words: impl AsRef<[u8]>) -> bool {
 fn hear(mut socket: &Socket, most: usize) -> Vec<u8> {
     let (mut heard, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     while heard.len() < most {
-        match socket.read(&mut buffer) {
+        match uninterrupted(|| socket.read(&mut buffer)) {
             Ok(count @ 1..) => heard.extend_from_slice(&buffer[..count]),
             _ => break,
         }
@@ -423,7 +424,7 @@ pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
     }
     let (mut heard, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     loop {
-        match (&socket).read(&mut buffer) {
+        match uninterrupted(|| (&socket).read(&mut buffer)) {
             Ok(0) => break,
             Ok(count) => heard.extend_from_slice(&buffer[..count]),
             // A client that is refused for lack of descriptors gets no lingering close.

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, owed};
 use crate::harness::around::failure;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{Daemon, MULTIPLY, TIMEOUT, TestDir, USUAL, wait_until};
 
 const SHIPPED: [&str; 2] = [include_str!("../../etc/ipcd.toml"), include_str!("../../etc/classroom.toml")];
@@ -329,7 +330,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             0 => drop(socket.send_to(b"", to).unwrap()),
             1 => {
                 socket.send_to(&huge, to).unwrap();
-                let count = socket.recv(&mut buffer).unwrap();
+                let count = uninterrupted(|| socket.recv(&mut buffer)).unwrap();
                 assert_eq!(&buffer[..count], b"Error: message longer than 4096 bytes");
             }
             2 => {
@@ -341,7 +342,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
             _ => {
                 socket.send_to(b"5 10\n", to).unwrap();
                 for reply in ["Data received", "50.0"] {
-                    let count = socket.recv(&mut buffer).unwrap();
+                    let count = uninterrupted(|| socket.recv(&mut buffer)).unwrap();
                     assert_eq!(std::str::from_utf8(&buffer[..count]), Ok(reply));
                 }
             }
@@ -359,7 +360,7 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
     // When both are idle, nothing is on the way: the next two answers belong to the next request.
     socket.send_to(b"2 3", to).unwrap();
     for reply in ["Data received", "6.0"] {
-        let count = socket.recv(&mut buffer).unwrap();
+        let count = uninterrupted(|| socket.recv(&mut buffer)).unwrap();
         assert_eq!(std::str::from_utf8(&buffer[..count]), Ok(reply));
     }
     let ticks = (fixture.cpu_ticks(), other.cpu_ticks());

@@ -4,6 +4,7 @@
 pub mod around;
 pub mod buffer;
 pub mod healthy;
+pub mod interrupted;
 pub mod late;
 pub mod logged;
 pub mod manager;
@@ -25,6 +26,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use interrupted::uninterrupted;
 
 /// The longest that anything may take before a test fails: much longer than it ever takes.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -395,10 +398,10 @@ impl Client {
     }
 
     pub fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match &mut self.stream {
+        uninterrupted(|| match &mut self.stream {
             Stream::Tcp(stream) => stream.read(buffer),
             Stream::Unix(stream) => stream.read(buffer),
-        }
+        })
     }
 
     /// Expects exactly these bytes next, in any pieces.
@@ -410,7 +413,6 @@ impl Client {
             match self.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     panic!("expected {}, got {} and then {error}", show(expected), show(&self.heard))
                 }
@@ -436,7 +438,6 @@ impl Client {
             match self.read(&mut buffer) {
                 Ok(0) => return std::mem::take(&mut self.heard),
                 Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("expected end of file, got {} and then {error}", show(&self.heard)),
             }
         }

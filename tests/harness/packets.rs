@@ -6,6 +6,7 @@ use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::interrupted::uninterrupted;
 use super::{TIMEOUT, show};
 
 /// One socket; each message in either direction is a packet.
@@ -56,7 +57,7 @@ impl Packets {
     #[track_caller]
     pub fn recv(&self) -> Vec<u8> {
         let mut buffer = vec![0; 70_000];
-        let count = (&self.socket).read(&mut buffer).unwrap();
+        let count = uninterrupted(|| (&self.socket).read(&mut buffer)).unwrap();
         buffer.truncate(count);
         buffer
     }

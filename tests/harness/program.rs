@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use super::interrupted::uninterrupted;
+
 /// The longest that anything may take before a test fails: much longer than it ever takes.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -78,11 +80,8 @@ impl Heard {
         std::thread::spawn(move || {
             let mut buffer = [0; 65536];
             loop {
-                let count = match source.read(&mut buffer) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                    Ok(count) => count,
-                    Err(_) => 0, // EIO: the terminal's last user has closed it
-                };
+                // EIO: the terminal's last user has closed it.
+                let count = uninterrupted(|| source.read(&mut buffer)).unwrap_or(0);
                 let (said, changed) = &*writer.0;
                 let mut said = said.lock().unwrap();
                 said.bytes.extend_from_slice(&buffer[..count]);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::harness::around::Helper;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::logged::{is_timed, untimed};
 use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream, TestDir, USUAL, wait_until};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -166,7 +167,7 @@ fn flood_from_one_address_hides_no_other() {
                     if flood.try_say("5 x\n".repeat(200).as_bytes()) {
                         let mut heard = 0;
                         while heard < 200 * "Data received\nError: not a number: 'x'\n".len() {
-                            match flood.read(&mut [0; 65536]) {
+                            match uninterrupted(|| flood.read(&mut [0; 65536])) {
                                 Ok(count @ 1..) => heard += count,
                                 _ => break,
                             }

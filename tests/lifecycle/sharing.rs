@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::manager::Manager;
 use crate::harness::{Client, Daemon, MULTIPLY, TIMEOUT, TestDir, USUAL, wait_until};
 use rustix::process::Signal;
@@ -60,7 +61,7 @@ fn daemons_that_share_a_port_all_serve_it() {
         sender.set_read_timeout(Some(TIMEOUT)).unwrap();
         sender.send_to(b"5 10", first.address(MULTIPLY)).unwrap();
         let mut buffer = [0; 64];
-        let count = sender.recv(&mut buffer).unwrap();
+        let count = uninterrupted(|| sender.recv(&mut buffer)).unwrap();
         assert!(buffer[..count].starts_with(b"Data received"));
     }
     // Each has its own socket.
@@ -142,7 +143,7 @@ fn killing_one_daemon_resets_only_what_waits_for_it() {
         let mut heard = Vec::new();
         while heard.len() < b"Data received\n50.0\n".len() {
             let mut buffer = [0; 64];
-            match client.read(&mut buffer) {
+            match uninterrupted(|| client.read(&mut buffer)) {
                 Ok(count) => heard.extend_from_slice(&buffer[..count]),
                 Err(error) => {
                     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

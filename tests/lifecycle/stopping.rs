@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream, TIMEOUT, USUAL};
 use rustix::process::Signal;
 
@@ -154,7 +155,9 @@ fn nonclosing_and_nonreading_clients_delay_stop_by_the_grace_only() {
     let mut talks_on = daemon.tcp(MULTIPLY);
     let talker = std::thread::spawn(move || {
         let Stream::Tcp(stream) = &mut talks_on.stream else { unreachable!() };
-        while stream.write_all(b"5 10\n").is_ok() && stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
+        while stream.write_all(b"5 10\n").is_ok()
+            && uninterrupted(|| stream.read(&mut [0; 4096])).is_ok_and(|n| n > 0)
+        {}
     });
     let asked = Instant::now();
     daemon.signal(Signal::TERM);

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
 use crate::harness::around::free_port;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::manager::Manager;
 use crate::harness::packets::Packets;
 use crate::harness::{Daemon, HELLO, MULTIPLY, TestDir, wait_until};
@@ -151,7 +152,7 @@ fn replies_without_buffer_space_are_dropped_counted_and_isolated() {
     assert!(dropped_now < 102, "{dropped_now}");
     let mut buffer = [0; 100];
     for answer in ["Data received", "50.0"] {
-        let count = deaf.recv(&mut buffer).unwrap();
+        let count = uninterrupted(|| deaf.recv(&mut buffer)).unwrap();
         assert_eq!(&buffer[..count], answer.as_bytes());
     }
     daemon.stop();
@@ -198,7 +199,7 @@ fn reply_leaves_from_the_address_the_request_was_sent_to() {
         let to: SocketAddr = format!("{other}:{port}").parse().unwrap();
         client.send_to(b"5 10", to).unwrap();
         let mut buffer = [0; 100];
-        assert_eq!(client.recv_from(&mut buffer).unwrap().1, to);
+        assert_eq!(uninterrupted(|| client.recv_from(&mut buffer)).unwrap().1, to);
         daemon.stop();
     }
 }

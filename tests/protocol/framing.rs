@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY, Probe, Stream, USUAL, wait_until};
 
 const GAP: Duration = Duration::from_millis(60);
@@ -398,7 +399,7 @@ fn burst_right_after_a_result_is_acknowledged_a_gap_later() {
     for number in 1..5 {
         recv_each(&mut client, &["Data received"]);
         let Stream::Tcp(stream) = &client.stream else { unreachable!() };
-        stream.peek(&mut [0]).unwrap(); // waits until the result has arrived, without reading it
+        uninterrupted(|| stream.peek(&mut [0])).unwrap(); // waits until the result has arrived, without reading it
         client.say(format!("1 {}", number + 1));
         probe.wait();
         recv_each(&mut client, &[&format!("{number}.0")]);

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::manager::Manager;
 use crate::harness::shared::Shared;
 use crate::harness::{Client, Daemon, TestDir, wait_until};
@@ -188,7 +189,7 @@ fn person_on_the_socket_sees_what_it_is_and_daemon_sleeps() {
     let mut socket = UnixStream::connect(path(&daemon, "multiply")).unwrap();
     socket.write_all(b"5 10\n").unwrap();
     let mut line = [0; 100];
-    let count = socket.read(&mut line).unwrap();
+    let count = uninterrupted(|| socket.read(&mut line)).unwrap();
     assert_eq!(&line[..count], b"ipcd-rings 1 65536 32764\n");
     let client = connect(&daemon, "multiply");
     for _ in 0..3 {

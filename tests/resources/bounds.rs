@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
 use crate::harness::around::from;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::process::by_the_thousand;
 use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, USUAL, wait_until};
 use serde_json::Value;
@@ -288,7 +289,7 @@ fn unread_peer_leaves_little_in_kernel_buffers() {
             let mut ears = Client::of(ears);
             let (mut left, mut buffer) = (500_000 * "Data received\n1.0\n".len(), vec![0; 1 << 16]);
             while left > 0 {
-                left -= ears.read(&mut buffer).unwrap();
+                left -= uninterrupted(|| ears.read(&mut buffer)).unwrap();
             }
         });
         client.say(&asked);

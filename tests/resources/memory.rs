@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::around::{Helper, has_ended, outcome};
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::logged::untimed_lines;
 use crate::harness::packets::Packets;
 use crate::harness::queues::Queues;
@@ -231,7 +232,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
         }
         // As fast as it is accepted, and no faster, so that the sender also reads.
         while heard < line.len() {
-            match talker.read(&mut buffer) {
+            match uninterrupted(|| talker.read(&mut buffer)) {
                 Ok(0) | Err(_) => return,
                 Ok(count) => heard += count,
             }

@@ -10,6 +10,7 @@ use ipcd::engine::http::{Request, upgrade};
 use serde_json::{Value, json};
 use thin_vec::ThinVec;
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::program::command;
 
 /// The longest message of the suite has 16 MiB.
@@ -75,7 +76,7 @@ fn echo(mut stream: TcpStream) -> Option<()> {
     let (mut frames, mut kinds) = (Frames::default(), Kinds::default());
     let (mut waiting, mut buffer) = (ThinVec::new(), vec![0; 65536]);
     loop {
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        let count = uninterrupted(|| stream.read(&mut buffer)).ok().filter(|count| *count > 0)?;
         kinds.note(&buffer[..count]);
         let mut out = Vec::new();
         let ending = frames.filter(&buffer[..count], MESSAGE_BYTES_MAX, &mut waiting, &mut out);
@@ -91,7 +92,7 @@ fn echo(mut stream: TcpStream) -> Option<()> {
             websocket::encode_close(code_of(ending), &mut out);
             stream.write_all(&out).ok()?;
             stream.shutdown(std::net::Shutdown::Write).ok()?;
-            while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            while uninterrupted(|| stream.read(&mut buffer)).is_ok_and(|count| count > 0) {}
             return None;
         }
         stream.write_all(&out).ok()?;

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ipcctl, ipcctl_with, text};
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::queues::Queues;
 use crate::harness::{Daemon, TestDir, wait_until};
 
@@ -48,7 +49,7 @@ fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
         std::thread::spawn(move || {
             for _ in 0..2 {
                 let mut buffer = [0; 100];
-                let (count, from) = udp.recv_from(&mut buffer).unwrap();
+                let (count, from) = uninterrupted(|| udp.recv_from(&mut buffer)).unwrap();
                 assert_eq!(&buffer[..count], b"6 7");
                 REPLY.iter().for_each(|message| assert!(udp.send_to(message, from).is_ok()));
             }
@@ -56,7 +57,7 @@ fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
         std::thread::spawn(move || {
             for _ in 0..2 {
                 let mut buffer = [0; 100];
-                let (count, from) = gram.recv_from(&mut buffer).unwrap();
+                let (count, from) = uninterrupted(|| gram.recv_from(&mut buffer)).unwrap();
                 assert_eq!(&buffer[..count], b"6 7");
                 REPLY.iter().for_each(|message| assert!(gram.send_to_addr(message, &from).is_ok()));
             }
@@ -93,7 +94,7 @@ fn packet_socket_sends_the_choice_first_then_a_packet_per_line() {
         let (peer, _) = listener.accept().unwrap();
         for expected in [&b"multiply"[..], b"6 7"] {
             let mut buffer = [0; 100];
-            let count = (&peer).read(&mut buffer).unwrap();
+            let count = uninterrupted(|| (&peer).read(&mut buffer)).unwrap();
             assert_eq!(&buffer[..count], expected);
         }
         REPLY.iter().for_each(|message| assert!(peer.send(message).is_ok()));

@@ -12,6 +12,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::TIMEOUT;
+use crate::harness::interrupted::uninterrupted;
 
 /// How a server treats its clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>, behaviour: Behavio
         if behaviour == Behaviour::Strict {
             let stream = lines.get_mut();
             stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
-            match stream.read(&mut [0; 100]) {
+            match uninterrupted(|| stream.read(&mut [0; 100])) {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 _ => break,
             }
@@ -123,7 +124,7 @@ fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr
     let mut buffer = [0; 16384];
     let mut is_half = false;
     loop {
-        match front.read(&mut buffer) {
+        match uninterrupted(|| front.read(&mut buffer)) {
             Ok(0) if !is_half => {
                 is_half = true;
                 back.shutdown(Shutdown::Write)?;
@@ -132,7 +133,7 @@ fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        match back.read(&mut buffer) {
+        match uninterrupted(|| back.read(&mut buffer)) {
             Ok(0) => break,
             Ok(count) => {
                 front.sock.set_read_timeout(None)?;

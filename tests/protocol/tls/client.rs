@@ -15,6 +15,7 @@ use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{Daemon, TIMEOUT, show};
 
 /// An authority.
@@ -179,7 +180,7 @@ impl TlsClient {
         let expected = expected.as_ref();
         let mut buffer = [0; 65536];
         while self.heard.len() < expected.len() {
-            match self.stream.read(&mut buffer) {
+            match uninterrupted(|| self.stream.read(&mut buffer)) {
                 Ok(0) => break,
                 Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
                 Err(error) => panic!("expected {}, got {} and {error}", show(expected), show(&self.heard)),
@@ -192,7 +193,7 @@ impl TlsClient {
     /// One record, as one recv() returns it.
     pub fn recv(&mut self) -> Vec<u8> {
         let mut buffer = [0; 20_000];
-        let count = self.stream.read(&mut buffer).unwrap();
+        let count = uninterrupted(|| self.stream.read(&mut buffer)).unwrap();
         buffer[..count].to_vec()
     }
 
@@ -201,7 +202,7 @@ impl TlsClient {
     pub fn hear_rest(&mut self) -> Vec<u8> {
         let mut buffer = [0; 65536];
         loop {
-            match self.stream.read(&mut buffer) {
+            match uninterrupted(|| self.stream.read(&mut buffer)) {
                 Ok(0) => return std::mem::take(&mut self.heard),
                 Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
                 Err(error) => panic!("expected close_notify, got {} and {error}", show(&self.heard)),

@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 use rustix::fs::OFlags;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, GREETING, MULTIPLY, TestDir, show};
 
 /// Every kind of endpoint. `{more}`: the endpoints that a reload adds.
@@ -117,7 +118,7 @@ impl Talk {
                 self.heard.drain(..at + expected.len());
                 return Ok(());
             }
-            match self.socket.read(&mut buffer) {
+            match uninterrupted(|| self.socket.read(&mut buffer)) {
                 Ok(0) => {
                     return Err(format!("{expected:?} did not come, but {}, and the end", show(&self.heard)));
                 }
@@ -131,7 +132,7 @@ impl Talk {
 
     fn hear_end(&mut self) -> Outcome {
         let mut buffer = [0; 4096];
-        match self.socket.read(&mut buffer).map_err(text)? {
+        match uninterrupted(|| self.socket.read(&mut buffer)).map_err(text)? {
             0 => Ok(()),
             count => Err(format!("{} and not the end", show(&buffer[..count]))),
         }

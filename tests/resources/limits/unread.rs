@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::is_served;
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{BESIDE, CHAT, Client, Daemon, TIMEOUT, USUAL, wait_until};
 
 /// The first message on the mux, and the one that is repeated. In the last row all members receive everything, including this
@@ -118,7 +119,7 @@ fn read_slowly(daemon: &Daemon) -> Duration {
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let (start, mut pause) = (Instant::now(), Duration::ZERO);
     while start.elapsed() < Duration::from_secs(5) {
-        if !stream.read(&mut [0; 10_000]).is_ok_and(|bytes| bytes > 0) {
+        if !uninterrupted(|| stream.read(&mut [0; 10_000])).is_ok_and(|bytes| bytes > 0) {
             return pause; // closed
         }
         pause = pause.max(last.elapsed());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{CAVE, raw_member, tcp, welcome};
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, Client, Daemon, USUAL, is_sanitized, show, wait_until};
 
 const HEARING: usize = 899;
@@ -152,7 +153,7 @@ fn slow_member_is_closed_after_whole_lines() {
     assert_eq!(words.len(), "speaker: ".len() + WORDS, "the line begun is finished");
     // A raw member has 100 ms for that, which may be over. Then the reset comes.
     let error = loop {
-        match raw.read(&mut [0; 65536]) {
+        match uninterrupted(|| raw.read(&mut [0; 65536])) {
             Ok(count) => assert!(count > 0, "end of file, which a classroom window cannot bear"),
             Err(error) => break error,
         }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, Daemon};
 
 /// How long a member waits for a line; a cluster without a leader takes a while.
@@ -61,11 +62,7 @@ fn collect(mut source: impl Read + Send + 'static) -> Shared {
     std::thread::spawn(move || {
         let (mut buffer, mut rest) = ([0; 65536], Vec::new());
         loop {
-            let count = match source.read(&mut buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Ok(count) => count,
-                Err(_) => 0,
-            };
+            let count = uninterrupted(|| source.read(&mut buffer)).unwrap_or(0);
             rest.extend_from_slice(&buffer[..count]);
             let mut heard = writer.0.lock().unwrap();
             let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
