@@ -191,9 +191,8 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
     assert!(advised.contains("info: others connect to 192.0.2.7: multiply at port 65432, "), "{advised}");
     assert!(!advised.contains("warning: "), "{advised}");
     // A second daemon says once that one is running, and names no missing file.
-    let both = format!(
-        "{prepare}; \"$@\" 2> /dev/null & until \"$@\" --check > /dev/null && [ -S /run/ipcd/ipcd.sock ]; do sleep 0.05; done; sleep 0.2"
-    );
+    let both =
+        format!("{prepare}; \"$@\" 2> /run/log & until grep -q ' is ready$' /run/log; do sleep 0.05; done");
     let second = outcome(&mut in_namespaces(
         &["--net", "--mount", "--pid", "--fork", "--mount-proc"],
         &both,

@@ -67,7 +67,7 @@ fn raw_client_gets_the_acknowledgement_at_once_and_the_result_later() {
 
 #[test]
 fn lf_within_the_gap_makes_a_line_and_the_reply_continues() {
-    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"10s\"\n{USUAL}"));
     for (rest, reply) in
         [("\n", "\n50.0\n"), ("0\r\n", "\n500.0\n"), ("x\n", "\nError: not a number: '10x'\n")]
     {

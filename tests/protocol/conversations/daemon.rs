@@ -62,7 +62,7 @@ pub fn every_service() -> String {
     // No two reports are the same, so their services are left out.
     let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
     let others = Service::offered().filter(is_there).map(|service| place(service).1).collect::<String>();
-    format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}")
+    format!("[limits]\nraw_gap = \"10s\"\n{USUAL}{BESIDE}{others}")
 }
 
 /// The members join the room.
@@ -199,7 +199,7 @@ fn hold_on_pipes(test_dir: &TestDir, dialogue: &Dialogue) -> Vec<u8> {
 #[test]
 fn stdio_dialogues_whole() {
     let test_dir = TestDir::new();
-    test_dir.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    test_dir.write_config(&format!("[limits]\nraw_gap = \"10s\"\n{USUAL}"));
     let fits = |dialogue: &&Dialogue| {
         // The mux has another list there.
         dialogue.service.fits(Transport::STDIO) && !dialogue.sends.starts_with(b"help")

@@ -1,6 +1,5 @@
 //! What a handshake selects: the certificate for a name, the application protocol, and a resumed session.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use rustix::process::Signal;
@@ -10,7 +9,7 @@ use rustls::{ClientConfig, HandshakeKind};
 
 use super::client::{TlsClient, write};
 use super::{MULTIPLY, daemon, test_dir};
-use crate::harness::around::outcome;
+use crate::harness::program::{Program, command};
 use crate::harness::{Daemon, wait_until};
 use crate::page::{OPENED, client_frame, server_frame, upgrade};
 
@@ -137,12 +136,16 @@ fn openssl_resumes_its_session() {
     let to = daemon.address(MULTIPLY).to_string();
     for version in ["-tls1_3", "-tls1_2"] {
         let client = |option: &str| {
-            let command = format!(
-                "(printf '5 10\\n'; sleep 1) | openssl s_client -connect {to} {version} {option} {} 2>&1",
-                session.display()
-            );
-            let output = outcome(Command::new("sh").args(["-c", &command]));
-            String::from_utf8_lossy(&output.stdout).into_owned()
+            let arguments = ["s_client", "-connect", &to, version, option, &session.display().to_string()];
+            let mut openssl = Program::start(command("openssl", arguments));
+            openssl.say("5 10\n");
+            let mut said = String::new();
+            while !said.ends_with("50.0\n") {
+                said += &openssl.hear_line();
+                said.push('\n');
+            }
+            openssl.close_input();
+            said + &openssl.finish().output
         };
         let first = client("-sess_out");
         assert!(first.contains("New, TLSv1.") && first.contains("50.0"), "{first}");

@@ -110,7 +110,7 @@ fn handshake_is_understood_byte_by_byte() {
 
 #[test]
 fn dialogues_are_the_same_over_tls() {
-    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"900ms\"\n");
+    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"10s\"\n");
     let command = test_dir.command();
     let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
@@ -138,7 +138,7 @@ fn dialogues_are_the_same_over_tls() {
 /// byte.
 #[test]
 fn dialogues_are_the_same_wherever_their_records_are_cut() {
-    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"900ms\"\n");
+    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"10s\"\n");
     let command = test_dir.command();
     let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
