@@ -228,9 +228,10 @@ impl Client {
                 let line = self.heard.drain(..=end).collect::<Vec<u8>>();
                 return String::from_utf8(line).unwrap().trim_end().to_owned();
             }
-            let more = self.recv();
-            assert!(!more.is_empty(), "end of file after {}", super::show(&self.heard));
-            self.heard.extend(more);
+            let mut more = [0; 1024];
+            let count = self.read(&mut more).unwrap();
+            assert!(count > 0, "end of file after {}", super::show(&self.heard));
+            self.heard.extend(&more[..count]);
         }
     }
 }

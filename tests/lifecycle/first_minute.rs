@@ -192,7 +192,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
     assert!(!advised.contains("warning: "), "{advised}");
     // A second daemon says once that one is running, and names no missing file.
     let both =
-        format!("{prepare}; \"$@\" 2> /run/log & until grep -q ' is ready$' /run/log; do sleep 0.05; done");
+        format!("{prepare}; \"$@\" 2> /run/log & until grep -qs ' is ready$' /run/log; do sleep 0.05; done");
     let second = outcome(&mut in_namespaces(
         &["--net", "--mount", "--pid", "--fork", "--mount-proc"],
         &both,

@@ -16,6 +16,12 @@ fn daemon(limits: &str) -> Daemon {
     Daemon::with(&format!("[limits]\nraw_gap = \"60ms\"\n{limits}\n{USUAL}"))
 }
 
+/// Sends nothing for this time, which is what the test is about, and until a daemon that is late has noticed.
+fn pause(probe: &mut Probe, time: Duration) {
+    std::thread::sleep(time);
+    probe.wait();
+}
+
 /// A daemon with a `raw_gap` so long that this process can nearly always call recv() in it.
 fn unhurried() -> Daemon {
     Daemon::with(&format!("[limits]\nraw_gap = \"250ms\"\n{USUAL}"))
@@ -161,7 +167,7 @@ fn two_numbers_in_two_sends_get_their_error_after_a_second() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("12");
-    std::thread::sleep(3 * GAP); // the test is about the pause between the two
+    pause(&mut Probe::new(&daemon), 3 * GAP);
     let start = Instant::now();
     client.say("34");
     client.hear(format!("Data received{COUNT}"));
@@ -171,12 +177,12 @@ fn two_numbers_in_two_sends_get_their_error_after_a_second() {
 #[test]
 fn byte_by_byte_typing_has_five_seconds_to_end_the_line() {
     let daemon = daemon("");
-    let mut client = daemon.tcp(MULTIPLY);
+    let (mut client, mut probe) = (daemon.tcp(MULTIPLY), Probe::new(&daemon));
     client.say("5");
-    std::thread::sleep(SECOND + 3 * GAP); // the test is about the pause
+    pause(&mut probe, SECOND + 3 * GAP);
     hear_nothing(&mut client);
     for byte in [" ", "1", "0", "\n"] {
-        std::thread::sleep(2 * GAP);
+        pause(&mut probe, 2 * GAP);
         client.say(byte);
     }
     client.hear("Data received\n50.0\n");
@@ -193,7 +199,7 @@ fn raw_client_becomes_a_line_client_when_a_burst_ends_with_lf() {
     client.say("3 4\n");
     client.hear("Data received\n12.0\n");
     client.say("5 6");
-    std::thread::sleep(3 * GAP); // it is a message only when its LF has come
+    pause(&mut Probe::new(&daemon), 3 * GAP); // it is a message only when its LF has come
     hear_nothing(&mut client);
     client.say("\n");
     client.hear("Data received\n30.0\n");
@@ -233,7 +239,7 @@ fn byte_order_mark_is_dropped_and_decides_nothing() {
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
     client.say(b"\xef\xbb\xbf");
-    std::thread::sleep(SECOND + GAP); // the test is about the pause
+    pause(&mut Probe::new(&daemon), SECOND + GAP);
     client.say("zoe\n");
     client.hear(welcome("zoe") + "\n");
     for (request, reply) in
@@ -263,9 +269,10 @@ fn typed_name_waits_for_its_line_end() {
     let daemon = daemon("");
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
+    let mut probe = Probe::new(&daemon);
     for byte in ["b", "o", "b"] {
         client.say(byte);
-        std::thread::sleep(3 * GAP); // a person types
+        pause(&mut probe, 3 * GAP); // a person types
     }
     hear_nothing(&mut client);
     client.say("\n");
@@ -298,14 +305,15 @@ fn framing_line_waits_for_lf_without_limit() {
     let daemon = daemon("framing = \"line\"");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10");
-    std::thread::sleep(SECOND + 3 * GAP);
+    let mut probe = Probe::new(&daemon);
+    pause(&mut probe, SECOND + 3 * GAP);
     hear_nothing(&mut client);
     client.say("\n");
     client.hear("Data received\n50.0\n");
     let mut client = daemon.tcp(CHAT);
     client.say("alice");
     client.hear(format!("{CAVE}\n"));
-    std::thread::sleep(3 * GAP);
+    pause(&mut probe, 3 * GAP);
     hear_nothing(&mut client);
     client.say("\n");
     client.hear(welcome("alice") + "\n");

@@ -92,10 +92,12 @@ fn listening_nonreaders_in_talk_and_chat_are_closed_too() {
             break;
         }
     }
+    // The partner reads meanwhile: the daemon awaits its end for two seconds only.
+    let partner = std::thread::spawn(move || partner.hear_end());
     wait_until("both are closed", || (ended(&daemon) == 2).then_some(()));
     alice.say("/who\n");
     while alice.hear_line() != "In the room: alice (1)" {}
-    partner.hear_end();
+    partner.join().unwrap();
     daemon.stop();
 }
 
