@@ -12,7 +12,7 @@ use rustls::server::{
 };
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, KeyLogFile, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{Error, KeyLog, KeyLogFile, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::material::{self, Certificates};
 use super::provider::provider;
@@ -233,6 +233,20 @@ fn verifier(
     })
 }
 
+/// The keys of connections, without the secrets that are not derived (see wire/tls/hkdf.rs).
+#[derive(Debug)]
+struct UsedKeys(KeyLogFile);
+
+impl KeyLog for UsedKeys {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        self.0.log(label, client_random, secret);
+    }
+
+    fn will_log(&self, label: &str) -> bool {
+        !["CLIENT_EARLY_TRAFFIC_SECRET", "EXPORTER_SECRET"].contains(&label)
+    }
+}
+
 fn config(
     provider: &Arc<CryptoProvider>,
     minimum: Version,
@@ -252,7 +266,7 @@ fn config(
     config.max_early_data_size = 0; // early data could be replayed
     config.alpn_protocols = application_protocols(false);
     if cfg!(debug_assertions) {
-        config.key_log = Arc::new(KeyLogFile::new()); // SSLKEYLOGFILE, which reveals everything to its readers
+        config.key_log = Arc::new(UsedKeys(KeyLogFile::new())); // SSLKEYLOGFILE, which reveals everything to its readers
     }
     Ok(Configs::of(config))
 }

@@ -1,11 +1,12 @@
 //! HKDF with SHA-384 (RFC 5869), for the keys of TLS 1.3 (RFC 8446, section 7.1): RustCrypto's, which keeps the state after a key,
-//! so that a signature costs no more than its blocks. What is the same in all handshakes is computed once.
+//! so that a signature costs no more than its blocks. What is the same in all handshakes is computed once, and what nobody uses not at all.
 
 use std::sync::LazyLock;
 
 use hkdf::{Hkdf, HkdfExtract};
 use hmac::{Hmac, KeyInit, Mac};
 use rustls::crypto::hmac::Tag;
+use rustls::crypto::ring;
 use rustls::crypto::tls13::{self, HkdfExpander, OkmBlock, OutputLengthError};
 use sha2::{Digest, Sha384};
 
@@ -22,6 +23,18 @@ static COMMON: LazyLock<Common> = LazyLock::new(|| {
         [&[0, OUTPUT as u8], &[13], b"tls13 ", b"derived", &[OUTPUT as u8], &Sha384::digest([])];
     let salt = no_psk.expand_block(&derived);
     Common { no_salt: HkdfExtract::new(None), no_psk, salted: HkdfExtract::new(Some(salt.as_ref())), salt }
+});
+
+/// The labels of secrets that rustls derives in each handshake, and nothing here uses: no early data is sent or accepted, and nobody
+/// exports keys.
+const UNUSED: [&[u8]; 2] = [b"c e traffic", b"exp master"];
+
+/// What stands for them: bytes that nobody knows, in case that a later rustls uses one.
+static UNKNOWN: LazyLock<[u8; OUTPUT]> = LazyLock::new(|| {
+    let mut bytes = ZEROES;
+    // Without random numbers there is no handshake either.
+    ring::default_provider().secure_random.fill(&mut bytes).expect("the kernel has random numbers");
+    bytes
 });
 
 struct Common {
@@ -55,6 +68,9 @@ impl tls13::Hkdf for Sha384Hkdf {
     }
 
     fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
+        if okm.as_ref() == UNKNOWN.as_slice() {
+            return Box::new(Unused);
+        }
         Box::new(Expander(Hkdf::from_prk(okm.as_ref()).expect("as long as an output")))
     }
 
@@ -73,9 +89,32 @@ impl HkdfExpander for Expander {
     }
 
     fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
+        // The fourth part is the label (HkdfLabel of RFC 8446, section 7.1).
+        if info.get(3).is_some_and(|label| UNUSED.contains(label)) {
+            return OkmBlock::new(UNKNOWN.as_slice());
+        }
         let mut block = ZEROES;
         self.0.expand_multi_info(info, &mut block).expect("one output is never too long");
         OkmBlock::new(&block)
+    }
+
+    fn hash_len(&self) -> usize {
+        OUTPUT
+    }
+}
+
+/// What follows from an unused secret, which is as unknown.
+struct Unused;
+
+impl HkdfExpander for Unused {
+    fn expand_slice(&self, _: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
+        let bytes = UNKNOWN.get(..output.len()).ok_or(OutputLengthError)?;
+        output.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn expand_block(&self, _: &[&[u8]]) -> OkmBlock {
+        OkmBlock::new(UNKNOWN.as_slice())
     }
 
     fn hash_len(&self) -> usize {
@@ -140,6 +179,27 @@ mod tests {
         let (ours, rings) = (Sha384Hkdf.hmac_sign(&okm, &ZEROES), ring().hmac_sign(&okm, &ZEROES));
         assert_eq!(ours.as_ref(), rings.as_ref());
         assert_expands_alike(&*Sha384Hkdf.expander_for_okm(&okm), &*ring().expander_for_okm(&okm));
+    }
+
+    #[test]
+    fn unused_secrets_are_unknown_and_no_key_follows_from_them() {
+        let derived = |expander: &dyn HkdfExpander, label: &[u8]| {
+            let length = [6 + label.len() as u8];
+            expander.expand_block(&[&[0, OUTPUT as u8], &length, b"tls13 ", label, &[OUTPUT as u8], &ZEROES])
+        };
+        let (ours, rings) = (Sha384Hkdf.extract_from_zero_ikm(None), ring().extract_from_zero_ikm(None));
+        for label in UNUSED {
+            let secret = derived(&*ours, label);
+            assert!(secret.as_ref() == UNKNOWN.as_slice() && secret.as_ref() != ZEROES);
+            assert_ne!(secret.as_ref(), derived(&*rings, label).as_ref());
+            let (follows, mut key) = (Sha384Hkdf.expander_for_okm(&secret), [0; 32]);
+            assert!(follows.expand_slice(&[b"key"], &mut key).is_ok() && key == UNKNOWN[..32]);
+            assert!(follows.expand_slice(&[b"key"], &mut [0; OUTPUT + 1]).is_err());
+        }
+        for label in [&b"c hs traffic"[..], b"s hs traffic", b"c ap traffic", b"s ap traffic", b"res master"]
+        {
+            assert_eq!(derived(&*ours, label).as_ref(), derived(&*rings, label).as_ref());
+        }
     }
 
     #[test]

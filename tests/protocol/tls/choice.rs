@@ -185,7 +185,11 @@ fn keys_of_connections_are_logged_only_by_debug_builds() {
     let is_written =
         || std::fs::read_to_string(&keys).is_ok_and(|text| text.contains("SERVER_TRAFFIC_SECRET"));
     match cfg!(debug_assertions) {
-        true => wait_until("the keys are written", || is_written().then_some(())),
+        true => {
+            wait_until("the keys are written", || is_written().then_some(()));
+            // No such secret is derived.
+            assert!(!std::fs::read_to_string(&keys).unwrap().contains("EXPORTER_SECRET"));
+        }
         false => assert!(!keys.exists()),
     }
     daemon.stop();
