@@ -1,5 +1,6 @@
 //! Browsers, and programs that claim to be one: HTTP and WebSockets with a real daemon.
 
+mod frames;
 mod tokens;
 
 #[cfg(feature = "page")]
@@ -388,30 +389,6 @@ fn pages_of_other_sites_get_no_websocket() {
         let heard = String::from_utf8_lossy(&client.hear_rest()).into_owned();
         assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{host} {origin}: {heard}");
     }
-    daemon.stop();
-}
-
-#[test]
-fn broken_frames_are_closed_with_the_code_of_the_rfc() {
-    let daemon =
-        Daemon::with(&format!("{USUAL}{PAGE}[limits]\nmessage_timeout = \"300ms\"\nmax_message = 64\n"));
-    let long = client_frame(0x81, &[b'x'; 65]);
-    for (frame, code, words) in [
-        (server_frame(0x81, b"5 10"), 1002, "a client's frame is masked, and this one is not"),
-        (client_frame(0xc1, b"5 10"), 1002, "a reserved bit is set, and no extension was agreed on"),
-        (client_frame(0x81, b"\xff"), 1007, "a text message is not UTF-8; send bytes as binary"),
-        (long, 1009, "message longer than 64 bytes"),
-        (client_frame(0x81, b"5 10")[..3].to_vec(), 1008, "message not finished after 0.3 s"),
-        (client_frame(0x01, b"5 10"), 1008, "message not finished after 0.3 s"),
-    ] {
-        let mut client = opened(&daemon, "multiply");
-        client.say([&client_frame(0x81, b"3 4")[..], &frame].concat());
-        hear(&mut client, "Data received");
-        hear(&mut client, "12.0");
-        hear(&mut client, &format!("Error: {words}"));
-        hear_close(&mut client, code);
-    }
-    daemon.wait_for_log("closed: broke the rules of WebSocket frames");
     daemon.stop();
 }
 

@@ -195,10 +195,10 @@ impl Guess {
         }
     }
 
-    /// The code with which a WebSocket client closed, while earlier messages still wait.
-    pub fn close_code(&self) -> Option<u16> {
+    /// How a WebSocket client's frames ended, while earlier messages still wait: a close code, and what was wrong.
+    pub fn end_of_frames(&self) -> Option<(u16, Option<&str>)> {
         match self.0.as_deref()? {
-            State::Frames(frames) => frames.close_code(),
+            State::Frames(frames) => frames.end(),
             _ => None,
         }
     }

@@ -80,9 +80,12 @@ pub struct Frames {
     payload_left: Option<u32>,
     /// The bytes of a control frame so far.
     control: ThinVec<u8>,
-    /// The code of a received close frame, while earlier messages still wait.
+    /// The code with which the frames ended, while earlier messages still wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<u16>,
+    /// What was wrong, if that is why they ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Box<str>>,
     /// Whether the last read ended a frame.
     #[serde(skip)]
     has_ended_one: bool,
@@ -102,14 +105,15 @@ impl Frames {
         self.frame_head.is_empty() && self.message.is_none() && self.closed.is_none()
     }
 
-    /// The state of a client that closed with this code while some of its messages still wait.
-    pub fn closed_with(code: u16) -> Frames {
-        Frames { closed: Some(code), ..Frames::default() }
+    /// The state of a client whose frames ended while some of its messages still wait: with the code of its close frame, or with the
+    /// code for an error.
+    pub fn ended(code: u16, error: Option<String>) -> Frames {
+        Frames { closed: Some(code), error: error.map(String::into_boxed_str), ..Frames::default() }
     }
 
-    /// The code with which it closed.
-    pub fn close_code(&self) -> Option<u16> {
-        self.closed
+    /// How they ended, as in [`ended`](Self::ended).
+    pub fn end(&self) -> Option<(u16, Option<&str>)> {
+        self.closed.map(|code| (code, self.error.as_deref()))
     }
 
     /// Whether the last read ended a frame; if so, an unfinished frame began in that read.
@@ -119,7 +123,7 @@ impl Frames {
 
     /// Its memory in addition to its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
-        self.frame_head.capacity() + self.control.capacity()
+        self.frame_head.capacity() + self.control.capacity() + self.error.as_deref().map_or(0, str::len)
     }
 
     /// Appends the messages in `bytes` to `messages`, and the answers to pings to `replies`; no message is longer than `bytes_max`.

@@ -49,7 +49,7 @@ impl Session {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(shared, now);
         if has_ended && self.intake.is_empty() {
-            self.dialogue.leave_at_end(shared, now, self.intake.guess.close_code());
+            self.dialogue.leave_at_end(shared, now, self.intake.guess.end_of_frames());
         }
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // its input is ignored from now on
@@ -248,15 +248,23 @@ impl Dialogue {
         self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
     }
 
-    /// Closes it, because its input has ended and was all answered.
-    fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp, code: Option<u16>) {
+    /// Closes it, because its input has ended and was all answered. `frames`: how those of a WebSocket ended.
+    fn leave_at_end(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        frames: Option<(u16, Option<&str>)>,
+    ) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.is_joining() {
+            if let Some((code, error)) = frames {
+                return self.end_frames(shared, now, code, error.map(str::to_owned));
+            }
             // A standing session ends with its endpoint, not with its writers.
             let reason = match self.transport().lifetime {
                 Lifetime::Endpoint => CloseReason::Withdrawn,
                 Lifetime::Connection | Lifetime::Message => CloseReason::PeerClosed,
             };
-            self.finish_with(shared, now, reason, None, code);
+            self.finish(shared, now, reason, None);
         }
     }
 

@@ -44,23 +44,21 @@ impl Session {
         }
     }
 
-    /// Handles the end of its frames. A close frame is answered after all messages before it.
+    /// Handles the end of its frames. All messages before it are answered first.
     fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
-        let (reason, error) = match ending {
-            Ending::Closed(code) if self.intake.is_empty() => {
-                return self.dialogue.finish_with(shared, now, CloseReason::PeerClosed, None, Some(code));
-            }
-            Ending::Closed(code) => {
-                self.intake.end_frames(code);
-                return self.take_last(shared, now);
-            }
-            Ending::TooLong => (CloseReason::PeerTooLong, self.dialogue.too_long(shared)),
+        let (code, error) = match ending {
+            Ending::Closed(code) => (code, None),
+            Ending::TooLong => (code::TOO_BIG, Some(self.dialogue.too_long(shared))),
             Ending::NotUtf8 => {
-                (CloseReason::PeerUnreadable, "a text message is not UTF-8; send bytes as binary".to_owned())
+                (code::NOT_UTF_8, Some("a text message is not UTF-8; send bytes as binary".to_owned()))
             }
-            Ending::Broken(rule) => (CloseReason::PeerMisframed, rule.to_owned()),
+            Ending::Broken(rule) => (code::PROTOCOL, Some(rule.to_owned())),
         };
-        self.dialogue.fail(shared, now, reason, error);
+        if self.intake.is_empty() {
+            return self.dialogue.end_frames(shared, now, code, error);
+        }
+        self.intake.end_frames(code, error);
+        self.take_last(shared, now);
     }
 
     /// Opens a WebSocket: the bytes after the request are frames.
@@ -78,6 +76,25 @@ impl Session {
 }
 
 impl Dialogue {
+    /// Ends a WebSocket with the code of the client's close frame, or with an error and its code.
+    pub(super) fn end_frames(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        code: u16,
+        error: Option<String>,
+    ) {
+        let Some(error) = error else {
+            return self.finish_with(shared, now, CloseReason::PeerClosed, None, Some(code));
+        };
+        let reason = match code {
+            code::TOO_BIG => CloseReason::PeerTooLong,
+            code::NOT_UTF_8 => CloseReason::PeerUnreadable,
+            _ => CloseReason::PeerMisframed,
+        };
+        self.fail(shared, now, reason, error);
+    }
+
     /// Answers a request.
     #[cold]
     pub(super) fn serve_page(&mut self, shared: &mut EngineState, now: Timestamp, head: &[u8]) {

@@ -16,9 +16,9 @@ impl Intake {
         (replies, ending)
     }
 
-    /// Notes a close frame after messages that still wait: the input has ended.
-    pub fn end_frames(&mut self, code: u16) {
-        self.guess.keep_frames(Frames::closed_with(code));
+    /// Notes the end of the frames after messages that still wait: the input has ended.
+    pub fn end_frames(&mut self, code: u16, error: Option<String>) {
+        self.guess.keep_frames(Frames::ended(code, error));
         self.end_input();
     }
 

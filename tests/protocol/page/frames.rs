@@ -1,0 +1,57 @@
+//! Frames that end a WebSocket.
+
+use super::{PAGE, client_frame, daemon, hear, hear_close, opened, server_frame};
+use crate::harness::{Daemon, USUAL, show};
+
+#[test]
+fn broken_frames_are_closed_with_the_code_of_the_rfc() {
+    let daemon =
+        Daemon::with(&format!("{USUAL}{PAGE}[limits]\nmessage_timeout = \"300ms\"\nmax_message = 64\n"));
+    let long = client_frame(0x81, &[b'x'; 65]);
+    for (frame, code, words) in [
+        (server_frame(0x81, b"5 10"), 1002, "a client's frame is masked, and this one is not"),
+        (client_frame(0xc1, b"5 10"), 1002, "a reserved bit is set, and no extension was agreed on"),
+        (client_frame(0x81, b"\xff"), 1007, "a text message is not UTF-8; send bytes as binary"),
+        (long, 1009, "message longer than 64 bytes"),
+        (client_frame(0x81, b"5 10")[..3].to_vec(), 1008, "message not finished after 0.3 s"),
+        (client_frame(0x01, b"5 10"), 1008, "message not finished after 0.3 s"),
+    ] {
+        let mut client = opened(&daemon, "multiply");
+        client.say([&client_frame(0x81, b"3 4")[..], &frame].concat());
+        hear(&mut client, "Data received");
+        hear(&mut client, "12.0");
+        hear(&mut client, &format!("Error: {words}"));
+        hear_close(&mut client, code);
+    }
+    daemon.wait_for_log("closed: broke the rules of WebSocket frames");
+    daemon.stop();
+}
+
+/// More wrong requests in one write than are answered in one turn, and then a frame that ends the connection.
+#[test]
+fn all_messages_before_a_broken_frame_are_answered() {
+    let daemon = daemon();
+    const MASKED: &str = "Error: a client's frame is masked, and this one is not";
+    for (last, code, error) in [
+        (server_frame(0x81, b"5 10"), 1002, MASKED),
+        (client_frame(0x81, b"\xff"), 1007, "Error: a text message is not UTF-8; send bytes as binary"),
+        (client_frame(0x81, &[b'1'; 5000]), 1009, "Error: message longer than 4096 bytes"),
+        ([client_frame(0x01, b"5"), server_frame(0x80, b" 10")].concat(), 1002, MASKED),
+        (client_frame(0x88, &1001_u16.to_be_bytes()), 1001, ""),
+    ] {
+        let mut client = opened(&daemon, "multiply");
+        client.say([client_frame(0x81, b"x").repeat(3000), last].concat());
+        let answer = ["Data received", "Error: expected two numbers, for example: 5 10"];
+        let answer = answer.map(|text| server_frame(0x81, text.as_bytes())).concat();
+        for nth in 0..3000 {
+            let mut heard = vec![0; answer.len()];
+            heard.iter_mut().for_each(|byte| *byte = client.hear_byte());
+            assert!(heard == answer, "{nth}, {code}: {}", show(&heard));
+        }
+        if !error.is_empty() {
+            hear(&mut client, error);
+        }
+        hear_close(&mut client, code);
+    }
+    daemon.stop();
+}
