@@ -221,6 +221,18 @@ fn visible_json_is_written_in_one_place() {
 /// The most lines of code with `unsafe`, so that a reader can read all of it at once.
 const UNSAFE_LINES_MAX: usize = 400;
 
+/// Their secrets are not derived (src/wire/tls/hkdf.rs).
+#[test]
+fn nobody_uses_early_data_or_exports_keys() {
+    for (name, _, code) in modules() {
+        for use_of in ["enable_early_data", "export_keying_material", "early_data()"] {
+            assert!(!code.contains(use_of), "{name} uses {use_of}");
+        }
+        let allowed = code.matches("max_early_data_size = 0;").count();
+        assert_eq!(code.matches("max_early_data_size").count(), allowed, "{name}");
+    }
+}
+
 #[test]
 fn unsafe_code_is_in_one_place_with_reasons() {
     let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/raw");

@@ -25,8 +25,8 @@ static COMMON: LazyLock<Common> = LazyLock::new(|| {
     Common { no_salt: HkdfExtract::new(None), no_psk, salted: HkdfExtract::new(Some(salt.as_ref())), salt }
 });
 
-/// The labels of secrets that rustls derives in each handshake, and nothing here uses: no early data is sent or accepted, and nobody
-/// exports keys.
+/// The labels of secrets that rustls derives, the first when a session resumes and the second in each handshake, and that nothing here
+/// uses: no early data is sent or accepted, and nobody exports keys.
 const UNUSED: [&[u8]; 2] = [b"c e traffic", b"exp master"];
 
 /// What stands for them: bytes that nobody knows, in case that a later rustls uses one.

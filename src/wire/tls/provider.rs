@@ -25,7 +25,8 @@ static AES_256: LazyLock<Option<Tls13CipherSuite>> = LazyLock::new(|| {
     })
 });
 
-/// What both sides of a connection compute with.
+/// What both sides of a connection compute with. Not for early data, and not for exported keys: those secrets are the same in all
+/// connections (see wire/tls/hkdf.rs).
 #[must_use]
 pub fn provider() -> CryptoProvider {
     let mut provider = ring::default_provider();
