@@ -264,9 +264,8 @@ impl Daemon {
     /// Open descriptors, without those of /proc, which it opens for a moment when it has come to rest.
     pub fn descriptors(&self) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten();
-        descriptors
-            .filter(|one| !std::fs::read_link(one.path()).is_ok_and(|to| to.starts_with("/proc")))
-            .count()
+        let is_counted = |path| std::fs::read_link(path).is_ok_and(|to| !to.starts_with("/proc"));
+        descriptors.filter(|one| is_counted(one.path())).count()
     }
 
     /// Its own memory, in bytes: without the pages of its files, which the kernel maps and drops.

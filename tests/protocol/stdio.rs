@@ -332,4 +332,8 @@ fn waiting_uses_no_processor_time() {
         std::thread::sleep(Duration::from_millis(300));
         (before == switches()).then_some(())
     });
+    // Once more, if it was only late to go to sleep.
+    let before = switches();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(switches() <= before + 1, "it is woken");
 }

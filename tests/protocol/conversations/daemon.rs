@@ -57,7 +57,8 @@ fn place(service: Service) -> (u16, String) {
     }
 }
 
-/// The configuration of every service. The gap is longer than any pause between two pieces, so that all clients are line clients.
+/// The configuration of every service. The gap is longer than any pause between two pieces, so that clients are line clients, unless a second
+/// passes within a request that is not complete.
 pub fn every_service() -> String {
     // No two reports are the same, so their services are left out.
     let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
