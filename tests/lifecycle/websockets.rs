@@ -1,7 +1,7 @@
 //! WebSockets over a restart under a service manager.
 
 use crate::harness::manager::Manager;
-use crate::harness::{Client, TestDir, USUAL};
+use crate::harness::{Client, Daemon, TestDir, USUAL};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
 const OPENING: &str = "HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -18,6 +18,55 @@ fn heard(text: &str) -> Vec<u8> {
     [&[0x81, text.len() as u8], text.as_bytes()].concat()
 }
 
+fn open(daemon: &Daemon, service: &str) -> Client {
+    let mut client = daemon.tcp(33080);
+    client.say(format!("GET /{service} {OPENING}"));
+    client.hear(OPENED);
+    client
+}
+
+/// The daemon gives everything to the manager, and ends.
+fn hand_over(daemon: &mut Daemon) {
+    let mut control = daemon.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(daemon.wait().success());
+}
+
+/// The daemon that follows.
+fn next(before: &Daemon, manager: &Manager) -> Daemon {
+    let next = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), next.config_file()).unwrap();
+    let command = manager.command(&next, manager.take_stored());
+    next.start(command)
+}
+
+#[test]
+fn websocket_that_broke_a_rule_gets_all_its_answers_after_a_restart() {
+    const ALL: usize = 40;
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("[limits]\nmessages_per_second = 20\n{USUAL}{PAGE}"));
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
+    let mut client = open(&before, "multiply");
+    // The last frame is not masked.
+    client.say([frame(0x81, "1 1").repeat(ALL), heard("x")].concat());
+    let answer = [heard("Data received"), heard("1.0")].concat();
+    client.hear(&answer);
+    hand_over(&mut before);
+    client.say(frame(0x81, "2 2")); // behind the end
+    let after = next(&before, &manager);
+    for _ in 1..ALL {
+        client.hear(&answer);
+    }
+    client.hear(heard("Error: a client's frame is masked, and this one is not"));
+    client.hear(b"\x88\x02\x03\xea");
+    client.hear_end();
+    drop(client);
+    after.stop();
+}
+
 #[test]
 fn websocket_survives_a_restart() {
     let test_dir = TestDir::new();
@@ -25,12 +74,7 @@ fn websocket_survives_a_restart() {
     let manager = Manager::new(&test_dir);
     let command = manager.command(&test_dir, Vec::new());
     let mut before = test_dir.start(command);
-    let open = |service: &str| {
-        let mut client = before.tcp(33080);
-        client.say(format!("GET /{service} {OPENING}"));
-        client.hear(OPENED);
-        client
-    };
+    let open = |service: &str| open(&before, service);
     let mut chat = open("chat");
     chat.hear(heard("Greetings from the cave! Now type your name and press enter!"));
     chat.say(frame(0x81, "alice"));
@@ -55,14 +99,8 @@ fn websocket_survives_a_restart() {
     request.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea");
     request.recv();
 
-    let mut control = before.unix();
-    control.say("control\nhandover\n");
-    control.hear("OK\n");
-    assert!(before.wait().success());
-    let next = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), next.config_file()).unwrap();
-    let command = manager.command(&next, manager.take_stored());
-    let after = next.start(command);
+    hand_over(&mut before);
+    let after = next(&before, &manager);
 
     for (client, rest) in [
         (&mut whole, frame(0x81, "5 10")),

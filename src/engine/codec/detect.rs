@@ -195,6 +195,15 @@ impl Guess {
         }
     }
 
+    /// Whether its input may have ended before its stream: the client signals that itself.
+    pub fn signals_its_end(&self) -> bool {
+        match self.0.as_deref() {
+            Some(State::Telnet(_)) => true,
+            Some(State::Frames(frames)) => frames.end().is_some(),
+            Some(State::Bursts(_) | State::Rest(_)) | None => false,
+        }
+    }
+
     /// How a WebSocket client's frames ended, while earlier messages still wait: a close code, and what was wrong.
     pub fn end_of_frames(&self) -> Option<(u16, Option<&str>)> {
         match self.0.as_deref()? {

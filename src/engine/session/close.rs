@@ -54,7 +54,7 @@ impl Session {
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // its input is ignored from now on
         }
-        // A Telnet client that has only signalled the end of its input may still send, and would get a reset.
+        // A Telnet client or a WebSocket that has only signalled the end of its input may still send, and would get a reset.
         self.dialogue.step(shared, now, self.intake.is_at_end())
     }
 

@@ -60,7 +60,8 @@ pub enum Burst {
         /// The number of consecutive full reads since the last message.
         full_reads: u16,
     },
-    /// At Telnet's command for the end of the input: bytes that follow are no input, and the stream continues.
+    /// At Telnet's command for the end of the input, or at the end of a WebSocket's frames: bytes that follow are no input, and the
+    /// stream continues.
     EndOfInput,
     /// At the end of the stream: nothing follows.
     EndOfStream,
@@ -186,7 +187,8 @@ impl Intake {
         self.burst = Burst::EndOfStream;
     }
 
-    /// Notes that a Telnet client has ended its input. Only the waiting bytes are left, although the connection stays open.
+    /// Notes that a Telnet client or a WebSocket has ended its input. Only the waiting bytes are left, although the connection stays
+    /// open.
     pub fn end_input(&mut self) {
         self.burst = Burst::EndOfInput;
     }
@@ -445,7 +447,8 @@ impl Intake {
     #[inline]
     pub fn note_progress(&mut self, now: Timestamp) {
         if self.is_empty() && !self.is_skipping() {
-            self.begun = None;
+            // Of an unfinished frame there may be the head alone, which does not wait here.
+            self.begun = self.begun.filter(|_| self.guess.unfinished_frames().is_some());
         } else if !self.is_stalled() {
             self.begun.get_or_insert(now);
         }

@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// Handles the end of its frames. All messages before it are answered first.
+    /// Handles the end of its frames. All messages before it are answered first, to the end of each answer.
     fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
         let (code, error) = match ending {
             Ending::Closed(code) => (code, None),
@@ -54,9 +54,6 @@ impl Session {
             }
             Ending::Broken(rule) => (code::PROTOCOL, Some(rule.to_owned())),
         };
-        if self.intake.is_empty() {
-            return self.dialogue.end_frames(shared, now, code, error);
-        }
         self.intake.end_frames(code, error);
         self.take_last(shared, now);
     }
@@ -68,9 +65,13 @@ impl Session {
         let rest = self.intake.take_all(fresh);
         let service = self.dialogue.service();
         shared.counters.move_bytes_in(Service::Page, service, rest.len());
+        let (more, is_at_end) = (self.intake.goes_on(), self.intake.is_at_end());
         if self.is_serving() && !rest.is_empty() {
-            let more = self.intake.goes_on();
             self.handle_frames(shared, now, &rest, more);
+        }
+        if is_at_end {
+            self.intake.end();
+            self.take_last(shared, now);
         }
     }
 }

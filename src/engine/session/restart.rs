@@ -105,6 +105,7 @@ impl Session {
         };
         let phase = saved.phase.into();
         let burst = match (saved.ended, saved.tail_is_message) {
+            (true, _) if saved.guess.signals_its_end() => Burst::EndOfInput, // its stream tells again if it has ended
             (true, _) => Burst::EndOfStream,
             (false, true) => Burst::Ended,
             (false, false) => Burst::GoesOn { full_reads: 0 },

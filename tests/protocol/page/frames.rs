@@ -1,6 +1,8 @@
 //! Frames that end a WebSocket.
 
-use super::{PAGE, client_frame, daemon, hear, hear_close, opened, server_frame};
+use super::{
+    OPENED, PAGE, PORT, client_frame, daemon, hear, hear_close, opened, server_frame, token, upgrade,
+};
 use crate::harness::{Daemon, USUAL, show};
 
 #[test]
@@ -52,6 +54,37 @@ fn all_messages_before_a_broken_frame_are_answered() {
             hear(&mut client, error);
         }
         hear_close(&mut client, code);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn answer_under_way_is_finished_before_the_end_of_the_frames() {
+    let daemon = daemon();
+    let token = token(&daemon);
+    for (last, code) in
+        [(client_frame(0x88, &1000_u16.to_be_bytes()), 1000), (server_frame(0x81, b"x"), 1002)]
+    {
+        let mut client = opened(&daemon, "status");
+        client.say([client_frame(0x81, token.as_bytes()), last].concat());
+        hear(&mut client, "OK");
+        let heard = String::from_utf8_lossy(&client.hear_rest()).into_owned();
+        let (report, end) = heard.split_at(heard.rfind('}').expect("a report") + 1);
+        assert!(report.contains("\"connections\":"), "{report}");
+        assert_eq!(end.contains("Error: "), code == 1002, "{end}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn beginning_of_a_frame_with_the_request_to_open_has_its_time() {
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}[limits]\nmessage_timeout = \"300ms\"\n"));
+    for begun in [&client_frame(0x81, b"5 10")[..3], &client_frame(0x81, b"5 10")[..8]] {
+        let mut client = daemon.tcp(PORT);
+        client.say([upgrade("multiply", "").as_bytes(), begun].concat());
+        client.hear(OPENED);
+        hear(&mut client, "Error: message not finished after 0.3 s");
+        hear_close(&mut client, 1008);
     }
     daemon.stop();
 }

@@ -75,6 +75,25 @@ fn browser_agrees_on_http_with_a_page_and_has_websockets_there() {
     daemon.stop();
 }
 
+/// The answers do not fit into the buffers at once, so the request to open a WebSocket waits, with all that follows it.
+#[test]
+fn websocket_whose_stream_has_ended_before_it_is_open_ends() {
+    let (daemon, config) = daemon("[page]\nlisten = [\"https://{ip}:33443\"]\n");
+    let mut client = TlsClient::connect(&daemon, 33443, &config);
+    let requests = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
+    let frame = client_frame(0x81, b"5 10");
+    daemon.freeze();
+    client.say([requests.as_bytes(), upgrade("multiply", "").as_bytes(), &frame].concat());
+    client.say_end();
+    daemon.thaw();
+    let heard = client.hear_rest();
+    let answers =
+        [OPENED.as_bytes(), &server_frame(0x81, b"Data received"), &server_frame(0x81, b"50.0")].concat();
+    let shown = String::from_utf8_lossy(&heard[heard.len().saturating_sub(300)..]);
+    assert!(heard.windows(answers.len()).any(|part| part == answers), "{shown}");
+    daemon.stop();
+}
+
 #[test]
 fn client_with_another_application_protocol_is_refused() {
     let (daemon, config) = daemon("");
