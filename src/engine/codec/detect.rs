@@ -190,7 +190,7 @@ impl Guess {
     /// For an unfinished frame: whether it began in the last read, after the end of another.
     pub fn unfinished_frames(&self) -> Option<bool> {
         match self.0.as_deref() {
-            Some(State::Frames(frames)) => Some(frames.has_ended_one()),
+            Some(State::Frames(frames)) if frames.end().is_none() => Some(frames.has_ended_one()),
             _ => None,
         }
     }

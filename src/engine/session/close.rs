@@ -255,9 +255,12 @@ impl Dialogue {
         now: Timestamp,
         frames: Option<(u16, Option<&str>)>,
     ) {
-        if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.is_joining() {
+        if self.is_serving() && self.report().is_none() && !self.is_telling() {
             if let Some((code, error)) = frames {
                 return self.end_frames(shared, now, code, error.map(str::to_owned));
+            }
+            if self.is_joining() {
+                return; // its lines are still to be sent
             }
             // A standing session ends with its endpoint, not with its writers.
             let reason = match self.transport().lifetime {

@@ -448,7 +448,7 @@ impl Intake {
     pub fn note_progress(&mut self, now: Timestamp) {
         if self.is_empty() && !self.is_skipping() {
             // Of an unfinished frame there may be the head alone, which does not wait here.
-            self.begun = self.begun.filter(|_| self.guess.unfinished_frames().is_some());
+            self.begun = self.guess.unfinished_frames().map(|_| self.begun.unwrap_or(now));
         } else if !self.is_stalled() {
             self.begun.get_or_insert(now);
         }

@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// Handles the end of its frames. All messages before it are answered first, to the end of each answer.
+    /// Handles the end of its frames. All messages before it are answered first, and a report or a list is finished.
     fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
         let (code, error) = match ending {
             Ending::Closed(code) => (code, None),

@@ -1,5 +1,7 @@
 //! Frames that end a WebSocket.
 
+#[cfg(feature = "nats")]
+use super::say;
 use super::{
     OPENED, PAGE, PORT, client_frame, daemon, hear, hear_close, opened, server_frame, token, upgrade,
 };
@@ -58,6 +60,16 @@ fn all_messages_before_a_broken_frame_are_answered() {
     daemon.stop();
 }
 
+/// The payload of a frame without a mask, and what follows it.
+fn first_frame(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (head, length) = match bytes[1] {
+        126 => (4, usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))),
+        127 => (10, usize::try_from(u64::from_be_bytes(bytes[2..10].try_into().unwrap())).unwrap()),
+        short => (2, usize::from(short)),
+    };
+    bytes[head..].split_at(length)
+}
+
 #[test]
 fn answer_under_way_is_finished_before_the_end_of_the_frames() {
     let daemon = daemon();
@@ -68,10 +80,22 @@ fn answer_under_way_is_finished_before_the_end_of_the_frames() {
         let mut client = opened(&daemon, "status");
         client.say([client_frame(0x81, token.as_bytes()), last].concat());
         hear(&mut client, "OK");
-        let heard = String::from_utf8_lossy(&client.hear_rest()).into_owned();
-        let (report, end) = heard.split_at(heard.rfind('}').expect("a report") + 1);
-        assert!(report.contains("\"connections\":"), "{report}");
-        assert_eq!(end.contains("Error: "), code == 1002, "{end}");
+        let heard = client.hear_rest();
+        let (mut report, mut end, mut is_last) = (Vec::new(), &heard[..], false);
+        while !is_last {
+            is_last = end[0] & 0x80 != 0;
+            let (payload, rest) = first_frame(end);
+            report.extend(payload);
+            end = rest;
+        }
+        serde_json::from_slice::<serde_json::Value>(&report).expect("a whole report");
+        let close = server_frame(0x88, &u16::to_be_bytes(code));
+        let expected = match code {
+            1000 => close,
+            _ => [server_frame(0x81, b"Error: a client's frame is masked, and this one is not"), close]
+                .concat(),
+        };
+        assert_eq!(show(end), show(&expected));
     }
     daemon.stop();
 }
@@ -85,6 +109,33 @@ fn beginning_of_a_frame_with_the_request_to_open_has_its_time() {
         client.hear(OPENED);
         hear(&mut client, "Error: message not finished after 0.3 s");
         hear_close(&mut client, 1008);
+    }
+    daemon.stop();
+}
+
+/// Such a room announces nobody, so nothing is lost with the client.
+#[cfg(feature = "nats")]
+#[test]
+fn close_frame_ends_a_client_that_waits_for_a_room_that_is_cut_off() {
+    let shared =
+        USUAL.replace("[chat]", "[nats]\nservers = [\"nats://{ip}:4222\"]\n[chat]\nroom = \"class\"");
+    let daemon = Daemon::with(&format!("{shared}{PAGE}"));
+    daemon.wait_for_log("the room is cut off");
+    for (last, code) in
+        [(client_frame(0x88, &1000_u16.to_be_bytes()), 1000), (server_frame(0x81, b"x"), 1002)]
+    {
+        let mut client = opened(&daemon, "chat");
+        hear(&mut client, "Greetings from the cave! Now type your name and press enter!");
+        say(&mut client, "ann");
+        hear(
+            &mut client,
+            "This room is cut off from its other machines; you join it when it is whole again.",
+        );
+        client.say(last);
+        if code == 1002 {
+            hear(&mut client, "Error: a client's frame is masked, and this one is not");
+        }
+        hear_close(&mut client, code);
     }
     daemon.stop();
 }

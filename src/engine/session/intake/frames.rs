@@ -35,7 +35,7 @@ impl Intake {
     /// Takes all waiting bytes, followed by those just read.
     pub fn take_all(&mut self, fresh: &mut &[u8]) -> Vec<u8> {
         let all = [self.bytes(), std::mem::take(fresh)].concat();
-        (self.bytes, self.taken, self.scanned) = (ThinVec::new(), 0, 0);
+        (self.bytes, self.taken, self.scanned, self.begun) = (ThinVec::new(), 0, 0, None);
         all
     }
 }
