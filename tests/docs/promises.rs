@@ -123,3 +123,13 @@ fn dependencies_page_gives_a_reason_for_each() {
         );
     }
 }
+
+#[test]
+fn time_limits_before_a_stop_are_together_less_than_systemds() {
+    let script = fs::read_to_string("packaging/before-stop").unwrap();
+    let limits = script.split("/usr/bin/timeout ").skip(1).map(|rest| rest.split(' ').next().unwrap());
+    let together: u64 = limits.map(|seconds| seconds.parse::<u64>().unwrap()).sum();
+    let unit = fs::read_to_string("packaging/systemd/ipcd.service").unwrap();
+    let stop = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")?.strip_suffix('s')).unwrap();
+    assert!(0 < together && together < stop.parse().unwrap(), "{together} s, and {stop} s");
+}

@@ -204,7 +204,7 @@ impl Guess {
         }
     }
 
-    /// How a WebSocket client's frames ended, while earlier messages still wait: a close code, and what was wrong.
+    /// How a WebSocket client's frames ended, if they have: a close code, and what was wrong.
     pub fn end_of_frames(&self) -> Option<(u16, Option<&str>)> {
         match self.0.as_deref()? {
             State::Frames(frames) => frames.end(),

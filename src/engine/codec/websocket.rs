@@ -80,7 +80,7 @@ pub struct Frames {
     payload_left: Option<u32>,
     /// The bytes of a control frame so far.
     control: ThinVec<u8>,
-    /// The code with which the frames ended, while earlier messages still wait.
+    /// The code with which the frames ended, until earlier messages and answers under way are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<u16>,
     /// What was wrong, if that is why they ended.
@@ -105,8 +105,7 @@ impl Frames {
         self.frame_head.is_empty() && self.message.is_none() && self.closed.is_none()
     }
 
-    /// The state of a client whose frames ended while some of its messages still wait: with the code of its close frame, or with the
-    /// code for an error.
+    /// The state of a client whose frames have ended: with the code of its close frame, or with the code for an error.
     pub fn ended(code: u16, error: Option<String>) -> Frames {
         Frames { closed: Some(code), error: error.map(String::into_boxed_str), ..Frames::default() }
     }

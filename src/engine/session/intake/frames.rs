@@ -16,7 +16,7 @@ impl Intake {
         (replies, ending)
     }
 
-    /// Notes the end of the frames after messages that still wait: the input has ended.
+    /// Notes the end of the frames, behind which nothing is input. Messages before it may still wait.
     pub fn end_frames(&mut self, code: u16, error: Option<String>) {
         self.guess.keep_frames(Frames::ended(code, error));
         self.end_input();
