@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, step_back};
-use crate::harness::around::{Helper, failure};
+use crate::harness::around::{Helper, failure, stale_socket};
 use crate::harness::manager::Manager;
 use crate::harness::queues::Queues;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
@@ -175,7 +175,7 @@ fn exactly_one_of_two_simultaneous_starts_wins() {
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         if round % 2 == 1 {
-            drop(UnixListener::bind(test_dir.socket()).unwrap()); // both find a stale socket
+            stale_socket(&test_dir.socket()); // both find it
         }
         let mut both = [0, 1].map(|_| Helper(test_dir.command().stderr(Stdio::piped()).spawn().unwrap()));
         let loser = wait_until("one gives up", || {

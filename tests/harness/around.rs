@@ -249,6 +249,19 @@ pub fn free_port() -> u16 {
     let seed = TestDir::new().ip.octets();
     let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;
     let candidates = (0..1000u16).map(|n| 10_000 + first.wrapping_add(n.wrapping_mul(7)) % 20_000);
-    let is_free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    // Not tried with a socket: a child that another test starts has a copy of it until execve(2), and the port is not free.
+    let used = ["tcp", "tcp6"]
+        .map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default());
+    let is_free = |port: &u16| !used.iter().any(|used| used.contains(&format!(":{port:04X} ")));
     candidates.into_iter().find(is_free).expect("a port below the kernel's own is free")
+}
+
+/// The socket of a server that is gone. A child that another test starts may have a copy of it until execve(2), so this waits until
+/// nobody listens.
+pub fn stale_socket(path: &std::path::Path) {
+    drop(std::os::unix::net::UnixListener::bind(path).expect("a socket"));
+    wait_until("nobody listens", || {
+        let refused = std::os::unix::net::UnixStream::connect(path).err()?;
+        (refused.kind() == std::io::ErrorKind::ConnectionRefused).then_some(())
+    });
 }

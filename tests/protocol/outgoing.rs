@@ -16,7 +16,8 @@ use ipcd::reactor::{Attempt, Reactor};
 use ipcd::transport::connect;
 use ipcd::transport::connection::Connection;
 
-use crate::harness;
+use crate::harness::around::stale_socket;
+use crate::harness::{self, wait_until};
 
 /// Long enough for everything, even on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
@@ -109,12 +110,12 @@ impl<T: Read + Write + Send> ReadWrite for T {}
 #[test]
 fn attempt_without_a_listener_is_refused() {
     let address = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
-    let refused = try_to(ResolvedEndpoint::Tcp(address)).unwrap_err();
+    let refused = wait_until("nobody listens", || try_to(ResolvedEndpoint::Tcp(address)).err());
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    drop(UnixListener::bind(&path).unwrap());
+    stale_socket(&path);
     let refused = try_to(ResolvedEndpoint::Unix(path)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     let missing = try_to(ResolvedEndpoint::Unix(directory.path().join("none"))).unwrap_err();

@@ -226,7 +226,7 @@ fn live_socket_of_another_type_is_kept_and_a_stale_one_replaced() {
 
     let test_dir = TestDir::new();
     let dead = test_dir.directory.path().join("multiply.seq");
-    drop(std::os::unix::net::UnixDatagram::bind(&dead).unwrap());
+    crate::harness::around::stale_socket(&dead);
     test_dir.write_config("[multiply]\nlisten = [\"unixseq://{dir}/multiply.seq\"]\n");
     let command = test_dir.command();
     let daemon = test_dir.start(command);

@@ -3,12 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::{ipcctl, socket, text};
-use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare};
+use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare, stale_socket};
 use crate::harness::{Client, Daemon, TestDir, USUAL};
 
 #[test]
@@ -63,7 +62,7 @@ fn status_of_all_lists_every_daemon_and_adds_up() {
     let _members = [Client::member(&first, "ann"), Client::member(&third, "bob")];
     // A socket that nobody listens on any more is no daemon.
     fs::create_dir(run.join("ipcd-gone")).unwrap();
-    drop(UnixListener::bind(run.join("ipcd-gone/ipcd.sock")).unwrap());
+    stale_socket(&run.join("ipcd-gone/ipcd.sock"));
 
     let output = all(run, &["--json"]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));

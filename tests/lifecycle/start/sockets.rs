@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self};
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Answers, SOCKET, refused, terminate};
-use crate::harness::around::{Helper, failure, in_namespaces, is_root, may_unshare};
+use crate::harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, stale_socket};
 use crate::harness::healthy::Healthy;
 use crate::harness::{Daemon, TestDir, wait_until};
 use rustix::process::Signal;
@@ -18,7 +18,7 @@ use rustix::process::Signal;
 fn stale_socket_file_is_replaced_and_removed_at_the_end() {
     let test_dir = TestDir::new();
     test_dir.write_config(SOCKET);
-    drop(UnixListener::bind(test_dir.socket()).unwrap());
+    stale_socket(&test_dir.socket());
     let command = test_dir.command();
     let daemon = test_dir.start(command);
     daemon.unix().hear_answer();

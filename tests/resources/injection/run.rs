@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::script::{self, CONFIG, RELOADED, SECOND};
+use crate::harness::around::stale_socket;
 use crate::harness::logged::untimed_lines;
 use crate::harness::{MULTIPLY, TestDir};
 
@@ -88,7 +88,7 @@ fn test_dir(ip: Ipv4Addr) -> TestDir {
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip };
     test_dir.write_config(CONFIG);
     // The file of a daemon that was killed.
-    drop(UnixListener::bind(test_dir.directory.path().join(STALE)).unwrap());
+    stale_socket(&test_dir.directory.path().join(STALE));
     test_dir
 }
 
