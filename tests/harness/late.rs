@@ -53,6 +53,11 @@ impl Client {
         self.hear(message);
     }
 
+    /// Whether there is something behind the last message, which a late client found with it.
+    pub fn has_found_more(&self) -> bool {
+        !self.heard.is_empty()
+    }
+
     fn set_read_timeout(&self, timeout: Duration) {
         match &self.stream {
             Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
