@@ -28,6 +28,8 @@ pub struct Wait {
     pub whole: Duration,
     /// The part of it in which the daemon, or this client, did not wait for a processor.
     pub owed: Duration,
+    /// How long the daemon ran in it.
+    pub ran: Duration,
 }
 
 /// How long something took, without the time in which this thread, or that process, waited for a processor.
@@ -42,8 +44,14 @@ pub fn owed<T>(daemon: Option<i32>, act: impl FnOnce() -> T) -> (T, Duration) {
 
 /// How long a thread has waited for a processor so far (the second number in /proc/PID/schedstat).
 fn queued(process: &str) -> Duration {
+    scheduled(process)[1]
+}
+
+/// How long a thread has run so far, and how long it has waited for a processor (/proc/PID/schedstat).
+fn scheduled(process: &str) -> [Duration; 2] {
     let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
-    Duration::from_nanos(text.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or(0))
+    let mut numbers = text.split(' ').map(|number| number.parse().unwrap_or(0));
+    [0; 2].map(|_| Duration::from_nanos(numbers.next().unwrap_or(0)))
 }
 
 impl Healthy {
@@ -61,19 +69,25 @@ impl Healthy {
         client.say("1 1\n");
         client.hear("Data received\n1.0\n");
         let until = Arc::clone(&over);
-        let both =
-            move || daemon.as_deref().map_or(Duration::ZERO, |daemon| queued(daemon) + queued("thread-self"));
+        // How long the daemon has run, and how long it and this client have waited for a processor.
+        let sums = move || {
+            daemon.as_deref().map_or([Duration::ZERO; 2], |daemon| {
+                let [ran, waited] = scheduled(daemon);
+                [ran, waited + queued("thread-self")]
+            })
+        };
         let thread = std::thread::spawn(move || {
             let (begun, mut waits) = (Instant::now(), Vec::new());
             while waits.is_empty() || !until.load(Ordering::Relaxed) {
                 let number = waits.len();
-                let before = both();
+                let [ran_before, queued_before] = sums();
                 let asked = Instant::now();
                 client.say(format!("{number} 2\n"));
                 client.hear(format!("Data received\n{}.0\n", number * 2));
                 let whole = asked.elapsed();
-                let owed = whole.saturating_sub(both().saturating_sub(before));
-                waits.push(Wait { asked, whole, owed });
+                let [ran, queued] = sums();
+                let owed = whole.saturating_sub(queued.saturating_sub(queued_before));
+                waits.push(Wait { asked, whole, owed, ran: ran.saturating_sub(ran_before) });
                 let next = begun + PACE * (number as u32 + 1);
                 sleep(next.saturating_duration_since(Instant::now()).min(PACE));
             }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::interrupted::uninterrupted;
 use super::{Client, Stream, TIMEOUT, show};
 
 /// How often a waiting client checks the time.
@@ -53,9 +54,23 @@ impl Client {
         self.hear(message);
     }
 
-    /// Whether there is something behind the last message, which a late client found with it.
-    pub fn has_found_more(&self) -> bool {
-        !self.heard.is_empty()
+    /// Sends this once the next message has arrived, and before reading it. Reading that late is the client's fault if it takes a gap.
+    #[track_caller]
+    pub fn say_before_reading(&mut self, bytes: impl AsRef<[u8]>) {
+        if self.heard.is_empty() {
+            let Stream::Tcp(stream) = &self.stream else { panic!("a TCP client was expected") };
+            self.set_read_timeout(STEP);
+            let begun = Instant::now();
+            while let Err(error) = uninterrupted(|| stream.peek(&mut [0])) {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                assert!(begun.elapsed() < TIMEOUT, "expected a message, got nothing");
+                self.since = Instant::now();
+            }
+            self.set_read_timeout(TIMEOUT);
+        }
+        let since = self.since;
+        self.say(bytes);
+        self.since = since;
     }
 
     fn set_read_timeout(&self, timeout: Duration) {

@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use crate::harness::interrupted::uninterrupted;
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY, Probe, Stream, USUAL, wait_until};
 
 const GAP: Duration = Duration::from_millis(60);
@@ -434,14 +433,10 @@ fn burst_right_after_a_result_is_acknowledged_a_gap_later() {
     let mut client = daemon.tcp(MULTIPLY);
     client.say("1 1");
     for number in 1..5 {
-        recv_each(&mut client, &["Data received"]);
-        if !client.has_found_more() {
-            let Stream::Tcp(stream) = &client.stream else { unreachable!() };
-            uninterrupted(|| stream.peek(&mut [0])).unwrap(); // waits until the result has arrived, without reading it
-        }
-        client.say(format!("1 {}", number + 1));
+        client.recv_message("Data received", UNHURRIED);
+        client.say_before_reading(format!("1 {}", number + 1));
         probe.wait();
-        recv_each(&mut client, &[&format!("{number}.0")]);
+        client.recv_message(&format!("{number}.0"), UNHURRIED);
     }
 }
 
