@@ -125,7 +125,8 @@ impl Dialogue {
             | State::Page(_)
             | State::Guarded(_)
             | State::Outside
-            | State::Control => {}
+            | State::Control
+            | State::Ordered => {}
         }
     }
 

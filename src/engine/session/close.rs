@@ -90,7 +90,8 @@ impl Session {
                 && !is_stalled
                 && !self.intake.guess.holds_request()
                 && self.dialogue.report().is_none()
-                && !self.dialogue.is_telling())
+                && !self.dialogue.is_telling()
+                && !self.dialogue.awaits_answer())
     }
 }
 
@@ -255,7 +256,7 @@ impl Dialogue {
         now: Timestamp,
         frames: Option<(u16, Option<&str>)>,
     ) {
-        if self.is_serving() && self.report().is_none() && !self.is_telling() {
+        if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.awaits_answer() {
             if let Some((code, error)) = frames {
                 return self.end_frames(shared, now, code, error.map(str::to_owned));
             }

@@ -117,6 +117,8 @@ pub(super) enum State {
     Guarded(Service),
     /// Orders to the daemon, from a client that may control it.
     Control,
+    /// The same, and the last order is not answered yet.
+    Ordered,
 }
 
 /// The phases of talk.
@@ -155,7 +157,7 @@ impl Dialogue {
             State::Stats(_) => Service::Stats,
             State::Status(_) => Service::Status,
             State::Watch(_) => Service::Watch,
-            State::Mux | State::Control => Service::Mux,
+            State::Mux | State::Control | State::Ordered => Service::Mux,
             State::Page(_) | State::Guarded(_) => Service::Page,
         }
     }

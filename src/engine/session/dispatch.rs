@@ -446,7 +446,7 @@ impl Dialogue {
             State::Mux => return self.choose(shared, now, message),
             State::Page(_) => self.serve_page(shared, now, message),
             State::Guarded(service) => self.show_token(shared, now, service, message),
-            State::Control => self.control(shared, message),
+            State::Control | State::Ordered => self.control(shared, message),
         }
         false
     }

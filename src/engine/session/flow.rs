@@ -122,7 +122,7 @@ impl Dialogue {
             return false;
         }
         let is_member = match self.state {
-            State::Status(Some(_)) | State::Stats(Some(_)) | State::Page(Some(_)) => {
+            State::Status(Some(_)) | State::Stats(Some(_)) | State::Page(Some(_)) | State::Ordered => {
                 return false; // its requests are handled one after the other
             }
             State::Talk(Talk::Here(pair_end)) => {

@@ -52,7 +52,8 @@ impl Dialogue {
             | State::Outside
             | State::Page(_)
             | State::Guarded(_)
-            | State::Control => false,
+            | State::Control
+            | State::Ordered => false,
         }
     }
 

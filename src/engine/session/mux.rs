@@ -87,19 +87,39 @@ impl Dialogue {
             }
             Ok(Command::Ask(request)) => {
                 self.note(shared, EventKind::Asked(request));
-                shared.effects.push_back(Effect::Ask(self.peer, request));
+                self.leave_to(shared, Effect::Ask(self.peer, request));
             }
-            Ok(Command::Do(order)) => shared.effects.push_back(Effect::Order(self.peer, order)),
+            Ok(Command::Do(order)) => self.leave_to(shared, Effect::Order(self.peer, order)),
             Err(error) => self.err_about(shared, ErrorKind::Command, message, error),
         }
+    }
+
+    /// Leaves an order to the engine, which answers it once.
+    fn leave_to(&mut self, shared: &mut EngineState, order: Effect) {
+        self.state = State::Ordered;
+        shared.effects.push_back(order);
+    }
+
+    /// Whether the answer to an order is still to come.
+    pub(super) fn awaits_answer(&self) -> bool {
+        matches!(self.state, State::Ordered)
     }
 }
 
 impl Session {
-    /// Passes on the outcome of a request.
-    pub(in crate::engine) fn handle_answer(&mut self, lines: &[String]) {
-        if let Dialogue { phase: Phase::Serving, state: State::Control, .. } = self.dialogue {
-            lines.iter().for_each(|line| self.dialogue.say(line));
+    /// Passes on the outcome of an order, and goes on with the next one.
+    pub(in crate::engine) fn handle_answer(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        lines: &[String],
+    ) {
+        if self.dialogue.awaits_answer() {
+            self.dialogue.state = State::Control;
+            if matches!(self.dialogue.phase, Phase::Serving) {
+                lines.iter().for_each(|line| self.dialogue.say(line));
+            }
+            self.resume(shared, now);
         }
     }
 }

@@ -39,7 +39,8 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
-            | State::Control => false,
+            | State::Control
+            | State::Ordered => false,
         }
     }
 }

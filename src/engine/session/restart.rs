@@ -29,6 +29,7 @@ impl Session {
         let state = match &dialogue.state {
             State::Outside
             | State::Control
+            | State::Ordered
             | State::Guarded(_)
             | State::Status(_)
             | State::Watch(_)

@@ -59,7 +59,10 @@ impl Dialogue {
 
     /// Whether it observes the daemon or gives it orders.
     fn is_observer(&self) -> bool {
-        matches!(self.state, State::Status(_) | State::Watch(_) | State::Control | State::Guarded(_))
+        matches!(
+            self.state,
+            State::Status(_) | State::Watch(_) | State::Control | State::Ordered | State::Guarded(_)
+        )
     }
 
     /// Reports an error to the roster, if it says something about the client's program.

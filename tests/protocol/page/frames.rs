@@ -71,6 +71,20 @@ fn first_frame(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 #[test]
+fn order_is_answered_before_the_end_of_the_frames() {
+    let daemon = daemon();
+    let mut client = opened(&daemon, "control");
+    let frames =
+        [token(&daemon).as_str(), "say hi", "say ho"].map(|text| client_frame(0x81, text.as_bytes()));
+    client.say([frames.concat(), client_frame(0x88, &1000_u16.to_be_bytes())].concat());
+    hear(&mut client, "OK");
+    hear(&mut client, "OK: sent to 0 members");
+    hear(&mut client, "OK: sent to 0 members");
+    hear_close(&mut client, 1000);
+    daemon.stop();
+}
+
+#[test]
 fn answer_under_way_is_finished_before_the_end_of_the_frames() {
     let daemon = daemon();
     let token = token(&daemon);

@@ -5,6 +5,7 @@ use super::BRISK;
 use std::process::{Command, Stdio};
 
 use crate::harness::around::{as_user, from, is_root, outcome};
+use crate::harness::packets::Packets;
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
 
 const ROOM: &str = r#"
@@ -239,5 +240,44 @@ fn orders_of_others_are_refused() {
     }
     ann.say("/kick ann\n");
     ann.hear("Error: unknown command: /kick (try /help)\n");
+    daemon.stop();
+}
+
+/// Some orders are answered by the daemon after the turn, the others by the engine in it.
+#[test]
+fn all_orders_of_one_write_are_answered_in_their_order_even_at_its_end() {
+    const ORDERS: [&str; 5] = ["say hi", "reload", "kick x", "reload", "unmute y"];
+    const ANSWERS: [&str; 5] = [
+        "OK: sent to one member",
+        "OK",
+        "Error: nobody in the room is called 'x'",
+        "OK",
+        "Error: no muted member is called 'y'",
+    ];
+    let daemon = Daemon::with(&ROOM.replace("ipcd.sock\"", "ipcd.sock\", \"unixseq://{dir}/seq.sock\""));
+    for count in 1..=ORDERS.len() {
+        let orders = ORDERS[..count].join("\n");
+        let answers = |end| ANSWERS[..count].iter().map(|line| format!("{line}{end}")).collect::<String>();
+        for line_end in ["\n", ""] {
+            let mut client = daemon.unix();
+            client.say(format!("control\n{orders}{line_end}"));
+            client.half_close();
+            client.hear(answers("\n"));
+            client.hear_end();
+        }
+        // A Telnet client, which signals the end of its input.
+        let mut client = daemon.unix();
+        let (will_eof, orders) = (b"\xff\xfb\x06", orders.replace('\n', "\r\n"));
+        client.say([&will_eof[..], b"control\r\n", orders.as_bytes(), b"\r\n\xff\xec"].concat());
+        client.hear(b"\xff\xfe\x06");
+        client.hear(answers("\r\n"));
+        client.hear_end();
+        let client = Packets::seq(&daemon.socket().with_file_name("seq.sock"));
+        client.say("control");
+        ORDERS[..count].iter().for_each(|order| client.say(order));
+        client.half_close();
+        ANSWERS[..count].iter().for_each(|answer| client.hear(answer));
+        client.hear_end();
+    }
     daemon.stop();
 }
