@@ -110,6 +110,30 @@ fn restart_under_a_manager_goes_unnoticed() {
     after.stop();
 }
 
+/// It may still send, and a connection that is closed with something unread is reset.
+#[test]
+fn telnet_client_that_signalled_its_end_gets_all_its_answers_after_a_restart() {
+    const ALL: usize = 40;
+    let test_dir = test_dir(&format!("[limits]\nmessages_per_second = 20\n{USUAL}"));
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
+    let mut client = before.tcp(MULTIPLY);
+    client.say([&b"\xff\xfb\x06"[..], &b"1 1\r\n".repeat(ALL), b"\xff\xec"].concat());
+    client.hear(b"\xff\xfe\x06Data received\r\n1.0\r\n");
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    client.say("2 2\r\n"); // behind the end
+    let next = after(&before);
+    let command = manager.command(&next, manager.take_stored());
+    let daemon = next.start(command);
+    client.hear("Data received\r\n1.0\r\n".repeat(ALL - 1));
+    client.hear_end();
+    daemon.stop();
+}
+
 #[test]
 fn member_whose_connection_is_lost_in_a_restart_has_left() {
     let test_dir = test_dir(USUAL);
