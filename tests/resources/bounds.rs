@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::harness::around::from;
 use crate::harness::interrupted::uninterrupted;
@@ -73,8 +74,9 @@ fn send_without_end(clients: &mut [Client], bytes: &[u8], probe: &mut Probe) {
     for client in &mut *clients {
         tcp(client).set_nonblocking(true).unwrap();
     }
-    let mut quiet = 0;
+    let (mut quiet, begun) = (0, Instant::now());
     while quiet < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "one of {} is read without end", clients.len());
         let mut progress = false;
         for client in &mut *clients {
             match tcp(client).write(bytes) {
@@ -190,6 +192,10 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
         student.say(format!("{} 2\n", "3,14".repeat(20)));
         student.hear("Data received\nError: ");
     }
+    // One that finds no place is read without end.
+    wait_until("the last student has gone", || {
+        (report(&mut asker)["connections"].as_array().unwrap().len() == 2).then_some(())
+    });
     // A list continues as far as unsent bytes are allowed, so clients that do not read it have the longest queues.
     let mut askers: Vec<Client> = (0..CONNECTIONS - 2).map(|_| deaf(&daemon, STATS)).collect();
     send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), &mut probe);
