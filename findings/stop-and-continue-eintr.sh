@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Linux: a receive with a timeout (SO_RCVTIMEO; Rust's set_read_timeout) fails with EINTR when the process is stopped and continued
-# (SIGSTOP, Ctrl-Z and fg; also a frozen cgroup, as in `docker pause`), without any signal handler; so does semop. A receive
+# (SIGSTOP, Ctrl-Z and fg; also a cgroup that is frozen and thawed), without any signal handler; so does semop. A receive
 # without a timeout continues (signal(7), "Interruption of system calls and library functions by stop signals").
 # What clients make of it, seen after one stop while they wait for a valid answer:
 # - snmp2 0.5.3 (crates.io), SyncSession: the request fails with "Receive"; the next one has the same request id, so get() of the next
