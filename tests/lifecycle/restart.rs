@@ -112,7 +112,7 @@ fn restart_under_a_manager_goes_unnoticed() {
 
 /// It may still send, and a connection that is closed with something unread is reset.
 #[test]
-fn telnet_client_that_signalled_its_end_gets_all_its_answers_after_a_restart() {
+fn telnet_client_that_has_ended_gets_all_its_answers_after_a_restart() {
     const ALL: usize = 40;
     let test_dir = test_dir(&format!("[limits]\nmessages_per_second = 20\n{USUAL}"));
     let manager = Manager::new(&test_dir);

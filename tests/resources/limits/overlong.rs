@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::{is_served, limited};
-use crate::harness::{CHAT, Client, GREETING, MULTIPLY, Stream};
+use crate::harness::{CHAT, Client, GREETING, MULTIPLY, Stream, show};
 
 const TOO_LONG: &str = "Error: message longer than 4096 bytes";
 
@@ -71,9 +71,33 @@ fn half_close_within_the_rest_still_gets_all_answers() {
     daemon.stop();
 }
 
+/// Sends pieces with a pause between them until the connection is closed. Returns what the client heard until then, how long that took, and
+/// the longest pause.
+fn overlong_without_end(mut client: Client, piece: usize, pause: Duration) -> (Vec<u8>, Duration, Duration) {
+    let (start, words) = (Instant::now(), vec![b'x'; piece]);
+    client.say([b'x'; 5000]);
+    std::thread::scope(|scope| {
+        let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+        let mut mouth = stream.try_clone().unwrap();
+        let sends = scope.spawn(move || {
+            let mut longest = Duration::ZERO;
+            while start.elapsed() < Duration::from_secs(20) && mouth.write_all(&words).is_ok() {
+                let sent = Instant::now();
+                std::thread::sleep(pause); // the test is about the rate
+                longest = longest.max(sent.elapsed());
+            }
+            longest
+        });
+        let heard = client.hear_rest();
+        let told = start.elapsed();
+        (heard, told, sends.join().unwrap())
+    })
+}
+
 #[test]
 fn endless_overlong_message_is_closed_at_the_deadline() {
-    // This pause ends a raw client's message, and is longer than any pause that a busy machine causes.
+    // A pause of this length ends a raw client's message.
+    const GAP: Duration = Duration::from_millis(900);
     let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"900ms\"");
     for (first, heard, end) in [
         ("5 10\n", "Data received\n50.0\n", "\n"),
@@ -81,28 +105,20 @@ fn endless_overlong_message_is_closed_at_the_deadline() {
         ("5 10", "Data received50.0", ""),
     ] {
         for (piece, pause) in [(100, Duration::from_millis(10)), (1 << 20, Duration::ZERO)] {
-            let mut client = daemon.tcp(MULTIPLY);
-            client.say(first);
-            client.hear(heard);
-            let (start, words) = (Instant::now(), vec![b'x'; piece]);
-            client.say([b'x'; 5000]);
-            let told = std::thread::scope(|scope| {
-                let Stream::Tcp(stream) = &client.stream else { unreachable!() };
-                let mut mouth = stream.try_clone().unwrap();
-                let sends = scope.spawn(move || {
-                    while start.elapsed() < Duration::from_secs(20) && mouth.write_all(&words).is_ok() {
-                        std::thread::sleep(pause); // the test is about the rate
-                    }
-                });
-                client.hear(format!("{TOO_LONG}{end}Error: message not finished after 1 s{end}"));
-                client.hear_end();
-                let told = start.elapsed();
-                sends.join().unwrap();
-                told
+            let in_time = (0..20).find_map(|_| {
+                let mut client = daemon.tcp(MULTIPLY);
+                client.say(first);
+                client.hear(heard);
+                let (told, after, longest) = overlong_without_end(client, piece, pause);
+                // On a busy machine the client itself makes such pauses.
+                (longest < GAP / 2).then_some((told, after))
             });
+            let (told, after) = in_time.expect("the machine is not busy for long");
+            let expected = format!("{TOO_LONG}{end}Error: message not finished after 1 s{end}");
+            assert_eq!(show(&told), show(expected.as_bytes()));
             assert!(
-                told >= Duration::from_millis(990) && told < Duration::from_secs(10),
-                "{first:?} {told:?}"
+                after >= Duration::from_millis(990) && after < Duration::from_secs(10),
+                "{first:?} {after:?}"
             );
         }
     }
