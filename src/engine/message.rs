@@ -129,7 +129,7 @@ pub enum Input<'a> {
         /// The time when everything is closed, finished or not.
         by: Timestamp,
     },
-    /// The outcome of an [`Output::Ask`], as lines for the peer.
+    /// The outcome of an [`Output::Ask`], as lines for the peer. There is one for each; the peer's messages wait until then.
     Answer {
         /// The connection that asked.
         peer: ConnectionId,

@@ -324,9 +324,7 @@ impl Engine {
                 self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, drained });
                 self.resume_all(now); // during a stop there is no rate limit
             }
-            Input::Answer { peer, lines } => {
-                self.with(now, peer, |session, shared| session.handle_answer(shared, now, lines));
-            }
+            Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Figures(figures) => {
                 self.shared.figures = Some((now, figures));
                 self.wants_figures = false;

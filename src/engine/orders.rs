@@ -28,7 +28,7 @@ impl Engine {
         };
         let line =
             outcome.map_or_else(|error| format!("{}{error}", words::ERROR), |done| format!("OK: {done}"));
-        self.with(now, by, |session, shared| session.handle_answer(shared, now, &[line]));
+        self.with(now, by, |session, _| session.handle_answer(&[line]));
     }
 
     /// Records the order and its author in the log and the transcript.

@@ -54,7 +54,8 @@ impl Client {
         self.hear(message);
     }
 
-    /// Sends this once the next message has arrived, and before reading it. Reading that late is the client's fault if it takes a gap.
+    /// Sends this once the next message has arrived, and before reading it. If that takes a gap or more,
+    /// the next [`recv_message`](Self::recv_message) allows for it.
     #[track_caller]
     pub fn say_before_reading(&mut self, bytes: impl AsRef<[u8]>) {
         if self.heard.is_empty() {

@@ -113,7 +113,7 @@ fn restart_under_a_manager_goes_unnoticed() {
 /// It may still send, and a connection that is closed with something unread is reset.
 #[test]
 fn telnet_client_that_has_ended_gets_all_its_answers_after_a_restart() {
-    const ALL: usize = 40;
+    const ALL: usize = 100;
     let test_dir = test_dir(&format!("[limits]\nmessages_per_second = 20\n{USUAL}"));
     let manager = Manager::new(&test_dir);
     let command = manager.command(&test_dir, Vec::new());
@@ -131,6 +131,42 @@ fn telnet_client_that_has_ended_gets_all_its_answers_after_a_restart() {
     let daemon = next.start(command);
     client.hear("Data received\r\n1.0\r\n".repeat(ALL - 1));
     client.hear_end();
+    daemon.stop();
+}
+
+#[test]
+fn nothing_behind_a_handover_is_carried_out() {
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
+    let mut alice = Client::member(&before, "alice");
+    let mut control = before.unix();
+    control.say("control\nsay hi\nhandover\nsay ho\nkick alice\nreload\n");
+    control.hear("OK: sent to one member\nOK\n");
+    control.hear_end();
+    assert!(before.wait().success());
+    let next = after(&before);
+    let command = manager.command(&next, manager.take_stored());
+    let daemon = next.start(command);
+    alice.hear("[teacher] hi\n");
+    alice.say("still here\n");
+    alice.hear("alice: still here\n");
+    drop(alice);
+    daemon.stop();
+}
+
+#[test]
+fn orders_that_remove_their_endpoint_are_answered() {
+    let test_dir = test_dir(USUAL);
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
+    let mut control = daemon.unix();
+    daemon.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n");
+    control.say("control\nreload\nreload\n");
+    control.half_close();
+    control.hear("OK\nOK\n");
+    control.hear_end();
     daemon.stop();
 }
 

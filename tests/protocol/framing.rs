@@ -48,9 +48,21 @@ fn has_heard_nothing(client: &mut Client) -> bool {
     outcome.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Does this again while it comes too late, which it may only because the machine is busy.
+/// Tries again while this was too slow, which only a busy machine can cause.
 fn in_time<T>(act: impl FnMut() -> Option<T>) -> T {
     std::iter::repeat_with(act).take(30).flatten().next().expect("the machine is not busy for long")
+}
+
+/// Types this, with pauses between the bytes. `last`: before the byte that was typed before. Returns whether the daemon has read each byte
+/// within a second of the one before.
+fn types(client: &mut Client, probe: &mut Probe, text: &str, last: &mut Instant) -> bool {
+    text.chars().all(|letter| {
+        std::thread::sleep(2 * GAP);
+        let typed = Instant::now();
+        client.say(letter.to_string());
+        probe.wait();
+        std::mem::replace(last, typed).elapsed() < SECOND
+    })
 }
 
 fn welcome(name: &str) -> String {
@@ -198,14 +210,10 @@ fn byte_by_byte_typing_has_five_seconds_to_end_the_line() {
         let (mut client, begun) = (daemon.tcp(MULTIPLY), Instant::now());
         client.say("5");
         pause(&mut probe, SECOND + 3 * GAP);
-        let (is_silent, complete) = (has_heard_nothing(&mut client), Instant::now());
-        for byte in [" ", "1", "0", "\n"] {
-            pause(&mut probe, 2 * GAP);
-            client.say(byte);
-        }
-        probe.wait(); // the daemon has read the last byte
+        let (is_silent, mut last) = (has_heard_nothing(&mut client), Instant::now());
         // Once the request is complete, a second of silence ends it.
-        (begun.elapsed() < 5 * SECOND && complete.elapsed() < SECOND).then_some((client, is_silent))
+        let has_typed = types(&mut client, &mut probe, " 10\n", &mut last);
+        (has_typed && begun.elapsed() < 5 * SECOND).then_some((client, is_silent))
     });
     assert!(is_silent);
     client.hear("Data received\n50.0\n");
@@ -294,16 +302,12 @@ fn typed_name_waits_for_its_line_end() {
     let (mut client, is_silent) = in_time(|| {
         let mut client = daemon.tcp(CHAT);
         client.hear(format!("{CAVE}\n"));
-        let begun = Instant::now();
-        for byte in ["b", "o", "b"] {
-            client.say(byte);
-            pause(&mut probe, 3 * GAP); // a person types
-        }
+        let mut last = Instant::now();
+        let has_typed = types(&mut client, &mut probe, "bob", &mut last);
         let is_silent = has_heard_nothing(&mut client);
-        (begun.elapsed() < SECOND).then_some((client, is_silent))
+        (has_typed && types(&mut client, &mut probe, "\n", &mut last)).then_some((client, is_silent))
     });
     assert!(is_silent);
-    client.say("\n");
     client.hear(welcome("bob") + "\n");
 }
 

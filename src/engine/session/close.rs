@@ -89,9 +89,7 @@ impl Session {
             || (shared.stop.as_ref().is_some_and(|stop| stop.drained.contains(&self.peer()))
                 && !is_stalled
                 && !self.intake.guess.holds_request()
-                && self.dialogue.report().is_none()
-                && !self.dialogue.is_telling()
-                && !self.dialogue.awaits_answer())
+                && !self.dialogue.is_answering())
     }
 }
 
@@ -231,15 +229,20 @@ impl Dialogue {
 
     fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         if self.is_serving() && self.binding.service == service && self.service() == service {
-            match self.report().is_none() && !self.is_telling() {
-                true => self.leave_withdrawn(shared, now),
-                false => self.phase = Phase::Withdrawn,
+            match self.is_answering() {
+                false => self.leave_withdrawn(shared, now),
+                true => self.phase = Phase::Withdrawn,
             }
         }
     }
 
+    /// Whether the rest of an answer is still to come: of a report, a list, or an order.
+    fn is_answering(&self) -> bool {
+        self.report().is_some() || self.is_telling() || matches!(self.state, State::Ordered)
+    }
+
     fn leave_when_withdrawn(&mut self, shared: &mut EngineState, now: Timestamp) {
-        if matches!(self.phase, Phase::Withdrawn) && self.report().is_none() && !self.is_telling() {
+        if matches!(self.phase, Phase::Withdrawn) && !self.is_answering() {
             self.leave_withdrawn(shared, now);
         }
     }
@@ -256,7 +259,7 @@ impl Dialogue {
         now: Timestamp,
         frames: Option<(u16, Option<&str>)>,
     ) {
-        if self.is_serving() && self.report().is_none() && !self.is_telling() && !self.awaits_answer() {
+        if self.is_serving() && !self.is_answering() {
             if let Some((code, error)) = frames {
                 return self.end_frames(shared, now, code, error.map(str::to_owned));
             }

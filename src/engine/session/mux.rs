@@ -1,7 +1,7 @@
 //! A session on the mux, before a service is chosen, and on the control service.
 
 use super::Session;
-use super::dialogue::{Dialogue, Phase, State};
+use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
@@ -87,39 +87,29 @@ impl Dialogue {
             }
             Ok(Command::Ask(request)) => {
                 self.note(shared, EventKind::Asked(request));
-                self.leave_to(shared, Effect::Ask(self.peer, request));
+                self.pass_on(shared, Effect::Ask(self.peer, request));
             }
-            Ok(Command::Do(order)) => self.leave_to(shared, Effect::Order(self.peer, order)),
+            Ok(Command::Do(order)) => self.pass_on(shared, Effect::Order(self.peer, order)),
             Err(error) => self.err_about(shared, ErrorKind::Command, message, error),
         }
     }
 
-    /// Leaves an order to the engine, which answers it once.
-    fn leave_to(&mut self, shared: &mut EngineState, order: Effect) {
+    /// Passes an order on. No other is taken until it is answered.
+    fn pass_on(&mut self, shared: &mut EngineState, order: Effect) {
         self.state = State::Ordered;
         shared.effects.push_back(order);
-    }
-
-    /// Whether the answer to an order is still to come.
-    pub(super) fn awaits_answer(&self) -> bool {
-        matches!(self.state, State::Ordered)
     }
 }
 
 impl Session {
-    /// Passes on the outcome of an order, and goes on with the next one.
-    pub(in crate::engine) fn handle_answer(
-        &mut self,
-        shared: &mut EngineState,
-        now: Timestamp,
-        lines: &[String],
-    ) {
-        if self.dialogue.awaits_answer() {
+    /// Tells the outcome of an order. The next one is taken in another turn, and so never after the last turn, a handover's.
+    pub(in crate::engine) fn handle_answer(&mut self, lines: &[String]) {
+        if self.is_serving() && matches!(self.dialogue.state, State::Ordered) {
             self.dialogue.state = State::Control;
-            if matches!(self.dialogue.phase, Phase::Serving) {
-                lines.iter().for_each(|line| self.dialogue.say(line));
+            lines.iter().for_each(|line| self.dialogue.say(line));
+            if self.intake.lacks_room() {
+                self.intake.give_way();
             }
-            self.resume(shared, now);
         }
     }
 }

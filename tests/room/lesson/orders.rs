@@ -5,6 +5,7 @@ use super::BRISK;
 use std::process::{Command, Stdio};
 
 use crate::harness::around::{as_user, from, is_root, outcome};
+use crate::harness::healthy::Healthy;
 use crate::harness::packets::Packets;
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
 
@@ -279,5 +280,20 @@ fn all_orders_of_one_write_are_answered_in_their_order_even_at_its_end() {
         ANSWERS[..count].iter().for_each(|answer| client.hear(answer));
         client.hear_end();
     }
+    daemon.stop();
+}
+
+#[test]
+fn thousands_of_orders_in_one_write_are_all_answered_at_their_pace() {
+    let daemon = Daemon::with(&ROOM.replace("[mux]", "[mux]\nmessages_per_second = 1000"));
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    for count in [1, 4000] {
+        let mut client = daemon.unix();
+        client.say(["control\n".to_owned(), "unmute y\n".repeat(count), "reload".to_owned()].concat());
+        client.half_close();
+        client.hear("Error: no muted member is called 'y'\n".repeat(count) + "OK\n");
+        client.hear_end();
+    }
+    assert!(healthy.end().len() > 10);
     daemon.stop();
 }
