@@ -43,7 +43,7 @@ pub fn owed<T>(daemon: Option<i32>, act: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 /// How long a thread has waited for a processor so far (the second number in /proc/PID/schedstat).
-fn queued(process: &str) -> Duration {
+pub(super) fn queued(process: &str) -> Duration {
     scheduled(process)[1]
 }
 

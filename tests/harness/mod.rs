@@ -208,11 +208,11 @@ impl Daemon {
     }
 
     pub fn tcp(&self, port: u16) -> Client {
-        Client::tcp(self.address(port))
+        Client { daemon: Some(self.pid()), ..Client::tcp(self.address(port)) }
     }
 
     pub fn unix(&self) -> Client {
-        Client::unix(&self.socket())
+        Client { daemon: Some(self.pid()), ..Client::unix(&self.socket()) }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -328,6 +328,8 @@ pub struct Client {
     heard: Vec<u8>,
     /// The time when it last sent something, or began to wait for what it received last.
     since: Instant,
+    /// The process id of the other end, if it is known.
+    daemon: Option<i32>,
 }
 
 impl Client {
@@ -352,7 +354,7 @@ impl Client {
 
     /// On any open connection, whose timeout this sets.
     pub fn on(stream: Stream) -> Client {
-        Client { stream, heard: Vec::new(), since: Instant::now() }
+        Client { stream, heard: Vec::new(), since: Instant::now(), daemon: None }
     }
 
     /// The same connection for another thread, without the bytes received so far.

@@ -12,7 +12,7 @@ pub mod websocket;
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, show};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, TIMEOUT, show};
 use ipcd::engine::message::{ConnectionId, Transport};
 use ipcd::engine::service::Service;
 use stage::Stage;
@@ -177,8 +177,9 @@ fn line_of_10_mb_gets_an_error_and_its_neighbours_answers() {
 #[test]
 fn classroom_client_gets_two_messages_in_two_recvs_200_times() {
     let daemon = Daemon::usual();
-    let mut times = 0;
+    let (mut times, begun) = (0, Instant::now());
     while times < 200 {
+        assert!(begun.elapsed() < 2 * TIMEOUT, "only {times} in time");
         let mut client = daemon.tcp(MULTIPLY);
         let start = Instant::now();
         client.say("5 10");

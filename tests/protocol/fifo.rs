@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Daemon, GREETING, show, wait_until};
+use crate::harness::{Daemon, MULTIPLY, show, wait_until};
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
@@ -164,15 +164,12 @@ fn daemon_sleeps_after_all_writers_and_readers_left() {
     }
     far.say("1 1\n"); // nobody will read the reply
     drop(far);
-    wait_until("it sleeps", || {
+    // It may be late to go to sleep, and it gives the pages of its start back once.
+    wait_until("it sleeps for a second", || {
         let before = (naps(&daemon), daemon.cpu_ticks());
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(std::time::Duration::from_secs(1));
         ((naps(&daemon), daemon.cpu_ticks()) == before).then_some(())
     });
-    // Once more, if it was only late to go to sleep.
-    let (before, ticks) = (naps(&daemon), daemon.cpu_ticks());
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    assert!(naps(&daemon) <= before + 1 && daemon.cpu_ticks() <= ticks + 1, "it is woken");
     daemon.stop();
 }
 
@@ -230,8 +227,8 @@ fn overlong_line_is_skipped() {
 #[test]
 fn unfinished_line_times_out_and_the_next_starts_afresh() {
     let daemon = Daemon::with(
-        "[limits]\nmessage_timeout = \"200ms\"\nidle_timeout = \"100ms\"\n[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n\
-         [greeting]\nlisten = [\"tcp://{ip}:9999\"]\n",
+        "[limits]\nmessage_timeout = \"200ms\"\nidle_timeout = \"100ms\"\n[multiply]\n\
+         listen = [\"fifo://{dir}/multiply\", \"tcp://{ip}:65432\"]\n",
     );
     let mut far = at(&directory(&daemon), "multiply");
     far.say("5 ");
@@ -241,9 +238,12 @@ fn unfinished_line_times_out_and_the_next_starts_afresh() {
     // The rest of an overlong line has the same timeout.
     far.say("9".repeat(5000));
     far.hear("Error: message longer than 4096 bytes\n");
-    std::thread::sleep(std::time::Duration::from_millis(600)); // the test is about the pause
-    // A daemon that is late has noticed it when it has accepted, greeted and closed a client.
-    daemon.tcp(GREETING).hear_rest();
+    // It has passed by the daemon's clock when messages that began later have timed out, one after the other.
+    for _ in 0..4 {
+        let mut later = daemon.tcp(MULTIPLY);
+        later.say("5 ");
+        later.hear_rest();
+    }
     far.say("5 10\n");
     far.hear("Data received\n50.0\n");
     daemon.stop();

@@ -3,10 +3,10 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
+use crate::harness::late::{SECOND, in_time};
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY, Probe, Stream, USUAL, wait_until};
 
 const GAP: Duration = Duration::from_millis(60);
-const SECOND: Duration = Duration::from_secs(1);
 const CAVE: &str = "Greetings from the cave! Now type your name and press enter!";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
 
@@ -46,11 +46,6 @@ fn has_heard_nothing(client: &mut Client) -> bool {
     let outcome = stream.read(&mut [0; 1024]);
     stream.set_nonblocking(false).unwrap();
     outcome.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-}
-
-/// Tries again while this was too slow, which only a busy machine can cause.
-fn in_time<T>(act: impl FnMut() -> Option<T>) -> T {
-    std::iter::repeat_with(act).take(30).flatten().next().expect("the machine is not busy for long")
 }
 
 /// Types this, with pauses between the bytes. `last`: before the byte that was typed before. Returns whether the daemon has read each byte
@@ -159,19 +154,20 @@ fn silence_after_an_incomplete_burst_sends_its_error_raw() {
 
 #[test]
 fn request_in_pieces_is_raw_once_complete_and_silent() {
-    let daemon = daemon("");
+    let daemon = unhurried();
     let mut probe = Probe::new(&daemon);
     for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
-        // On a busy machine this test itself may not run for a second. Then it tries again.
-        wait_until("the pieces are answered within a second", || {
-            let mut client = daemon.tcp(MULTIPLY);
-            for piece in pieces {
+        in_time(|| {
+            let (mut client, mut last) = (daemon.tcp(MULTIPLY), Instant::now());
+            // Each piece is read within the gap after the one before.
+            let is_quick = pieces.iter().all(|piece| {
+                let said = Instant::now();
                 client.say(piece);
                 probe.wait();
-            }
+                std::mem::replace(&mut last, said).elapsed() < UNHURRIED
+            });
             let start = Instant::now();
-            client.hear("Data received50.0");
-            (start.elapsed() < SECOND).then_some(())
+            is_quick.then(|| client.hear("Data received50.0")).filter(|()| start.elapsed() < SECOND)
         });
     }
     let mut client = daemon.tcp(MULTIPLY);
@@ -313,21 +309,26 @@ fn typed_name_waits_for_its_line_end() {
 
 #[test]
 fn end_of_file_completes_a_pending_line_only() {
-    let daemon = daemon("");
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"10s\"\n{USUAL}"));
+    // An incomplete message that lasts a second is a raw client's.
+    let ended = |port, request: &str| {
+        in_time(|| {
+            let (mut client, begun) = (daemon.tcp(port), Instant::now());
+            client.say(request);
+            client.half_close();
+            (begun.elapsed() < SECOND).then_some(client)
+        })
+    };
     for (request, reply) in [
         ("5 10", "Data received\n50.0\n".to_owned()),
         ("5", format!("Data received\n{COUNT}\n")),
         ("", String::new()),
     ] {
-        let mut client = daemon.tcp(MULTIPLY);
-        client.say(request);
-        client.half_close();
+        let mut client = ended(MULTIPLY, request);
         client.hear(&reply);
         client.hear_end();
     }
-    let mut client = daemon.tcp(CHAT);
-    client.say("a");
-    client.half_close();
+    let mut client = ended(CHAT, "a");
     client.hear(format!("{CAVE}\n{}\n", welcome("a")));
     client.hear_end();
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Daemon, MULTIPLY, Stream, show};
+use crate::harness::{Client, Daemon, MULTIPLY, Stream, TIMEOUT, show};
 
 /// Bursts closer than this belong together, and two replies are this far apart.
 const GAP: Duration = Duration::from_millis(20);
@@ -116,13 +116,14 @@ fn run_all(times: usize) {
         }
         let _stop = Stop(&is_done);
         for program in &PROGRAMS {
-            let (mut counted, mut late) = (0, 0);
+            let (mut counted, mut late, begun) = (0, 0, Instant::now());
             while counted < times {
                 match run(&daemon, program) {
                     true => counted += 1,
                     false => late += 1,
                 }
-                assert!(late < 20 + 3 * times, "{}: {late} late, {counted} in time", program.name);
+                let is_patient = late < 20 + 3 * times || begun.elapsed() < TIMEOUT;
+                assert!(is_patient, "{}: {late} late, {counted} in time", program.name);
             }
             println!(
                 "{}: {counted} in a row, {late} that were kept from their recv() or send()",

@@ -57,6 +57,8 @@ fn blocks(fd: impl AsFd) -> bool {
 #[test]
 fn pipe_is_answered_to_its_end_with_status_0() {
     let test_dir = TestDir::new();
+    // The end of the input decides what kind of client it is, however late it comes.
+    test_dir.write_config("[limits]\nraw_gap = \"10s\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     for (service, input, output) in [
         (
             "multiply",
@@ -231,6 +233,7 @@ fn socket_is_half_closed_and_gets_no_log_lines() {
 #[test]
 fn still_sending_socket_client_gets_its_last_words_without_reset() {
     let test_dir = TestDir::new();
+    test_dir.write_config("[limits]\nlinger_timeout = \"60s\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     for (mut client, end) in sockets() {
         let mut helper = on_socket(&test_dir, "multiply", end);
         client.try_say(b"GET / HTTP/1.1\r\n");

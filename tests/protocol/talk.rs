@@ -3,8 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::harness::late::{SECOND, in_time};
 use crate::harness::manager::Manager;
 use crate::harness::{BESIDE, Client, Daemon, HELLO, Stream, TALK, TestDir, USUAL, wait_until};
 use ipcd::host::fd_bundle;
@@ -46,12 +47,13 @@ fn pairs_form_in_arrival_order() {
 #[test]
 fn one_who_left_before_the_next_came_is_no_partner_after_a_pause() {
     let daemon = daemon();
-    let gone = come(&daemon);
+    let mut gone = come(&daemon);
     // The turn that took it in has ended once another one answers.
     let mut other = daemon.tcp(HELLO);
     other.say("anybody\n");
     other.hear_line();
     daemon.freeze();
+    gone.half_close(); // a child of another test may have a copy until execve(2), so a close alone may end nothing
     drop(gone);
     let mut first = daemon.tcp(TALK);
     daemon.thaw();
@@ -228,7 +230,11 @@ fn mux_talk_is_the_same_talk() {
 #[test]
 fn waiting_for_a_partner_times_out_but_a_silent_pair_does_not() {
     let daemon = Daemon::talkative(&format!("[limits]\nidle_timeout = \"3s\"\n{USUAL}{BESIDE}"));
-    let (mut one, mut other) = pair(&daemon);
+    let (mut one, mut other) = in_time(|| {
+        let begun = Instant::now();
+        let two = pair(&daemon);
+        (begun.elapsed() < 3 * SECOND).then_some(two)
+    });
     let mut alone = come(&daemon);
     alone.hear("Error: idle for 3 s\n");
     say_and_hear(&mut one, &mut other, "still here");

@@ -122,7 +122,7 @@ fn stop_says_farewell_and_close_notify() {
 
 #[test]
 fn input_that_ends_without_close_notify_is_answered_and_logged() {
-    let (daemon, config) = daemon("");
+    let (daemon, config) = daemon("[limits]\nraw_gap = \"10s\"\n");
     let mut client = TlsClient::connect(&daemon, MULTIPLY, &config);
     client.say("5 10");
     client.half_close();

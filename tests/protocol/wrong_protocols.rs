@@ -1,8 +1,9 @@
 //! Clients of other protocols: each gets one sentence that names the service, and nothing of its input is executed.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::harness::late::{SECOND, in_time};
 use crate::harness::{BESIDE, CHAT, Client, Daemon, HELLO, MULTIPLY, STATS, TALK, USUAL, not_http};
 
 const CAVE: &str = "Greetings from the cave! Now type your name and press enter!\n";
@@ -58,26 +59,30 @@ fn each_protocol_is_named_and_its_client_closed() {
 
 #[test]
 fn request_in_pieces_gets_one_answer_and_reaches_no_member() {
-    let daemon = daemon();
-    let mut ann = Client::member(&daemon, "ann");
     let requests =
         [&["GE", "T / HT", "TP/1.1\r\nHost: x\r\n\r\n"][..], &["brew ", "/", "pot HTTP/1.1", "\r\n\r\n"]];
     for pieces in requests {
-        let mut clients = SERVICES.map(|(port, ..)| daemon.tcp(port));
-        for piece in pieces {
-            for client in &mut clients {
-                client.try_say(piece.as_bytes()); // the daemon may have answered and closed already
+        let (daemon, mut ann, clients) = in_time(|| {
+            let daemon = daemon();
+            let ann = Client::member(&daemon, "ann");
+            let (mut clients, begun) = (SERVICES.map(|(port, ..)| daemon.tcp(port)), Instant::now());
+            for piece in pieces {
+                for client in &mut clients {
+                    client.try_say(piece.as_bytes()); // the daemon may have answered and closed already
+                }
+                sleep(Duration::from_millis(50)); // the test is about the pause: longer than any `raw_gap`
             }
-            sleep(Duration::from_millis(50)); // the test is about the pause: longer than any `raw_gap`
-        }
+            // A second of silence would make a message of what has come.
+            (begun.elapsed() < SECOND).then_some((daemon, ann, clients))
+        });
         for (mut client, (_, service, before)) in clients.into_iter().zip(SERVICES) {
             client.hear(format!("{before}{}", not_http(service)));
             client.hear_end();
         }
+        ann.say("quiet here\n");
+        ann.hear("ann: quiet here\n");
+        daemon.stop();
     }
-    ann.say("quiet here\n");
-    ann.hear("ann: quiet here\n");
-    daemon.stop();
 }
 
 /// The answers to a WebSocket client and a client of HTTP/2.

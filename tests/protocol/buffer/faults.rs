@@ -3,16 +3,18 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::config;
 use crate::harness::buffer::{Board, SLOTS, STEPS, Writer, post, wait};
+use crate::harness::late::{SECOND, in_time};
 use crate::harness::{Client, Daemon, wait_until};
 
 /// So that a killed writer is noticed soon.
 fn hasty(board: &Board) -> String {
-    config(board).replace("listen", "message_timeout = \"1s\"\nlisten")
+    config(board).replace("listen", "message_timeout = \"3s\"\nlisten")
 }
 
 fn children(daemon: &Daemon) -> Vec<i32> {
@@ -35,7 +37,7 @@ type Deed = fn(&Board, &Writer, &Daemon);
 
 /// Each with the reason in the log.
 const DEEDS: &[(&str, Deed)] = &[
-    ("_mutex for 1 s; perhaps it was killed", |_, writer, _| wait(&writer.mutex)),
+    ("_mutex for 3 s; perhaps it was killed", |_, writer, _| wait(&writer.mutex)),
     ("no slot is free and none is filled", |_, writer, _| (0..SLOTS).for_each(|_| wait(&writer.empty))),
     ("_full is ", |_, writer, _| {
         // The daemon cannot take anything meanwhile, whatever is posted.
@@ -145,20 +147,23 @@ fn writer_killed_at_any_step_loses_only_its_own_message() {
 
 #[test]
 fn messages_behind_a_held_mutex_are_delivered() {
-    let board = Board::new("behind");
-    let daemon = Daemon::with(&hasty(&board));
-    let mut alice = Client::member(&daemon, "alice");
-    let writer = board.open();
-    // Two messages are complete, and the mutex is not released.
-    wait(&writer.mutex);
-    for (at, text) in [(0, "first"), (1, "second")] {
-        wait(&writer.empty);
-        let mut slot = [0; 256];
-        slot[..text.len()].copy_from_slice(text.as_bytes());
-        writer.object.write_all_at(&slot, 8 + 256 * at).unwrap();
-        writer.set_index(1, at as u32 + 1);
-        post(&writer.full);
-    }
+    let (board, daemon, mut alice) = in_time(|| {
+        let board = Board::new("behind");
+        let daemon = Daemon::with(&hasty(&board));
+        let alice = Client::member(&daemon, "alice");
+        let (writer, begun) = (board.open(), Instant::now());
+        // Two messages are complete, and the mutex is not released.
+        wait(&writer.mutex);
+        for (at, text) in [(0, "first"), (1, "second")] {
+            wait(&writer.empty);
+            let mut slot = [0; 256];
+            slot[..text.len()].copy_from_slice(text.as_bytes());
+            writer.object.write_all_at(&slot, 8 + 256 * at).unwrap();
+            writer.set_index(1, at as u32 + 1);
+            post(&writer.full);
+        }
+        (begun.elapsed() < 3 * SECOND).then_some((board, daemon, alice))
+    });
     alice.hear(format!("{0}: first\n{0}: second\n{0} has left the chat.\n", board.0));
     daemon.stop();
 }

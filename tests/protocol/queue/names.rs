@@ -116,12 +116,13 @@ fn mode_follows_reloads_and_unlisted_queues_go() {
 #[test]
 fn stop_answers_what_waits_and_leaves_unread_replies() {
     let queues = Queues::new("stop");
-    let daemon = Daemon::with(&config(&queues));
+    let mut daemon = Daemon::with(&config(&queues));
     daemon.freeze();
     queues.say("5 10");
     daemon.signal(Signal::TERM);
     daemon.thaw();
-    daemon.stop();
+    assert!(daemon.wait().success());
+    daemon.wait_for_log("stopped");
     assert_eq!(queues.names(), [".out", ".lock"], "somebody may still read the reply");
     queues.hear(&["Data received", "50.0"]);
     // The next daemon knows that ipcd has created them.

@@ -190,11 +190,24 @@ impl TlsClient {
         self.heard.drain(..expected.len());
     }
 
-    /// One record, as one recv() returns it.
+    /// The content of the next record that has any, however late it is read.
     pub fn recv(&mut self) -> Vec<u8> {
-        let mut buffer = [0; 20_000];
-        let count = uninterrupted(|| self.stream.read(&mut buffer)).unwrap();
-        buffer[..count].to_vec()
+        loop {
+            let mut content = [0; 20_000];
+            match self.stream.conn.reader().read(&mut content) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return content[..read.unwrap()].to_vec(),
+            }
+            let mut record = vec![0; 5];
+            self.stream.sock.read_exact(&mut record).unwrap();
+            record.resize(5 + usize::from(u16::from_be_bytes([record[3], record[4]])), 0);
+            self.stream.sock.read_exact(&mut record[5..]).unwrap();
+            let mut rest = &record[..];
+            while !rest.is_empty() {
+                self.stream.conn.read_tls(&mut rest).unwrap();
+            }
+            self.stream.conn.process_new_packets().unwrap();
+        }
     }
 
     /// Everything up to close_notify; an end without it is an error.
