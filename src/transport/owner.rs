@@ -179,6 +179,7 @@ fn of_sockets(ranks: &HashMap<u64, u8>) -> Option<PortOwner> {
     };
     let (mut left, mut long) = (DESCRIPTORS_MAX, Vec::new());
     let mut best: Option<(u8, i32)> = None;
+    // How many were searched, and whether no other process can block it more directly.
     let mut search = |process: &Process, most: usize| {
         // Other users' descriptors are not visible, and processes may end at any time.
         let descriptors = process.fd().into_iter().flatten().flatten().take(most.min(left));
@@ -189,18 +190,30 @@ fn of_sockets(ranks: &HashMap<u64, u8>) -> Option<PortOwner> {
                 && best.is_none_or(|(before, _)| rank < before)
             {
                 best = Some((rank, process.pid));
+                if rank == 0 {
+                    break;
+                }
             }
         }
         left -= count;
-        count
+        (count, best.is_some_and(|(rank, _)| rank == 0))
     };
+    let mut is_found = false;
     for process in procfs::process::all_processes().ok()?.take(PROCESSES_MAX).flatten() {
-        if search(&process, EARLY_DESCRIPTORS) == EARLY_DESCRIPTORS {
+        let count;
+        (count, is_found) = search(&process, EARLY_DESCRIPTORS);
+        if is_found {
+            break;
+        }
+        if count == EARLY_DESCRIPTORS {
             long.push(process);
         }
     }
     for process in long {
-        search(&process, usize::MAX);
+        if is_found {
+            break;
+        }
+        (_, is_found) = search(&process, usize::MAX);
     }
     best.and_then(|(_, pid)| of_pid(pid))
 }

@@ -162,10 +162,10 @@ impl Fixture {
         // Without the healthy client's own connection, which has just ended.
         let begun = self.descriptors - 1;
         wait_until("every descriptor is back", || (self.daemon.descriptors() == begun).then_some(()));
-        let kept = self.grown();
+        let is_back = |kept: &usize| *kept < self.kept_bytes_max || is_sanitized();
+        let kept = wait_until("the memory is back", || Some(self.grown()).filter(is_back));
         eprintln!("{row}: H {}; {} KiB more than before", figures(waits), kept / 1024);
         assert!(worst.owed < HEALTHY_WAIT_MAX, "the healthy client waited: {worst:?}");
-        assert!(kept < self.kept_bytes_max || is_sanitized(), "{kept} bytes more than before");
         kept
     }
 
@@ -176,6 +176,8 @@ impl Fixture {
         let log = self.daemon.stop();
         let is_expected = |line: &str| {
             line.starts_with("info: ")
+                // When the reader of this log is late.
+                || line.ends_with("could not be written")
                 || line.contains("group ipcd does not exist")
                 || expected.iter().any(|text| line.contains(text))
         };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::fixture::{Chance, Fixture, Healthy, answered, effort, step_back};
 use crate::harness::around::{Helper, failure, stale_socket};
+use crate::harness::late::in_time;
 use crate::harness::manager::Manager;
 use crate::harness::queues::Queues;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
@@ -264,36 +265,52 @@ fn restarts_under_a_manager_refuse_and_reset_nobody() {
     );
 }
 
+/// Stops a daemon for longer than every timeout, and returns the longest wait after that. `None`: this test itself took so long that
+/// the timeouts have passed without it.
+fn waits_after_a_pause(clients: usize, timeout: Duration, pause: Duration) -> Option<Duration> {
+    let seconds = timeout.as_secs();
+    let daemon = Daemon::with(&format!(
+        "[limits]\nmessage_timeout = \"{seconds}s\"\nidle_timeout = \"{seconds}s\"\n{USUAL}"
+    ));
+    let begun = Instant::now();
+    let mut begun_by: Vec<Client> = (0..clients).map(|_| daemon.tcp(MULTIPLY)).collect();
+    // All at once, because on a busy machine each takes its time.
+    begun_by.iter_mut().for_each(|client| _ = client.try_say(b"5 10\n5 "));
+    begun_by.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
+    let mut alice = Client::member(&daemon, "alice");
+    daemon.freeze();
+    let before = begun.elapsed();
+    // This does not wait for anything: more time than every timeout must pass.
+    std::thread::sleep(pause);
+    let thawed = Instant::now();
+    daemon.thaw();
+    answered(&mut daemon.tcp(MULTIPLY)); // it is served before the others continue
+    begun_by.iter_mut().for_each(|client| _ = client.try_say(b"10\n"));
+    let said = alice.try_say(b"still here\n");
+    answered(&mut daemon.tcp(MULTIPLY)); // the daemon has read all that
+    // The daemon counts a tenth of a second of the pause.
+    if !said || before + thawed.elapsed() + Duration::from_millis(200) >= timeout {
+        return None;
+    }
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    begun_by.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
+    alice.hear("alice: still here\n");
+    let waits = healthy.end();
+    drop((begun_by, alice));
+    let log = daemon.stop();
+    assert!(!log.iter().any(|line| line.contains("not finished") || line.contains("idle for")), "{log:#?}");
+    waits.last().copied()
+}
+
 #[test]
 fn suspended_daemon_times_nobody_out() {
     // A busy machine takes a while to serve them all before and after.
-    let (clients, timeout, pause) = effort((50, "3s", 4_500), (200, "15s", 30_000));
-    let daemon = Daemon::with(&format!(
-        "[limits]\nmessage_timeout = \"{timeout}\"\nidle_timeout = \"{timeout}\"\n{USUAL}"
-    ));
-    let mut begun: Vec<Client> = (0..clients).map(|_| daemon.tcp(MULTIPLY)).collect();
-    // All at once, because on a busy machine each takes its time.
-    begun.iter_mut().for_each(|client| client.say("5 10\n5 "));
-    begun.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
-    let mut alice = Client::member(&daemon, "alice");
-    daemon.freeze();
-    // This does not wait for anything: more time than every timeout must pass.
-    std::thread::sleep(Duration::from_millis(pause));
-    daemon.thaw();
-    answered(&mut daemon.tcp(MULTIPLY)); // it is served before the others continue
-    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
-    begun.iter_mut().for_each(|client| client.say("10\n"));
-    begun.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
-    alice.say("still here\n");
-    alice.hear("alice: still here\n");
-    let waits = healthy.end();
-    drop((begun, alice));
-    let log = daemon.stop();
-    assert!(!log.iter().any(|line| line.contains("not finished") || line.contains("idle for")), "{log:#?}");
+    let (clients, timeout, pause) = effort((50, 3, 4_500), (200, 15, 30_000));
+    let (timeout, pause) = (Duration::from_secs(timeout), Duration::from_millis(pause));
+    let worst = in_time(|| waits_after_a_pause(clients, timeout, pause));
     eprintln!(
-        "stood still for {pause} ms: nobody timed out of {}; H {:.0?} at worst after it",
-        clients + 1,
-        waits.last().unwrap()
+        "stood still for {pause:?}: nobody timed out of {}; H {worst:.0?} at worst after it",
+        clients + 1
     );
 }
 

@@ -14,21 +14,29 @@ const INFO: &str = "INFO {\"headers\":true,\"jetstream\":true,\"max_payload\":10
 fn serve(server: impl Fn(TcpStream) + Send + 'static) -> (Daemon, JoinHandle<()>) {
     let test_dir = TestDir::new();
     let listener = TcpListener::bind((test_dir.ip, 4222)).unwrap();
+    let thread = std::thread::spawn(move || server_of(listener, server));
     let daemon = test_dir.serve(
         "[nats]\nservers = [\"nats://{ip}:4222\"]\n[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n\
          [chat]\nroom = \"class\"\nlisten = [\"tcp://{ip}:33000\"]\n",
     );
-    let thread = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(INFO.as_bytes()).unwrap();
-        // CONNECT and PING, and nothing more is read.
-        let mut said = BufReader::new(&stream).lines();
-        assert!(said.next().unwrap().unwrap().starts_with("CONNECT {"));
-        assert_eq!(said.next().unwrap().unwrap(), "PING");
-        stream.write_all(b"PONG\r\n").unwrap();
-        server(stream);
-    });
     (daemon, thread)
+}
+
+/// Takes connections until one says CONNECT and PING: the daemon leaves a server that is late.
+fn server_of(listener: TcpListener, server: impl Fn(TcpStream)) {
+    let mut stream = loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Nothing more is read.
+        let mut said = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+        if stream.write_all(INFO.as_bytes()).is_ok()
+            && said.next().is_some_and(|line| line.starts_with("CONNECT {"))
+            && said.next().is_some_and(|line| line == "PING")
+        {
+            break stream;
+        }
+    };
+    stream.write_all(b"PONG\r\n").unwrap();
+    server(stream);
 }
 
 /// The daemon answers others, and has not grown much.

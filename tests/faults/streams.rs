@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::fixture::{Chance, Fixture, answered, effort, is_full, owed, step_back};
+use crate::harness::late::in_time;
 use crate::harness::{
     BESIDE, CHAT, Client, HELLO, MULTIPLY, Probe, TIMEOUT, USUAL, is_sanitized, not_http, wait_until,
 };
@@ -41,10 +42,9 @@ fn repeated_connect_and_reset_leaks_nothing() {
     fixture.end(&format!("{} connections reset", 4 * each));
 }
 
-#[test]
-fn slow_writers_time_out_and_one_that_finishes_is_answered() {
-    let (count, seconds) = effort((200, 3), (1_000, 30));
-    let fixture = Fixture::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
+/// Clients of which each sends one byte a second, until told to stop, and one that sends an LF in time. Returns when they were told, after
+/// they began. `None`: this process was too late for the one that finishes.
+fn told_after(fixture: &Fixture, count: usize, seconds: u64) -> Option<Duration> {
     let mut finishing = fixture.tcp(MULTIPLY);
     answered(&mut finishing);
     let begun = Instant::now();
@@ -53,33 +53,41 @@ fn slow_writers_time_out_and_one_that_finishes_is_answered() {
         client.say("5 10\n1"); // a line client from the first burst on
         client.hear(REPLIES);
     }
-    let lateness = std::thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                step_back();
-                // Each sends one byte a second, until told to stop; the last byte in time is an LF.
-                for second in 1..seconds {
-                    std::thread::sleep(
-                        (begun + Duration::from_secs(second)).saturating_duration_since(Instant::now()),
-                    );
-                    slow.iter_mut().for_each(|client| _ = client.try_say(b"1"));
-                    finishing.say("1");
-                }
-                finishing.say(" 2\n");
-                let product = "1".repeat(seconds as usize - 1).parse::<f64>().unwrap() * 2.0;
-                finishing.hear("Data received\n");
-                assert_eq!(finishing.hear_line().parse(), Ok(product));
-                let error = format!("Error: message not finished after {seconds} s\n");
-                slow.iter_mut().for_each(|client| client.hear(&error));
-                begun.elapsed()
-            })
-            .join()
-            .unwrap()
-    });
+    let told = std::thread::scope(|scope| {
+        let sends = || {
+            step_back();
+            let mut first = None;
+            for second in 1..seconds {
+                let due = begun + Duration::from_secs(second);
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                slow.iter_mut().for_each(|client| _ = client.try_say(b"1"));
+                first.get_or_insert_with(Instant::now);
+                _ = finishing.try_say(b"1");
+            }
+            let is_said = finishing.try_say(b" 2\n");
+            if !is_said || first?.elapsed() >= Duration::from_secs(seconds) {
+                return None;
+            }
+            let product = "1".repeat(seconds as usize - 1).parse::<f64>().unwrap() * 2.0;
+            finishing.hear("Data received\n");
+            assert_eq!(finishing.hear_line().parse(), Ok(product));
+            let error = format!("Error: message not finished after {seconds} s\n");
+            slow.iter_mut().for_each(|client| client.hear(&error));
+            Some(begun.elapsed())
+        };
+        scope.spawn(sends).join().unwrap()
+    })?;
     slow.iter_mut().for_each(Client::hear_end);
-    assert!(lateness >= Duration::from_secs(seconds), "the deadline counts from the message's first byte");
-    drop((slow, finishing));
-    fixture.end(&format!("{count} slow writers, all told {:.1?} after they began", lateness));
+    Some(told)
+}
+
+#[test]
+fn slow_writers_time_out_and_one_that_finishes_is_answered() {
+    let (count, seconds) = effort((200, 3), (1_000, 30));
+    let fixture = Fixture::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
+    let told = in_time(|| told_after(&fixture, count, seconds));
+    assert!(told >= Duration::from_secs(seconds), "the deadline counts from the message's first byte");
+    fixture.end(&format!("{count} slow writers, all told {told:.1?} after they began"));
 }
 
 #[test]
@@ -139,7 +147,7 @@ fn firehose_is_answered_in_order() {
 #[test]
 fn reply_arrives_whole_while_the_client_still_sends() {
     let (count, workers) = (effort(1_000, 10_000), 8);
-    let fixture = Fixture::with(&format!("{USUAL}{BESIDE}"));
+    let fixture = Fixture::with(&format!("[limits]\nlinger_timeout = \"1min\"\n{USUAL}{BESIDE}"));
     let whole = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..workers {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use super::Client;
+use super::{Client, show};
 
 /// The time between two requests: a hundred a second.
 const PACE: Duration = Duration::from_millis(10);
@@ -80,12 +80,15 @@ impl Healthy {
             let (begun, mut waits) = (Instant::now(), Vec::new());
             while waits.is_empty() || !until.load(Ordering::Relaxed) {
                 let number = waits.len();
+                let request = format!("{number} 2\n");
+                let expected = format!("Data received\n{}.0\n", number * 2);
+                let mut answer = Vec::with_capacity(expected.len());
                 let [ran_before, queued_before] = sums();
                 let asked = Instant::now();
-                client.say(format!("{number} 2\n"));
-                client.hear(format!("Data received\n{}.0\n", number * 2));
+                client.ask(request.as_bytes(), expected.as_bytes(), &mut answer);
                 let whole = asked.elapsed();
                 let [ran, queued] = sums();
+                assert_eq!(show(&answer), show(expected.as_bytes()));
                 let owed = whole.saturating_sub(queued.saturating_sub(queued_before));
                 waits.push(Wait { asked, whole, owed, ran: ran.saturating_sub(ran_before) });
                 let next = begun + PACE * (number as u32 + 1);

@@ -179,8 +179,13 @@ fn restart_with_a_wider_address_releases_the_stored_one() {
     let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     test_dir.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
     // The manager keeps its copies until the daemon removes them.
-    let stored = manager.copy_stored();
-    let after = test_dir.start_with(&manager, stored);
+    let go = test_dir.directory.path().join("go");
+    let wait =
+        format!("export LISTEN_PID=$$; until [ -e {} ]; do sleep 0.01; done; exec \"$@\"", go.display());
+    let command = manager.command_by(&wait, &test_dir, manager.copy_stored());
+    let after = test_dir.begin(command); // this process has closed its copies now
+    std::fs::write(go, "").unwrap();
+    after.wait_for_log("is ready");
     alice.say("still here\n");
     alice.hear("alice: still here\n");
     let mut other = Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

@@ -86,7 +86,7 @@ fn later_lines_of_a_member_carry_its_name() {
 
 #[test]
 fn peer_text_cannot_end_a_line_or_control_the_terminal() {
-    let daemon = Daemon::talkative(USUAL);
+    let daemon = Daemon::talkative(&format!("[limits]\nlinger_timeout = \"1min\"\n{USUAL}"));
     let mut greeted = daemon.tcp(GREETING);
     greeted.say(b"Hi\x1b[2J\r\ninfo: forged\xff\xe2\x80\xae\n");
     greeted.hear_rest();
@@ -187,8 +187,10 @@ fn flood_from_one_address_hides_no_other() {
                 };
                 expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));
             }
-            let seen = daemon.log().len();
-            daemon.wait_for_log_since(seen, "more lines suppressed"); // the next second has begun
+            let last = expected.last().unwrap();
+            daemon.wait_for_log(last);
+            let seen = daemon.log().iter().position(|line| line.contains(last.as_str())).unwrap();
+            daemon.wait_for_log_since(seen, "more lines suppressed"); // the second of that line is over
         }
         is_over.store(true, Ordering::Relaxed);
     });

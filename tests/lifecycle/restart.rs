@@ -28,7 +28,7 @@ fn manager_gets_ready_reloading_status_watchdog_and_stopping() {
     let test_dir = test_dir(USUAL);
     let manager = Manager::new(&test_dir);
     let mut command = manager.command(&test_dir, Vec::new());
-    command.env("WATCHDOG_USEC", "300000");
+    command.env("WATCHDOG_USEC", "3000000");
     let daemon = test_dir.start(command);
     manager.wait_for("READY=1");
     manager.wait_for("WATCHDOG=1");
