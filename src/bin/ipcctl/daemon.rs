@@ -111,6 +111,11 @@ impl Conversation {
         Ok(Conversation { is_json: self.is_json, ..again })
     }
 
+    /// Whether it has selected the service by name.
+    pub(crate) fn has_chosen(&self) -> bool {
+        self.is_mux
+    }
+
     /// The same for a service that sends JSON.
     pub(crate) fn in_json(mut self) -> Conversation {
         self.is_json = true;

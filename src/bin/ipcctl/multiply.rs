@@ -5,6 +5,7 @@ use clap::Args;
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 use ipcd::engine::number;
+use ipcd::engine::service::multiply::RequestError;
 use ipcd::engine::text::{is_empty, quote};
 use rustix::event::PollFlags;
 use serde_json::json;
@@ -83,6 +84,11 @@ fn is_operator(word: &str) -> bool {
     matches!(word, "+" | "-" | "*" | "/" | "//" | "%" | "**")
 }
 
+fn are_numbers(request: &str) -> bool {
+    let words: Vec<&str> = request.split_whitespace().collect();
+    matches!(words[..], [left, .., right] if [left, right].iter().all(|word| number::parse(word).is_some()))
+}
+
 fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(options, &MULTIPLY)?;
     daemon.say(request);
@@ -93,6 +99,13 @@ fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), Cli
     let mut replies = Replies::default();
     while let Some(line) = daemon.hear()? {
         if let Some(answer) = replies.handle(line, &daemon)? {
+            // Our request has two numbers, so this is about the service's name before it.
+            if daemon.has_chosen() && are_numbers(request) && answer == Err(RequestError::Count.to_string()) {
+                let endpoint = &daemon.endpoint;
+                return Err(CliError::Failed(format!(
+                    "{endpoint}: this socket serves only multiply; add --direct"
+                )));
+            }
             if json || answer.is_ok() {
                 output::print(&shown(request, &answer, json))?;
             }

@@ -268,3 +268,18 @@ fn bench_measures_multiply_or_says_what_is_there() {
     }
     daemon.stop();
 }
+
+#[test]
+fn socket_with_another_name_that_serves_only_multiply_is_told() {
+    let daemon = Daemon::with("[multiply]\nlisten = [\"unix://{dir}/m.sock\", \"unixseq://{dir}/m.seq\"]\n");
+    for endpoint in ["unix://{dir}/m.sock", "unixseq://{dir}/m.seq"] {
+        let to = reach(&daemon, endpoint);
+        let said = ipcctl(&with(&to, &["multiply", "5", "*", "10"]));
+        let expected = format!("ipcctl: {}: this socket serves only multiply; add --direct\n", to[1]);
+        assert_eq!((said.status.code(), text(&said.stderr)), (Some(1), &expected[..]));
+        assert_eq!(text(&ipcctl(&with(&to, &["--direct", "multiply", "5", "10"])).stdout), "50.0\n");
+        let wrong = ipcctl(&with(&to, &["--direct", "multiply", "5", "x"]));
+        assert_eq!(text(&wrong.stderr), "ipcctl: not a number: 'x'\n");
+    }
+    daemon.stop();
+}
