@@ -17,6 +17,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::harness::logged::assert_without_numbers;
 use crate::harness::{Daemon, USUAL};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 fn ipcctl(arguments: &[&str]) -> Output {
@@ -235,12 +236,20 @@ fn closed_output_ends_the_client_without_further_events() {
     for arguments in
         [&["watch"][..], &["chat", "--name", "ann"], &["talk"], &["status"], &["multiply", "6", "7"]]
     {
+        let (reader, output) = std::io::pipe().unwrap();
+        drop(reader);
+        // A child that another test starts may have a copy of the reader until execve(2).
+        crate::harness::wait_until("nobody reads", || {
+            let mut ready = [PollFd::new(&output, PollFlags::OUT)];
+            poll(&mut ready, Some(&Timespec::default())).unwrap();
+            ready[0].revents().contains(PollFlags::ERR).then_some(())
+        });
         let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
             .args(["--to", &to])
             .args(arguments)
             // It stays open: ipcctl ends for another reason.
             .stdin(Stdio::piped())
-            .stdout(std::io::pipe().unwrap().1) // its reader is gone from the start
+            .stdout(output) // its reader is gone from the start
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

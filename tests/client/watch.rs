@@ -162,7 +162,7 @@ fn single_read_hint_names_the_second_reply() {
 #[test]
 fn raw_client_leaving_between_two_replies_gets_the_same_hint() {
     let daemon =
-        Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"2s\"\nframing = \"raw\"\n[greeting]"));
+        Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\nframing = \"raw\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10");

@@ -256,6 +256,18 @@ pub fn free_port() -> u16 {
     candidates.into_iter().find(is_free).expect("a port below the kernel's own is free")
 }
 
+/// Waits until nobody receives datagrams at an address whose socket was closed. A child that another test starts may have a copy
+/// of it until execve(2).
+pub fn deserted(address: std::net::SocketAddr) {
+    let probe = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    probe.connect(address).expect("an address of loopback");
+    probe.set_read_timeout(Some(std::time::Duration::from_millis(20))).expect("a timeout");
+    wait_until("nobody receives", || {
+        let refused = probe.send(b"?").and_then(|_| probe.recv(&mut [0])).err()?;
+        (refused.kind() == std::io::ErrorKind::ConnectionRefused).then_some(())
+    });
+}
+
 /// The socket of a server that is gone. A child that another test starts may have a copy of it until execve(2), so this waits until
 /// nobody listens.
 pub fn stale_socket(path: &std::path::Path) {

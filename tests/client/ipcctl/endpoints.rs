@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ipcctl, ipcctl_with, text};
+use crate::harness::around::deserted;
 use crate::harness::interrupted::uninterrupted;
 use crate::harness::queues::Queues;
 use crate::harness::{Daemon, TestDir, wait_until};
@@ -75,10 +76,12 @@ fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
 fn lost_and_refused_datagrams_have_their_exit_status() {
     // On an address of its own, so that no other test takes the port when it is free.
     let silent = UdpSocket::bind((TestDir::new().ip, 0)).unwrap();
-    let to = format!("udp://{}", silent.local_addr().unwrap());
+    let address = silent.local_addr().unwrap();
+    let to = format!("udp://{address}");
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(75), "{output:?}");
     drop(silent);
+    deserted(address);
     let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
 }

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{ipcctl, text};
 use crate::harness::around::{in_namespaces, may_unshare, outcome};
-use crate::harness::{Daemon, TestDir};
+use crate::harness::{Daemon, TestDir, wait_until};
 
 /// ipcctl with these files for name lookups.
 fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
@@ -64,7 +64,7 @@ fn host_name_is_resolved_and_every_address_tried() {
         let begun = Instant::now();
         let output = among(&hosts, resolver, &["--to", to, "multiply", "5", "10"]);
         assert_eq!((text(&output.stdout), text(&output.stderr)), ("50.0\n", ""), "{hosts} {to}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{hosts}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{hosts}: {:?}", begun.elapsed());
     }
     daemon.stop();
 }
@@ -100,7 +100,7 @@ fn unreachable_host_is_one_error_line_in_time() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{to}: {said}");
         assert!(said.contains(says) && said.lines().count() == 1, "{said}");
-        assert!(begun.elapsed() < Duration::from_secs(12), "{to}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(25), "{to}: {:?}", begun.elapsed());
     }
     // Without a name server, the name is unknown at once.
     let nowhere = TestDir::new().ip;
@@ -137,6 +137,8 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         let listener = TcpListener::bind((TestDir::new().ip, 0)).unwrap();
         listener.local_addr().unwrap()
     };
+    // A child that another test starts may have a copy of the listener until execve(2).
+    wait_until("nobody listens", || TcpStream::connect(free).is_err().then_some(()));
     let to = format!("tcp://{free}");
     let output = ipcctl(&["--to", &to, "multiply", "5", "10"]);
     assert_eq!(text(&output.stderr), format!("ipcctl: no ipcd at {to}: connection refused\n"));

@@ -1,6 +1,7 @@
 //! Every screen at three sizes: the usual one, a large one, and that of a small window.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, STATS, USUAL, wait_until};
@@ -36,7 +37,8 @@ fn chat_screen_fits_every_size() {
         assert_eq!(&shown[at][5..10], " bob:", "{shown:#?}");
         let is_broken = shown[at + 1].starts_with("      ");
         assert_eq!(is_broken, width < 80, "{shown:#?}");
-        drop(bob);
+        bob.say("{quit}\n");
+        bob.hear_until_gone(); // so that its name is free
         leave(pty, "\x04");
         daemon.wait_for_log("joined as bob");
     }
@@ -77,7 +79,8 @@ fn watch_screen_fits_every_size() {
         pty.see("watch | all | ");
         let shown = pty.see("nothing has happened yet");
         assert!(shown[0].contains("nothing has happened yet"), "{shown:#?}");
-        // The user's own tools are no clients.
+        // The user's own tools are no clients. For a second they have time to show that they are tools.
+        let begun = Instant::now();
         for arguments in [&["status"][..], &["class", "--once"], &["top", "--once"], &["say", "hello"]] {
             let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
             assert!(command.args(["--to", &to]).args(arguments).output().unwrap().status.success());
@@ -90,6 +93,7 @@ fn watch_screen_fits_every_size() {
             let last = rows(screen)[usize::from(height) - 3].clone();
             last.ends_with("'3,14''") && !last.contains("error reply")
         });
+        let spent = begun.elapsed();
         let last = usize::from(height) - 1;
         assert!(shown[last].starts_with(" q: quit | p: pause | f: filter"), "{shown:#?}");
         assert_eq!(shown[last].ends_with("look back"), width >= 80, "{shown:#?}");
@@ -101,11 +105,18 @@ fn watch_screen_fits_every_size() {
             let (begun, hint) = (at("message '1111"), at("hint:"));
             assert!(shown[begun..=hint].iter().all(|row| has_time(row)), "{shown:#?}");
             assert!(shown[begun].ends_with(if width == 80 { "111…" } else { "111…'" }), "{shown:#?}");
-            assert!(!shown.iter().any(|row| row.contains("mux") || row.contains("stats")), "{shown:#?}");
+            let is_of_tool = |row: &String| row.contains("mux") || row.contains("stats");
+            assert!(
+                !shown.iter().any(is_of_tool) || spent >= Duration::from_secs(1),
+                "{spent:?}: {shown:#?}"
+            );
         }
         let is_row = |row: &String| row.is_empty() || has_time(row) || row.starts_with("         ");
         assert!(shown[..last - 1].iter().all(is_row), "{shown:#?}");
         leave(pty, "q");
+        // The next screen must not show its end.
+        client.half_close();
+        client.hear_end();
     }
     daemon.stop();
 }

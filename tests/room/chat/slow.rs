@@ -129,7 +129,9 @@ fn hundred_nonreaders_of_1000_cost_the_others_no_line() {
 
 #[test]
 fn slow_member_is_closed_after_whole_lines() {
-    let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
+    // Both have time to read what is left, however late this test comes to it.
+    let limits = "[limits]\nlinger_timeout = \"10min\"\n";
+    let daemon = Daemon::with(&format!("{limits}{}", USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\"")));
     let mut deaf = deaf_member(&daemon, "deaf");
     let mut raw = raw_member(Client::of(deaf_socket(&daemon)), "raw");
     let mut speaker = Client::member(&daemon, "speaker");
