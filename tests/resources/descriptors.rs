@@ -39,8 +39,10 @@ fn filled(daemon: &Daemon, connections: usize) -> Vec<Client> {
 }
 
 fn highest_descriptor(daemon: &Daemon) -> usize {
-    let all = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap();
-    all.map(|it| it.unwrap().file_name().into_string().unwrap().parse().unwrap()).max().unwrap()
+    let all = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().flatten();
+    // Without those of /proc, which it opens for a moment when it has come to rest.
+    let stays = all.filter(|one| std::fs::read_link(one.path()).is_ok_and(|to| !to.starts_with("/proc")));
+    stays.map(|one| one.file_name().into_string().unwrap().parse().unwrap()).max().unwrap()
 }
 
 /// A daemon that may have 128 descriptors.
