@@ -43,7 +43,11 @@ fn welcome(name: &str) -> String {
 /// The usual services with a longer gap: even if the machine stops a tool for a moment, its end of input directly follows its last
 /// bytes, and its second recv() is in time.
 fn daemon() -> Daemon {
-    Daemon::talkative(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}"))
+    daemon_with_gap("300ms")
+}
+
+fn daemon_with_gap(gap: &str) -> Daemon {
+    Daemon::talkative(&format!("[limits]\nraw_gap = \"{gap}\"\n{USUAL}"))
 }
 
 // ---- the tools

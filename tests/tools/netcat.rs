@@ -4,16 +4,20 @@ use std::process::Command;
 
 use crate::harness::program::{Program, command};
 use crate::harness::{CHAT, Daemon, GREETING, MULTIPLY, TestDir};
-use crate::{CAVE, WORDS, daemon, exchange, nc, welcome};
+use crate::{CAVE, WORDS, daemon, daemon_with_gap, exchange, nc, welcome};
 
 /// Every tool on a TCP port, with the option that passes on the end of its input.
 fn at_port(daemon: &Daemon, port: u16) -> [Command; 5] {
+    at_port_reading(daemon, port, "30")
+}
+
+/// The same; after the end of either direction, socat continues with the other one for so many seconds.
+fn at_port_reading(daemon: &Daemon, port: u16, seconds: &str) -> [Command; 5] {
     let (ip, number) = (daemon.ip.to_string(), port.to_string());
     [
         nc(&["-N", &ip, &number]),
         command("ncat", [&ip, &number]),
-        // -t: how long it reads after the end of its input.
-        command("socat", ["-t", "2", "-", &format!("TCP:{ip}:{port}")]),
+        command("socat", ["-t", seconds, "-", &format!("TCP:{ip}:{port}")]),
         command("busybox", ["nc", &ip, &number]),
         command("toybox", ["nc", &ip, &number]),
     ]
@@ -25,7 +29,7 @@ fn at_socket(daemon: &Daemon) -> [Command; 3] {
     [
         nc(&["-NU", &path]),
         command("ncat", ["-U", &path]),
-        command("socat", ["-t", "2", "-", &format!("UNIX-CONNECT:{path}")]),
+        command("socat", ["-t", "30", "-", &format!("UNIX-CONNECT:{path}")]),
     ]
 }
 
@@ -60,12 +64,13 @@ fn tools_that_do_not_pass_on_the_end_are_answered_before_they_leave() {
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn socat_connects_a_session_over_socket_or_pipes() {
     let test_dir = TestDir::new();
-    test_dir.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
+    test_dir.write_config("[limits]\nraw_gap = \"10s\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), test_dir.config_file());
     let session = format!("{ipcd} --config {} --stdio multiply", config.display());
     // If standard error were passed through, it would be lost in the conversation.
     for how in ["", ",pipes", ",pty,rawer", ",stderr"] {
-        let tool = command("socat", ["-t", "2", "-", &format!("EXEC:{session}{how}")]);
+        // With pipes it does not see the end of the session, and waits all this time.
+        let tool = command("socat", ["-t", "8", "-", &format!("EXEC:{session}{how}")]);
         if how.contains("pty") {
             let mut tool = Program::start(tool);
             tool.say("5 10\n");
@@ -79,7 +84,8 @@ fn socat_connects_a_session_over_socket_or_pipes() {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn last_line_without_a_line_end_is_answered() {
-    let daemon = daemon();
+    // The end of the input ends the message; on a busy machine it comes a while after the last bytes.
+    let daemon = daemon_with_gap("10s");
     for tool in at_port(&daemon, MULTIPLY).into_iter().chain(at_socket(&daemon)) {
         exchange(tool, "5 10", "Data received\n50.0\n");
     }
@@ -143,7 +149,7 @@ fn every_tool_chats_by_line() {
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn every_tool_chats_without_line_ends_and_is_reset() {
     let daemon = daemon();
-    for tool in at_port(&daemon, CHAT) {
+    for tool in at_port_reading(&daemon, CHAT, "2") {
         let mut tool = Program::start(tool);
         tool.hear(CAVE);
         tool.say("alice");

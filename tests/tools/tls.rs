@@ -9,6 +9,11 @@ use crate::{WORDS, exchange};
 
 /// The usual services with TLS, and the file of their authority.
 fn daemon() -> (Daemon, String) {
+    daemon_with_gap("300ms")
+}
+
+/// The same with another gap.
+fn daemon_with_gap(gap: &str) -> (Daemon, String) {
     let (test_dir, authority) = (TestDir::new(), Authority::new());
     let file = |name: &str| test_dir.directory.path().join(name);
     let ip = test_dir.ip.to_string();
@@ -17,8 +22,9 @@ fn daemon() -> (Daemon, String) {
     write(&file("key.pem"), &key);
     write(&file("ca.pem"), &authority.pem());
     let ca = file("ca.pem").to_str().unwrap().to_owned();
-    let tls = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n[limits]\nraw_gap = \"300ms\"\n";
-    test_dir.write_config(&format!("{tls}{}", USUAL.replace("tcp://", "tls://")));
+    let tls = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n";
+    test_dir
+        .write_config(&format!("{tls}[limits]\nraw_gap = \"{gap}\"\n{}", USUAL.replace("tcp://", "tls://")));
     let command = test_dir.command();
     (test_dir.start(command), ca)
 }
@@ -26,12 +32,13 @@ fn daemon() -> (Daemon, String) {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn ncat_and_socat_are_answered_over_tls() {
-    let (daemon, ca) = daemon();
+    // The end of the input ends the last message, however late it comes.
+    let (daemon, ca) = daemon_with_gap("10s");
     let at = |port: u16| {
         let (ip, number) = (daemon.ip.to_string(), port.to_string());
         [
             command("ncat", ["--ssl", &ip, &number]),
-            command("socat", ["-t", "2", "-", &format!("OPENSSL:{ip}:{port},cafile={ca}")]),
+            command("socat", ["-t", "30", "-", &format!("OPENSSL:{ip}:{port},cafile={ca}")]),
         ]
     };
     for tool in at(MULTIPLY) {
@@ -73,7 +80,7 @@ fn python_hears_two_messages_and_the_end() {
         print(s.recv(1024), s.recv(1024))\n\
         s = connect(9999)\n\
         print(s.recv(1024), s.recv(1024))\n";
-    let (daemon, ca) = daemon();
+    let (daemon, ca) = daemon_with_gap("1s");
     let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
     let tool: Command = command("python3", ["-c", CODE, &ip, &port, &ca]);
     let expected = "b'Data received' b'50.0'\nb'Message received. Thank you for connecting\\r\\n' b''\n";
@@ -84,7 +91,8 @@ fn python_hears_two_messages_and_the_end() {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn gnutls_of_every_version_trusts_the_certificate_and_hears_the_end() {
-    let (daemon, ca) = daemon();
+    // The end of the input ends the last message, however late it comes.
+    let (daemon, ca) = daemon_with_gap("10s");
     let at = |port: u16, version: &str| {
         let (ip, port) = (daemon.ip.to_string(), port.to_string());
         let priority = format!("--priority=NORMAL:-VERS-ALL:+VERS-{version}");

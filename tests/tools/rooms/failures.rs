@@ -220,7 +220,7 @@ fn daemon_that_is_killed_takes_its_members_out_at_one_place() {
     let took: Vec<Duration> = took.collect();
     println!("daemon killed: its members left after {took:?}");
     // 30 to 40 s, as the simulation's clock shows exactly; here, the processors may be busy.
-    assert!(took.iter().all(|took| (29.0..60.0).contains(&took.as_secs_f64())), "{took:?}");
+    assert!(took.iter().all(|took| (29.0..90.0).contains(&took.as_secs_f64())), "{took:?}");
     drop((doomed, gone));
     check(&server, &mut all);
 }

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::server::{ANSWER, PORT};
+use crate::harness::{TIMEOUT, wait_until};
 
 pub struct Nats {
     stream: BufReader<TcpStream>,
@@ -17,7 +18,9 @@ pub struct Nats {
 
 impl Nats {
     pub fn connect(ip: Ipv4Addr, connect: &Value) -> Nats {
-        Nats::try_connect(ip, connect).expect("a server that answers")
+        let nats = wait_until("a server that answers", || Nats::try_connect(ip, connect));
+        nats.stream.get_ref().set_read_timeout(Some(TIMEOUT)).unwrap();
+        nats
     }
 
     pub fn try_connect(ip: Ipv4Addr, connect: &Value) -> Option<Nats> {
@@ -71,7 +74,7 @@ impl Nats {
     }
 
     pub fn request(&mut self, subject: &str, payload: &str) -> Value {
-        self.try_request(subject, payload).unwrap_or_else(|| panic!("no answer to {subject}"))
+        wait_until(&format!("an answer to {subject}"), || self.try_request(subject, payload))
     }
 
     /// The room's lines in the log of a house, in the form in which members hear them.
