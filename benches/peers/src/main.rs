@@ -26,7 +26,7 @@ mod workload;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -311,6 +311,21 @@ fn measure_tls(
     Ok(())
 }
 
+/// Waits until the connections of earlier workloads have given their ports back, a minute after their end (TIME_WAIT, tcp(7)). What
+/// follows needs many, and chooses none itself.
+fn wait_for_ports() {
+    const FEW: usize = 1000;
+    let in_time_wait = || {
+        let table = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+        let count = table.split_once(" tw ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or(0)
+    };
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while in_time_wait() > FEW && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
 /// What is measured of ipcd alone.
 fn measure_ipcd(
     arguments: &Arguments,
@@ -321,6 +336,7 @@ fn measure_ipcd(
     let wanted = |(name, title): (&str, &str)| {
         let is_wanted = arguments.wants(name) && peers.contains(&Peer::Ipcd);
         if is_wanted {
+            wait_for_ports();
             eprintln!("{title}");
         }
         is_wanted
@@ -357,6 +373,7 @@ fn measure_opinion(
     };
     for asked in wanted {
         eprintln!("{}, by {}", asked.beside, tcpkali.title);
+        wait_for_ports();
         let outcomes = opinion::measure(asked, &tcpkali, peers, rounds, time, environment, arguments.quick);
         for (peer, outcome) in &outcomes {
             if let Err(error) = outcome {
