@@ -3,8 +3,8 @@
 mod frames;
 mod tokens;
 
-use std::io::Read as _;
 #[cfg(feature = "page")]
+use std::io::Read as _;
 use std::time::Instant;
 
 #[cfg(feature = "page")]
