@@ -402,22 +402,6 @@ impl Client {
         })
     }
 
-    /// Sends a request and reads the answer, up to what is expected. It allocates nothing: a thread that has stepped back may be
-    /// interrupted while it has the allocator's lock.
-    pub fn ask(&mut self, request: &[u8], expected: &[u8], answer: &mut Vec<u8>) {
-        answer.clear();
-        answer.resize(expected.len(), 0);
-        self.say(request);
-        let mut count = 0;
-        while count < answer.len() && expected.starts_with(&answer[..count]) {
-            match self.read(&mut answer[count..]).expect("an answer") {
-                0 => break,
-                more => count += more,
-            }
-        }
-        answer.truncate(count);
-    }
-
     /// Expects exactly these bytes next, in any pieces.
     #[track_caller]
     pub fn hear(&mut self, expected: impl AsRef<[u8]> + Debug) {

@@ -23,6 +23,21 @@ fn after(before: &Daemon) -> TestDir {
     test_dir
 }
 
+/// The daemon gives everything to the manager, and ends.
+pub fn hand_over(daemon: &mut Daemon) {
+    let mut control = daemon.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(daemon.wait().success());
+}
+
+/// The daemon that follows.
+pub fn next(before: &Daemon, manager: &Manager) -> Daemon {
+    let next = after(before);
+    let command = manager.command(&next, manager.take_stored());
+    next.start(command)
+}
+
 #[test]
 fn manager_gets_ready_reloading_status_watchdog_and_stopping() {
     let test_dir = test_dir(USUAL);
@@ -121,14 +136,9 @@ fn telnet_client_that_has_ended_gets_all_its_answers_after_a_restart() {
     let mut client = before.tcp(MULTIPLY);
     client.say([&b"\xff\xfb\x06"[..], &b"1 1\r\n".repeat(ALL), b"\xff\xec"].concat());
     client.hear(b"\xff\xfe\x06Data received\r\n1.0\r\n");
-    let mut control = before.unix();
-    control.say("control\nhandover\n");
-    control.hear("OK\n");
-    assert!(before.wait().success());
+    hand_over(&mut before);
     client.say("2 2\r\n"); // behind the end
-    let next = after(&before);
-    let command = manager.command(&next, manager.take_stored());
-    let daemon = next.start(command);
+    let daemon = next(&before, &manager);
     client.hear("Data received\r\n1.0\r\n".repeat(ALL - 1));
     client.hear_end();
     daemon.stop();
@@ -146,9 +156,7 @@ fn nothing_behind_a_handover_is_carried_out() {
     control.hear("OK: sent to one member\nOK\n");
     control.hear_end();
     assert!(before.wait().success());
-    let next = after(&before);
-    let command = manager.command(&next, manager.take_stored());
-    let daemon = next.start(command);
+    let daemon = next(&before, &manager);
     alice.hear("[teacher] hi\n");
     alice.say("still here\n");
     alice.hear("alice: still here\n");

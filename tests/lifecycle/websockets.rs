@@ -1,5 +1,6 @@
 //! WebSockets over a restart under a service manager.
 
+use super::restart::{hand_over, next};
 use crate::harness::manager::Manager;
 use crate::harness::{Client, Daemon, TestDir, USUAL};
 
@@ -23,22 +24,6 @@ fn open(daemon: &Daemon, service: &str) -> Client {
     client.say(format!("GET /{service} {OPENING}"));
     client.hear(OPENED);
     client
-}
-
-/// The daemon gives everything to the manager, and ends.
-fn hand_over(daemon: &mut Daemon) {
-    let mut control = daemon.unix();
-    control.say("control\nhandover\n");
-    control.hear("OK\n");
-    assert!(daemon.wait().success());
-}
-
-/// The daemon that follows.
-fn next(before: &Daemon, manager: &Manager) -> Daemon {
-    let next = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), next.config_file()).unwrap();
-    let command = manager.command(&next, manager.take_stored());
-    next.start(command)
 }
 
 #[test]

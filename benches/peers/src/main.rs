@@ -316,7 +316,7 @@ fn measure_tls(
 fn wait_for_ports() {
     const FEW: usize = 1000;
     let in_time_wait = || {
-        let table = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+        let table = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
         let count = table.split_once(" tw ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
         count.unwrap_or(0)
     };
