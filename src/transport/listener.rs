@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::credentials;
 use super::datagram::{self, Received, Return, Room};
 use super::passing::refuse_descriptors;
-use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
+use super::sockopt::{UNIX_SEND_BYTES, probe_when_silent, set_for_connections};
 use super::unix::SocketFiles;
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Dropped, RemoteAddress};
@@ -90,7 +90,9 @@ impl Listener {
             return Ok((if is_packets { Connection::packets(fd) } else { Connection::new(fd) }, remote));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
-        Ok((Connection::new(fd), RemoteAddress::Address(tcp_address(address)?)))
+        let remote = tcp_address(address)?;
+        let _ = probe_when_silent(&fd, remote); // a connection without it is better than none
+        Ok((Connection::new(fd), RemoteAddress::Address(remote)))
     }
 
     /// Whether it receives datagrams instead of connections.

@@ -15,7 +15,7 @@ use socket2::SockRef;
 
 use super::connection::Connection;
 use super::credentials;
-use super::sockopt::set_for_connections;
+use super::sockopt::{probe_when_silent, set_for_connections};
 use crate::engine::message::{RemoteAddress, Transport};
 use crate::host::reopen;
 use crate::os_error::describe;
@@ -137,6 +137,7 @@ fn remote(connection: &Connection) -> RemoteAddress {
         Some(address) => {
             // The same as for an accepted connection; it also works without this.
             let _ = set_for_connections(&SockRef::from(connection));
+            let _ = probe_when_silent(connection, address);
             RemoteAddress::Address(address)
         }
         None => credentials::of_peer(connection),

@@ -1,10 +1,15 @@
 //! While nobody asks for anything, nothing wakes the daemon: it has no timer that only looks around.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, Daemon, MULTIPLY, wait_until};
+use crate::harness::around::in_namespaces;
+use crate::harness::{Client, Daemon, MULTIPLY, TestDir, wait_until};
 
 /// How long nothing must happen: many times longer than the daemon's short deadlines (`raw_gap`, the rest of a message), and
 /// far shorter than those of idle clients, which wake it rightly.
@@ -67,4 +72,42 @@ fn daemon_with_silent_clients_and_members_is_never_woken() {
     clients[0].hear("Data received\n50.0\n");
     assert!(at_rest(&daemon) > before);
     drop(members);
+}
+
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
+
+/// Whether the kernel has a keepalive timer for the connection of this client (/proc/net/tcp: `02` before the time left).
+fn is_probed(daemon: &Daemon, client: &TcpStream) -> bool {
+    let table = fs::read_to_string(format!("/proc/{}/net/tcp", daemon.pid())).unwrap();
+    let port = format!(":{:04X}", client.local_addr().unwrap().port());
+    let of_daemon =
+        |line: &&str| line.split_whitespace().nth(2).is_some_and(|remote| remote.ends_with(&port));
+    let line = table.lines().find(of_daemon).expect("the connection");
+    line.split_whitespace().nth(5).unwrap().starts_with("02:")
+}
+
+#[test]
+fn silent_client_is_probed_from_another_address_and_not_from_loopback() {
+    let prepare = format!("ip link set lo up; ip addr add {ELSEWHERE}/32 dev lo");
+    let probe = in_namespaces(&["--net"], &prepare, &Command::new("true")).stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("not tested: no network namespace can be made here, or there is no ip (iproute2)");
+        return;
+    }
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("[multiply]\nlisten = [\"tcp://0.0.0.0:{MULTIPLY}\"]\n"));
+    let command = in_namespaces(&["--net"], &prepare, &test_dir.command());
+    let daemon = test_dir.start(command);
+    let net = fs::File::open(format!("/proc/{}/ns/net", daemon.pid())).unwrap();
+    for address in [Ipv4Addr::LOCALHOST, ELSEWHERE] {
+        let connect = || {
+            rustix::thread::move_into_link_name_space(net.as_fd(), None).unwrap(); // only this thread
+            TcpStream::connect((address, MULTIPLY)).unwrap()
+        };
+        let mut client = std::thread::scope(|scope| scope.spawn(connect).join().unwrap());
+        client.write_all(b"5 10\n").unwrap();
+        client.read_exact(&mut [0; 8]).unwrap(); // so it was accepted
+        assert_eq!(is_probed(&daemon, &client), address == ELSEWHERE, "{address}");
+    }
+    daemon.stop();
 }
