@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,9 @@ static void say(int fd, const char *text, size_t length) {
     say_tls(fd, text, length);
     return;
 #endif
-    if (write(fd, text, length) != (ssize_t)length) die("write");
+    if (write(fd, text, length) == (ssize_t)length) return;
+    /* The next read ends the connection of a client that has gone meanwhile. */
+    if (errno != ECONNRESET && errno != EPIPE) die("write");
 }
 
 static char *put(char *to, const char *text, size_t length) {
@@ -225,6 +228,7 @@ int main(int argc, char **argv) {
         return 2;
     }
 #endif
+    signal(SIGPIPE, SIG_IGN);
     char service = argv[1][0];
     int listener = listen_at(argv[2], argv[3]);
     if (service == 'c' && !(members = calloc(DESCRIPTORS, sizeof *members))) die("calloc");
