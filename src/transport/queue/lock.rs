@@ -1,12 +1,11 @@
 //! The lock beside a pair of queues: a third queue, `/NAME.lock`, which only our user may open. It lives where they live, in
-//! the same IPC namespace, and needs no directory. The one message in it says which of the two ipcd has created, for the daemon
-//! that starts after a crash.
+//! the same IPC namespace, and needs no directory. Its mode says which of the two ipcd has created, for the daemon that starts after a
+//! crash. A message in it could not say that: whoever reads one takes it away, and may be killed before it is there again.
 
-use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::mqueue::mq_unlink;
-use rustix::fs::{FlockOperation, flock, fstat};
+use rustix::fs::{FlockOperation, Mode, fchmod, flock, fstat};
 use rustix::io::Errno;
 
 use super::super::direction::Direction;
@@ -16,13 +15,11 @@ use super::error::QueueErrorKind;
 use super::find::{TRIES_MAX, find_or_create, other};
 use crate::host::raw::queue;
 
-/// A lock that we hold. Dropping it removes the queue, unless a mark is in it, and releases the lock.
+/// A lock that we hold. Dropping it removes the queue, unless a mark is on it, and releases the lock.
 #[derive(Debug)]
 pub(super) struct Lock {
     name: String,
     fd: OwnedFd,
-    /// What ipcd has created, or is about to.
-    marks: Cell<u8>,
 }
 
 impl Lock {
@@ -45,56 +42,50 @@ impl Lock {
             }
             // The last owner removes it before it releases the lock: then this lock protects nothing.
             if fstat(&fd).is_ok_and(|stat| stat.st_nlink > 0) {
-                let mut byte = [0];
-                let marks = queue::receive(fd.as_fd(), &mut byte).map_or(0, |_| byte[0]);
-                let lock = Lock { name, fd, marks: Cell::new(marks) };
-                lock.write();
-                return Ok(lock);
+                return Ok(Lock { name, fd });
             }
         }
         Err(OpenErrorKind::Locked { owner: None })
     }
 
-    /// Whether ipcd has created this queue.
+    /// Whether ipcd has created this queue, or is about to.
     pub(super) fn marks(&self, direction: Direction) -> bool {
-        self.marks.get() & bit(direction) != 0
+        self.mode().contains(mark(direction))
     }
 
     /// Writes down that ipcd creates this queue.
     pub(super) fn mark(&self, direction: Direction) {
-        self.set(self.marks.get() | bit(direction));
+        self.set(self.mode() | mark(direction));
     }
 
     /// Writes down that ipcd has not created this queue, or has removed it.
     pub(super) fn unmark(&self, direction: Direction) {
-        self.set(self.marks.get() & !bit(direction));
+        self.set(self.mode() - mark(direction));
     }
 
-    fn set(&self, marks: u8) {
-        if self.marks.replace(marks) != marks {
-            let _ = queue::receive(self.fd.as_fd(), &mut [0]);
-            self.write();
-        }
+    fn mode(&self) -> Mode {
+        fstat(&self.fd).map_or(Mode::empty(), |stat| Mode::from_raw_mode(stat.st_mode))
     }
 
-    fn write(&self) {
-        if self.marks.get() != 0 {
-            let _ = queue::send(self.fd.as_fd(), &[self.marks.get()]); // there is room for it
+    fn set(&self, mode: Mode) {
+        if mode != self.mode() {
+            let _ = fchmod(&self.fd, mode); // it is our own
         }
     }
 }
 
-fn bit(direction: Direction) -> u8 {
+/// Execute bits, which give nobody access to a queue (mq_open(3)).
+fn mark(direction: Direction) -> Mode {
     match direction {
-        Direction::In => 1,
-        Direction::Out => 2,
+        Direction::In => Mode::XUSR,
+        Direction::Out => Mode::XGRP,
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let is_empty = queue::attributes(self.fd.as_fd()).is_ok_and(|attributes| attributes.curmsgs() == 0);
-        if is_empty && fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0) {
+        let is_needed = self.marks(Direction::In) || self.marks(Direction::Out);
+        if !is_needed && fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0) {
             let _ = mq_unlink(self.name.as_str());
         }
     }
