@@ -1,10 +1,13 @@
 //! The life of the process under load: stopped, killed, started twice, reloaded many times, restarted, frozen.
 
+use std::fs::File;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,7 +17,7 @@ use crate::harness::late::in_time;
 use crate::harness::manager::Manager;
 use crate::harness::queues::Queues;
 use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
 fn stop_under_load_answers_every_received_request() {
@@ -166,6 +169,116 @@ fn start_after_a_kill_serves() {
     assert_eq!(queues.names(), [""; 0]);
     beside.end(&format!("{} kills, {rounds} starts after them", 2 * rounds));
 }
+
+/// Starts a daemon that is killed when it makes this call for the `when`th time. Returns whether it was; if not, it has stopped by itself.
+fn is_killed(test_dir: &TestDir, call: &str, when: usize) -> bool {
+    let (ipcd, log) = (test_dir.command(), test_dir.directory.path().join("log"));
+    // The daemon is our child, not strace's.
+    let mut command = Command::new("strace");
+    command.args(["-D", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:signal=KILL:when={when}")]);
+    command.arg(ipcd.get_program()).args(ipcd.get_args());
+    let mut daemon =
+        Helper(command.stderr(File::create(&log).unwrap()).spawn().expect("strace is installed"));
+    let mut is_asked = false;
+    let status = wait_until("its end", || {
+        if !is_asked && std::fs::read_to_string(&log).unwrap().contains("is ready") {
+            is_asked = true;
+            kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
+        }
+        daemon.0.try_wait().unwrap()
+    });
+    assert!(status.success() || status.signal() == Some(Signal::KILL.as_raw()), "{status}");
+    !status.success()
+}
+
+/// Every kind of endpoint that leaves something in a file system or a namespace.
+const EVERYTHING: &str = r#"
+[multiply]
+max_message = 200
+listen = ["fifo://{dir}/f", "unixseq://{dir}/q", "unixgram://{dir}/d", "shm://{dir}/r", "mq://{queues}"]
+[chat]
+listen = ["shm:///{buffer}?semaphores"]
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+#[test]
+#[ignore = "needs strace"]
+fn daemon_killed_at_any_call_leaves_nothing_that_the_next_does_not_know() {
+    let queues = Queues::new("killed-at");
+    let buffer = format!("ipcd-killed-at-{}", std::process::id());
+    let mut test_dir = TestDir::new();
+    test_dir.write_config(&EVERYTHING.replace("{queues}", &queues.0).replace("{buffer}", &buffer));
+    let (ip, started) = (test_dir.ip, |test_dir: TestDir| {
+        let command = test_dir.command();
+        test_dir.start(command)
+    });
+    let left = |test_dir: &TestDir| {
+        let directories = [(test_dir.directory.path(), ""), (Path::new("/dev/shm"), &*buffer)];
+        let names = directories.map(|(directory, part)| {
+            let entries = std::fs::read_dir(directory).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.filter(|name| name.contains(part) && name != "log").collect();
+            names.sort();
+            names
+        });
+        (names, queues.names())
+    };
+    let back = |mut daemon: Daemon| {
+        let directory = std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap());
+        TestDir { directory, ip }
+    };
+    let mut daemon = started(test_dir);
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    test_dir = back(daemon);
+    let usual = left(&test_dir);
+    let mut kills = 0;
+    for call in CALLS {
+        for when in 1.. {
+            // Some find what an earlier one has left, others create it.
+            if when % 2 == 0 {
+                let mut earlier = started(test_dir);
+                earlier.signal(Signal::KILL);
+                earlier.wait();
+                test_dir = back(earlier);
+            }
+            if !is_killed(&test_dir, call, when) {
+                break;
+            }
+            kills += 1;
+            let mut daemon = started(test_dir);
+            answered(&mut daemon.unix());
+            daemon.signal(Signal::TERM);
+            assert!(daemon.wait().success());
+            test_dir = back(daemon);
+            assert_eq!(left(&test_dir), usual, "killed at {call} {when}");
+        }
+    }
+    eprintln!("{kills} kills; a usual stop leaves {usual:?}");
+}
+
+/// The calls that change what outlives a process, or that come between them.
+const CALLS: [&str; 17] = [
+    "mq_open",
+    "mq_unlink",
+    "mq_timedsend",
+    "mq_timedreceive",
+    "openat",
+    "mkdir",
+    "mknodat",
+    "bind",
+    "listen",
+    "linkat",
+    "rename",
+    "unlink",
+    "rmdir",
+    "fchmod",
+    "fchown",
+    "flock",
+    "ftruncate",
+];
 
 #[test]
 fn exactly_one_of_two_simultaneous_starts_wins() {
