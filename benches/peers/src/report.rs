@@ -186,13 +186,14 @@ impl Report {
 
     /// Memory, idle processor time, start and system calls.
     pub fn rest_table(&self) -> String {
-        let mut table = header("", rest::PEERS.iter().map(|peer| peer.title()));
-        beside(&mut table, &rest::PEERS, (&self.idle, &self.start, &self.calls));
+        let peers = self.columns(&rest::PEERS);
+        let mut table = header("", peers.iter().map(|peer| peer.title()));
+        beside(&mut table, &peers, (&self.idle, &self.start, &self.calls));
         if !self.idle.is_empty() {
             let title = format!("ms of processor time in {} s with all idle", self.silence.as_secs_f64());
-            line(&mut table, &title, &rest::PEERS, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
+            line(&mut table, &title, &peers, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
             let title = "times that it was woken meanwhile";
-            line(&mut table, title, &rest::PEERS, &self.idle, |idle| idle.woken.to_string());
+            line(&mut table, title, &peers, &self.idle, |idle| idle.woken.to_string());
         }
         if let Some(rest::Silence { time, members, woken: [alone, full] }) = self.wake_ups {
             let time = time.as_secs_f64();
@@ -200,7 +201,7 @@ impl Report {
                 (format!("times that it is woken in {time} s with nobody connected"), alone),
                 (format!("the same with {} silent members in the room", grouped(members)), full),
             ] {
-                line(&mut table, &title, &rest::PEERS, &[(Peer::Ipcd, woken)], ToString::to_string);
+                line(&mut table, &title, &peers, &[(Peer::Ipcd, woken)], ToString::to_string);
             }
         }
         table

@@ -57,8 +57,8 @@ pub fn wake_ups(environment: &Environment, quick: bool) -> Result<Silence> {
 }
 
 /// Servers that answer one request with one reply, or keep a connection open.
-pub const PEERS: [Peer; 6] =
-    [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
+pub const PEERS: [Peer; 7] =
+    [Peer::Limit, Peer::Ipcd, Peer::Former, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
 
 /// The cost of idle connections.
 #[derive(Clone, Copy)]
