@@ -24,7 +24,7 @@ fn main() {
 }
 RS
 cat > give.py <<'PY'
-import ctypes, os, socket, subprocess
+import ctypes, os, socket
 
 libc = ctypes.CDLL(None, use_errno=True)
 name = b"/probe-%d" % os.getpid()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# socat 1.8.0.3 (Debian 13), POSIXMQ-SEND with mq-prio=10, as in its manual's example: the message is sent with priority 1, and so with every
-# other number but 0, because the option is read as yes or no. So messages of priority 2 and 10 have the order in which they were sent.
+# socat 1.8.0.3 (Debian 13, x86-64), POSIXMQ-SEND with mq-prio=10, as in its manual's example: the message is sent with priority 1, and so
+# with every other number but 0, because the option is read as yes or no. So those of priority 2 and 10 come in the order of sending.
 # POSIXMQ-READ with mq-prio=5 ("the minimal priority of packet read from the queue") also delivers messages with lower priorities.
 # POSIXMQ-READ takes an empty message for the end of the queue: it ends, and what comes behind it stays.
 set -euo pipefail
@@ -42,7 +42,7 @@ def send(text, option):
 
 def read(option):
     # Without an end it waits for more.
-    command = ["timeout", "2", "./socat", "-u", f"POSIXMQ-READ:{name}{option}", "-"]
+    command = ["timeout", "5", "./socat", "-u", f"POSIXMQ-READ:{name}{option}", "-"]
     done = subprocess.run(command, capture_output=True, timeout=20)
     return done.stdout.decode(), done.returncode == 0
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# util-linux 2.41.5 (Debian 13; 2.41 is the first release whose ipcmk, lsipc and ipcrm know POSIX queues, shared memory and semaphores):
+# util-linux 2.41.5 (Debian 13, x86-64, as root; 2.41 is the first release whose ipcmk, lsipc and ipcrm know POSIX queues, shared memory and semaphores):
 # - lsipc does not find shared memory by the name under which ipcmk has made it and ipcrm removes it ("/room"), only without the slash,
 #   as it lists it; a queue it finds only with the slash. Its exit status is 0 even if it has found nothing.
 # - lsipc -Q leaves out queues that the caller may not read, without a word; lsipc -M lists such shared memory.
@@ -30,7 +30,9 @@ expect() { # WHAT EXPECTED SEEN
 }
 run lsipc --version
 expect "ipcmk" "POSIX shared memory name: /room" "$(run ipcmk --posix-shmem 1000 --name /room)"
-expect "lsipc --name /room" "lsipc: shm /room not found, status 0" "$(run lsipc --posix-shmems --name /room), status $?"
+status=0
+found=$(run lsipc --posix-shmems --name /room) || status=$?
+expect "lsipc --name /room" "lsipc: shm /room not found, status 0" "$found, status $status"
 expect "lsipc --name room" "room" "$(run lsipc --posix-shmems --name room | awk '$1 == "Name:" { print $2 }')"
 run ipcmk --posix-mqueue --name /queue --mode 0600 > made
 run ipcmk --posix-mqueue --name /read-by-all --mode 0644 >> made

@@ -63,9 +63,10 @@ static void say(int fd, const char *text, size_t length) {
     say_tls(fd, text, length);
     return;
 #endif
-    if (write(fd, text, length) == (ssize_t)length) return;
+    ssize_t written = write(fd, text, length);
+    if (written == (ssize_t)length) return;
     /* The next read ends the connection of a client that has gone meanwhile. */
-    if (errno != ECONNRESET && errno != EPIPE) die("write");
+    if (written >= 0 || (errno != ECONNRESET && errno != EPIPE)) die("write");
 }
 
 static char *put(char *to, const char *text, size_t length) {

@@ -229,7 +229,7 @@ pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
 }
 
 /// An IPv4-mapped peer of a socket for both families (an inherited one) becomes an IPv4 peer.
-fn tcp_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+pub(super) fn tcp_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
     let address = SocketAddr::try_from(address.ok_or(Errno::CONNABORTED)?)?;
     Ok(match address.ip() {
         ip if ip.is_ipv4() => address,

@@ -5,7 +5,6 @@
 //! FIFOs, terminals). Otherwise (sockets, another user's terminal) the flag is set, and restored at the end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat, major, minor};
@@ -15,6 +14,7 @@ use socket2::SockRef;
 
 use super::connection::Connection;
 use super::credentials;
+use super::listener::tcp_address;
 use super::sockopt::{probe_when_silent, set_for_connections};
 use crate::engine::message::{RemoteAddress, Transport};
 use crate::host::reopen;
@@ -131,16 +131,14 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
 
 /// The peer of a socket.
 fn remote(connection: &Connection) -> RemoteAddress {
-    let address =
-        getpeername(connection).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
-    match address {
-        Some(address) => {
+    match getpeername(connection).map_err(io::Error::from).and_then(tcp_address) {
+        Ok(address) => {
             // The same as for an accepted connection; it also works without this.
             let _ = set_for_connections(&SockRef::from(connection));
             let _ = probe_when_silent(connection, address);
             RemoteAddress::Address(address)
         }
-        None => credentials::of_peer(connection),
+        Err(_) => credentials::of_peer(connection),
     }
 }
 

@@ -74,6 +74,7 @@ fn daemon_with_silent_clients_and_members_is_never_woken() {
     drop(members);
 }
 
+/// An address of the machine that is not a loopback address.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 
 /// Whether the kernel has a keepalive timer for the connection of this client (/proc/net/tcp: `02` before the time left).

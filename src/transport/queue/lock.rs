@@ -74,7 +74,7 @@ impl Lock {
     }
 }
 
-/// Execute bits, which give nobody access to a queue (mq_open(3)).
+/// Execute bits, which give nobody access to a queue (seen on Linux 6.18).
 fn mark(direction: Direction) -> Mode {
     match direction {
         Direction::In => Mode::XUSR,

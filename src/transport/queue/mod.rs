@@ -113,7 +113,7 @@ fn open_end(
         true => lock.mark(direction),
         false => lock.unmark(direction),
     })?;
-    let is_ours = Cell::new(lock.marks(direction));
+    let is_ours = Cell::new(is_new || lock.marks(direction));
     let end = QueueEnd { direction, name, fd, is_new, is_ours };
     let bytes = queue::attributes(end.fd.as_fd()).map_err(other)?.msgsize();
     if bytes > PACKET_BYTES_MAX as i64 {
