@@ -77,14 +77,20 @@ fn daemon_with_silent_clients_and_members_is_never_woken() {
 /// An address of the machine that is not a loopback address.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 
-/// Whether the kernel has a keepalive timer for the connection of this client (/proc/net/tcp: `02` before the time left).
+/// Whether the kernel has a keepalive timer for the connection of this client, once the client has acknowledged everything (the part
+/// `tr` in /proc/net/tcp: 02 or 00; until then 01).
 fn is_probed(daemon: &Daemon, client: &TcpStream) -> bool {
-    let table = fs::read_to_string(format!("/proc/{}/net/tcp", daemon.pid())).unwrap();
     let port = format!(":{:04X}", client.local_addr().unwrap().port());
-    let of_daemon =
-        |line: &&str| line.split_whitespace().nth(2).is_some_and(|remote| remote.ends_with(&port));
-    let line = table.lines().find(of_daemon).expect("the connection");
-    line.split_whitespace().nth(5).unwrap().starts_with("02:")
+    wait_until("everything is acknowledged", || {
+        let table = fs::read_to_string(format!("/proc/{}/net/tcp", daemon.pid())).unwrap();
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let fields = lines.find(|fields| fields[2].ends_with(&port)).expect("the connection");
+        match fields[5].split_once(':') {
+            Some(("00", _)) => Some(false),
+            Some(("02", _)) => Some(true),
+            _ => None,
+        }
+    })
 }
 
 #[test]
